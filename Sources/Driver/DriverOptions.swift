@@ -1,0 +1,63 @@
+/// The bounds and offers of one driver; a value, copied into each driver that is made with it.
+///
+/// Sizes are bytes. Everything that a peer can make grow has its bound here.
+public struct DriverOptions: Sendable {
+    /// The longest message that is accepted, all of its fragments together; longer ones are refused with 1009.
+    ///
+    /// Zero and negative values mean the default, 67 108 863.
+    public var maximumMessageBytes: Int {
+        didSet { if maximumMessageBytes <= 0 { maximumMessageBytes = Self.defaultMaximumMessageBytes } }
+    }
+
+    /// The longest head of an HTTP request or response, its final empty line included; a longer request gets 431.
+    public var maximumHeadBytes: Int
+
+    /// The most header fields in a head; a request with more gets 431.
+    public var maximumHeaderCount: Int
+
+    /// Server: the subprotocols that it speaks. Client: those that it offers, the preferred first.
+    public var subprotocols: [String]
+
+    /// How long the handshake may take, counted from the `now` given to the driver's initializer.
+    public var handshakeTimeout: Duration
+
+    /// How long the peer may take to answer our Close frame.
+    public var closeTimeout: Duration
+
+    /// The most payload that the owner may send before the connection is open, and apart from it
+    /// the most bytes that a client may send before its handshake was answered.
+    public var maximumQueuedBytes: Int
+
+    static let defaultMaximumMessageBytes = 67_108_863
+
+    /// Options with the defaults, or with those named.
+    public init(
+        maximumMessageBytes: Int = 67_108_863,
+        maximumHeadBytes: Int = 16_384,
+        maximumHeaderCount: Int = 100,
+        subprotocols: [String] = [],
+        handshakeTimeout: Duration = .seconds(10),
+        closeTimeout: Duration = .seconds(30),
+        maximumQueuedBytes: Int = 65_536
+    ) {
+        self.maximumMessageBytes = maximumMessageBytes > 0 ? maximumMessageBytes : Self.defaultMaximumMessageBytes
+        self.maximumHeadBytes = maximumHeadBytes
+        self.maximumHeaderCount = maximumHeaderCount
+        self.subprotocols = subprotocols
+        self.handshakeTimeout = handshakeTimeout
+        self.closeTimeout = closeTimeout
+        self.maximumQueuedBytes = maximumQueuedBytes
+    }
+}
+
+extension Duration {
+    /// The instant this long after `now` (nanoseconds, monotonic), at the ends of the range instead of beyond.
+    func deadline(after now: UInt64) -> UInt64 {
+        let (seconds, attoseconds) = components
+        guard seconds >= 0, attoseconds >= 0 else { return now }
+        let (scaled, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, carried) = now.addingReportingOverflow(scaled)
+        let (deadline, spilled) = sum.addingReportingOverflow(UInt64(attoseconds / 1_000_000_000))
+        return overflow || carried || spilled ? .max : deadline
+    }
+}

@@ -1,0 +1,38 @@
+/// What a connection has only until it is open: a class, so that an open one carries a `nil` for all of it.
+final class PendingHandshake {
+    var reader: HTTPHeadReader
+    var headers = HandshakeHeaders()
+    let deadline: UInt64
+    /// Server: the request, once its head is complete. Client: always `nil`.
+    var request: RequestHead?
+    /// Server: what came behind the head before the owner called `start`.
+    private(set) var earlyBytes: [UInt8] = []
+    /// What the owner sent before the connection was open; encoded later, because how depends on the handshake.
+    private(set) var queue: [(opcode: Opcode, payload: [UInt8])] = []
+
+    private let maximumQueuedBytes: Int
+    private var queuedBytes = 0
+
+    init(options: DriverOptions, now: UInt64) {
+        reader = HTTPHeadReader(
+            maximumBytes: options.maximumHeadBytes, maximumHeaderCount: options.maximumHeaderCount)
+        deadline = options.handshakeTimeout.deadline(after: now)
+        maximumQueuedBytes = options.maximumQueuedBytes
+    }
+
+    /// Keeps a frame for later; false if that were too much. A frame counts at least 16 bytes, also an empty one.
+    func enqueue(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer) -> Bool {
+        let cost = payload.count + 16
+        guard cost <= maximumQueuedBytes - queuedBytes else { return false }
+        queuedBytes += cost
+        queue.append((opcode, Array(payload)))
+        return true
+    }
+
+    /// Keeps input for later; false if that were too much.
+    func keep(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard bytes.count <= maximumQueuedBytes - earlyBytes.count else { return false }
+        earlyBytes.append(contentsOf: bytes)
+        return true
+    }
+}

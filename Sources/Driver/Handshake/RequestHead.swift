@@ -1,0 +1,25 @@
+/// The head of an HTTP request: what a WebSocket handshake is judged by.
+public struct RequestHead: Sendable, Equatable {
+    /// The method, such as `GET`.
+    public var method: String
+    /// The request target as it was sent: path and query.
+    public var target: String
+    /// `HTTP/1.1` or `HTTP/1.0`.
+    public var version: String
+    /// The header fields.
+    public var headers: HeaderFields
+
+    /// A head, for a caller that parsed it itself.
+    public init(method: String = "GET", target: String, version: String = "HTTP/1.1", headers: HeaderFields) {
+        self.method = method
+        self.target = target
+        self.version = version
+        self.headers = headers
+    }
+}
+
+/// The head of an HTTP response, which a client gets.
+struct ResponseHead: Equatable {
+    var status: Int
+    var headers: HeaderFields
+}

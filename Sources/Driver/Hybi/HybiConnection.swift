@@ -1,0 +1,207 @@
+/// One end of an open RFC 6455 connection: frames in, events out, and the closing handshake.
+///
+/// Rules: `next` reads one event from the input, `deliver` performs and reports it, then `next` reads on. Frames
+/// that are whole in the input are not buffered: a masked payload is unmasked into the scratch, an unmasked one
+/// lent as it is. After our Close frame the peer's frames are still checked, but nothing is delivered or
+/// answered until its Close; once closed, input is discarded.
+struct HybiConnection: ~Copyable {
+    private let requiresMask: Bool
+    private let maximumMessageBytes: Int
+    private let scratch: DriverScratch
+    private var decoder = FrameDecoder()
+    /// The frame whose payload is being read, and how many bytes of it were.
+    private var frame: FrameHeader?
+    private var frameBytes = 0
+    private var message = MessageAssembler()
+    /// A control frame's payload that came in pieces; apart, because it may interrupt a message.
+    private var control = PayloadBuffer()
+    private var closing = ClosingHandshake.open
+
+    init(isServer: Bool, maximumMessageBytes: Int, scratch: DriverScratch) {
+        requiresMask = isServer
+        self.maximumMessageBytes = maximumMessageBytes
+        self.scratch = scratch
+    }
+
+    var state: DriverState { closing.state }
+    var deadline: UInt64? { closing.deadline }
+}
+
+/// Reading.
+extension HybiConnection {
+    /// The next event in `input` from `offset` on, which moves; `nil` when all of the input is used.
+    mutating func next(_ input: UnsafeRawBufferPointer, _ offset: inout Int) -> HybiEvent? {
+        while state != .closed {
+            let header: FrameHeader
+            if let frame {
+                header = frame
+            } else {
+                do throws(ProtocolViolation) {
+                    guard let next = try decoder.next(input, &offset, rules) else { return nil }
+                    header = next
+                } catch {
+                    return .violation(error)
+                }
+            }
+            let missing = header.payloadBytes - frameBytes
+            let end = offset + min(missing, input.count - offset)
+            let piece = UnsafeRawBufferPointer(rebasing: input[offset..<end])
+            offset = end
+            if piece.count < missing {
+                frame = header
+                return begin(header, piece)
+            }
+            let event = finish(header, piece)
+            frame = nil
+            frameBytes = 0
+            if let event { return event }
+        }
+        offset = input.count
+        return nil
+    }
+
+    private var rules: FrameHeader.Rules {
+        FrameHeader.Rules(
+            requiresMask: requiresMask, messageIsOpen: message.kind != nil,
+            remainingBytes: maximumMessageBytes - message.byteCount)
+    }
+
+    /// Takes a piece of a payload that goes on in later input.
+    private mutating func begin(_ header: FrameHeader, _ piece: UnsafeRawBufferPointer) -> HybiEvent? {
+        // Of a frame without a byte so far nothing is collected: it may yet come whole.
+        guard !piece.isEmpty else { return nil }
+        let isValid = collect(header, piece)
+        frameBytes += piece.count
+        return isValid ? nil : .violation(.invalidText)
+    }
+
+    /// Takes the last piece of a payload (often all of it); `nil` if that makes no event.
+    private mutating func finish(_ header: FrameHeader, _ piece: UnsafeRawBufferPointer) -> HybiEvent? {
+        let isWhole = frameBytes == 0
+        if header.opcode.isControl {
+            if isWhole, piece.count <= DriverScratch.retainedBytes {
+                return controlEvent(header.opcode, unmask(piece, header.key).payload)
+            }
+            _ = collect(header, piece)
+            return controlEvent(header.opcode, control.bytes())
+        }
+        if isWhole, header.isFinal, header.opcode != .continuation,
+            header.key == nil || piece.count <= DriverScratch.retainedBytes
+        {
+            let (payload, isASCII) = unmask(piece, header.key)
+            if header.opcode == .text, !isASCII, !UTF8Validator.isValid(payload) { return .violation(.invalidText) }
+            return state == .open ? .message(header.opcode == .text ? .text : .binary, payload) : nil
+        }
+        guard collect(header, piece) else { return .violation(.invalidText) }
+        guard header.isFinal, let kind = message.kind else { return nil }
+        guard message.finish() || kind == .binary else { return .violation(.invalidText) }
+        return state == .open ? .message(kind, message.payload) : nil
+    }
+
+    /// The payload of a whole frame without its mask, and whether it is known to be ASCII.
+    private func unmask(
+        _ piece: UnsafeRawBufferPointer, _ key: MaskingKey?
+    ) -> (payload: UnsafeRawBufferPointer, isASCII: Bool) {
+        guard let key, let source = piece.baseAddress else { return (piece, false) }
+        let destination = scratch.prepare(piece.count)
+        let isASCII = key.apply(from: source, to: destination, count: piece.count)
+        return (UnsafeRawBufferPointer(start: destination, count: piece.count), isASCII)
+    }
+
+    /// Adds a piece to what is buffered; false if a text becomes invalid.
+    private mutating func collect(_ header: FrameHeader, _ piece: UnsafeRawBufferPointer) -> Bool {
+        let key = header.key?.advanced(by: frameBytes)
+        if header.opcode.isControl {
+            guard let source = piece.baseAddress, piece.count > 0 else { return true }
+            let destination = control.extend(by: piece.count)
+            (key ?? MaskingKey(littleEndian: 0)).apply(from: source, to: destination, count: piece.count)
+            return true
+        }
+        if message.kind == nil { message.begin(header.opcode == .text ? .text : .binary) }
+        return message.append(piece, key: key, keep: state == .open)
+    }
+
+    private func controlEvent(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer) -> HybiEvent? {
+        if opcode == .close {
+            let (code, reason) = CloseFrame.read(payload)
+            return .close(code, reason: reason)
+        }
+        guard state == .open else { return nil }
+        return opcode == .ping ? .ping(payload) : .pong(payload)
+    }
+}
+
+/// Events performed and reported. `key` masks the frame that an event may cause; a server has none.
+extension HybiConnection {
+    mutating func deliver<S: DriverSink & ~Copyable>(
+        _ event: HybiEvent, key: MaskingKey?, output: inout OutputBuffer, into sink: inout S
+    ) {
+        switch event {
+        case .message(let kind, let payload):
+            sink.message(payload.bytes, kind: kind)
+            message.release()
+        case .ping(let payload):
+            output.append(.pong, payload, key: key)
+            sink.ping(payload.bytes)
+            control.clear()
+        case .pong(let payload):
+            sink.pong(payload.bytes)
+            control.clear()
+        case .close(let code, let reason):
+            let action = closing.receiveClose(code)
+            finish(action, reason, key: key, output: &output)
+            if action != .none { sink.closed(code, reason: reason) }
+        case .violation(let violation):
+            let action = closing.fail(violation.closeCode)
+            finish(action, violation.message, key: key, output: &output)
+            guard action != .none else { return }
+            sink.failed(violation)
+            sink.closed(violation.closeCode, reason: violation.message)
+        }
+    }
+
+    /// Starts the closing handshake; false if it was started before.
+    mutating func close(
+        _ code: CloseCode, reason: String, deadline: UInt64, key: MaskingKey?, output: inout OutputBuffer
+    ) -> Bool {
+        let action = closing.close(code, deadline: deadline)
+        send(action, reason, key: key, output: &output)
+        message.release()
+        return action != .none
+    }
+
+    /// The peer's stream ended.
+    mutating func receiveEnd<S: DriverSink & ~Copyable>(into sink: inout S) {
+        abandon(closing.receiveEnd(), into: &sink)
+    }
+
+    /// Time passed.
+    mutating func advance<S: DriverSink & ~Copyable>(to now: UInt64, into sink: inout S) {
+        abandon(closing.advance(to: now), into: &sink)
+    }
+
+    private mutating func abandon<S: DriverSink & ~Copyable>(_ action: ClosingHandshake.Action, into sink: inout S) {
+        guard action == .endStream else { return }
+        release()
+        sink.closed(.abnormal, reason: "")
+    }
+
+    private mutating func finish(
+        _ action: ClosingHandshake.Action, _ reason: String, key: MaskingKey?, output: inout OutputBuffer
+    ) {
+        send(action, reason, key: key, output: &output)
+        release()
+    }
+
+    private func send(
+        _ action: ClosingHandshake.Action, _ reason: String, key: MaskingKey?, output: inout OutputBuffer
+    ) {
+        guard case .sendClose(let code, _) = action else { return }
+        CloseFrame.payload(code, reason).withUnsafeBytes { output.append(.close, $0, key: key) }
+    }
+
+    private mutating func release() {
+        message.release()
+        control.clear()
+    }
+}

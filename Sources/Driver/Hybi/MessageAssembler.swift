@@ -1,0 +1,46 @@
+/// The message that is under way: the payload that could not be delivered straight from the input.
+///
+/// Text is checked as it arrives, so that nothing invalid is waited upon or kept.
+struct MessageAssembler: ~Copyable {
+    /// The kind of the open message, `nil` between messages.
+    private(set) var kind: MessageKind?
+    /// How many bytes the open message has so far.
+    private(set) var byteCount = 0
+    private var validator = UTF8Validator()
+    private var buffer = PayloadBuffer()
+
+    /// What was assembled; valid until `release` or the next message.
+    var payload: UnsafeRawBufferPointer { buffer.bytes() }
+
+    mutating func begin(_ kind: MessageKind) {
+        self.kind = kind
+        validator = UTF8Validator()
+    }
+
+    /// Adds the next bytes, unmasking them; false if they make a text invalid.
+    ///
+    /// With `keep` false they are checked and forgotten.
+    mutating func append(_ piece: UnsafeRawBufferPointer, key: MaskingKey?, keep: Bool) -> Bool {
+        guard let source = piece.baseAddress, piece.count > 0 else { return true }
+        let start = buffer.count
+        let destination = buffer.extend(by: piece.count)
+        // An XOR with zero is a copy that looks for ASCII.
+        let isASCII = (key ?? MaskingKey(littleEndian: 0)).apply(from: source, to: destination, count: piece.count)
+        byteCount += piece.count
+        defer { if !keep { buffer.clear() } }
+        if kind == .binary || (isASCII && validator.isComplete) { return true }
+        return validator.accept(buffer.bytes(from: start))
+    }
+
+    /// Ends the message; false if a text ends within a character.
+    mutating func finish() -> Bool {
+        kind = nil
+        byteCount = 0
+        return validator.isComplete
+    }
+
+    /// Forgets the payload and its memory.
+    mutating func release() {
+        buffer.clear()
+    }
+}
