@@ -22,6 +22,8 @@ let package = Package(
             name: "Driver", dependencies: ["CLibcrypto"], path: "Sources/Driver", exclude: ["CLibcrypto"],
             swiftSettings: settings),
 
+        // The broker. Core knows nothing of ours.
+        .target(name: "BrokerCore", path: "Sources/Broker/Core", swiftSettings: settings),
         // Examples that the documentation shows; the conformance suite runs them.
         .executableTarget(
             name: "echo-server", dependencies: ["Driver"], path: "Examples/EchoServer", swiftSettings: settings),
@@ -29,6 +31,7 @@ let package = Package(
             name: "echo-client", dependencies: ["Driver"], path: "Examples/EchoClient", swiftSettings: settings),
 
         .testTarget(name: "DriverTests", dependencies: ["Driver"], swiftSettings: settings),
+        .testTarget(name: "BrokerCoreTests", dependencies: ["BrokerCore"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

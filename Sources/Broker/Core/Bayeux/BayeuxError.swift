@@ -1,0 +1,44 @@
+/// An error of a Bayeux reply, printed as `code:arg1,arg2:text` (Bayeux 1.0 §7.8; texts as Faye has them).
+///
+/// | code | cause | effect on the session | may the client retry? |
+/// |---|---|---|---|
+/// | 301 | no connection type in common | none, or no session is made | with another transport |
+/// | 401 | the client id is unknown or has expired | none | after a new handshake |
+/// | 402 | a field is missing | none | with the field |
+/// | 403 | the channel is not for clients | none | no |
+/// | 405 | the channel's name breaks the grammar | none | with another name |
+/// | 407 | the store cannot keep the publication | none | later |
+/// | 429 | a bound was reached | none | later, or with less |
+package struct BayeuxError: Error, Equatable, Sendable {
+    package let code: Int
+    package let arguments: [String]
+    package let text: String
+
+    /// As it goes over the wire.
+    package var wire: String { "\(code):\(arguments.joined(separator: ",")):\(text)" }
+
+    static func connectionTypes(_ types: [String]) -> Self {
+        Self(code: 301, arguments: types, text: "Connection types not supported")
+    }
+    static func unknownClient(_ clientID: String) -> Self {
+        Self(code: 401, arguments: [clientID], text: "Unknown client")
+    }
+    static func missing(_ parameter: String) -> Self {
+        Self(code: 402, arguments: [parameter], text: "Missing required parameter")
+    }
+    static func forbidden(_ channel: String) -> Self {
+        Self(code: 403, arguments: [channel], text: "Forbidden channel")
+    }
+    static func invalidChannel(_ channel: String?) -> Self {
+        Self(code: 405, arguments: channel.map { [$0] } ?? [], text: "Invalid channel")
+    }
+    static func publishFailed(_ channel: String) -> Self {
+        Self(code: 407, arguments: [channel], text: "Failed to publish")
+    }
+    static func tooMany(_ what: String) -> Self {
+        Self(code: 429, arguments: [what], text: "Limit reached")
+    }
+    static func storeFailed() -> Self {
+        Self(code: 500, arguments: [], text: "Internal server error")
+    }
+}

@@ -1,0 +1,33 @@
+/// Names a connection or a request under way: the event loop that it lives on and its slot there.
+///
+/// A slot is used again only after the router has released it (`Outbox.Action.release`), so an identifier never
+/// means two peers at once, also while messages for it are between two loops.
+package struct ConnectionID: Hashable, Sendable, BitwiseCopyable {
+    package let loop: UInt32
+    package let slot: UInt32
+
+    /// The connection in `slot` of event loop number `loop`.
+    package init(loop: UInt32, slot: UInt32) {
+        self.loop = loop
+        self.slot = slot
+    }
+}
+
+/// Who sent a batch: the connection and what can be written to it.
+package struct Peer: Equatable, Sendable {
+    /// The two shapes that a Bayeux transport has.
+    package enum Kind: Sendable {
+        /// A WebSocket: any number of frames in either direction.
+        case socket
+        /// One HTTP request: one answer, complete when every message of the batch is answered.
+        case exchange
+    }
+    package let connection: ConnectionID
+    package let kind: Kind
+
+    /// The peer behind `connection`.
+    package init(connection: ConnectionID, kind: Kind) {
+        self.connection = connection
+        self.kind = kind
+    }
+}

@@ -1,0 +1,70 @@
+/// All that the router wants done after an input, in order; its owner carries it out and empties it.
+///
+/// The buffers are kept between inputs, so that an input which changes little allocates nothing.
+package struct Outbox: ~Copyable {
+    /// One thing to do.
+    package enum Action: Sendable {
+        /// Write a reply, the JSON object at these places of `bytes` (an empty range: the answer to an empty batch).
+        /// Replies to one connection that follow each other make one array.
+        case reply(ConnectionID, Range<Int>)
+        /// Write a publication to the WebSockets of one event loop, those at these places of `slots`.
+        case deliver(Publication, loop: UInt32, slots: Range<Int>)
+        /// Write a publication to one connection.
+        case push(Publication, ConnectionID)
+        /// Every message of the request is answered: send the response.
+        case finish(ConnectionID)
+        /// Close the WebSocket, normally, behind what was written.
+        case close(ConnectionID)
+        /// Nothing will come for this connection any more: its slot is free.
+        case release(ConnectionID)
+        /// The answer to a publication that came over plain HTTP.
+        case receipt(ConnectionID, Result<PublishReceipt, BayeuxError>)
+        /// The answer to a request for a channel's retained message.
+        case retained(ConnectionID, Result<StoredPublication?, BayeuxError>)
+        /// Hand this to the store.
+        case store(StoreOperation)
+    }
+    package private(set) var actions: [Action] = []
+    package private(set) var bytes: [UInt8] = []
+    package private(set) var slots: [UInt32] = []
+
+    /// An empty outbox.
+    package init() {}
+
+    /// Forgets what was carried out and keeps the memory for the next input.
+    package mutating func removeAll() {
+        actions.removeAll(keepingCapacity: true)
+        bytes.removeAll(keepingCapacity: bytes.capacity <= 1 << 20)
+        slots.removeAll(keepingCapacity: true)
+    }
+
+    mutating func append(_ action: Action) {
+        actions.append(action)
+    }
+
+    /// Appends a reply that `write` puts together.
+    mutating func reply(to connection: ConnectionID, _ write: (inout [UInt8]) -> Void) {
+        let start = bytes.count
+        write(&bytes)
+        actions.append(.reply(connection, start..<bytes.count))
+    }
+
+    /// Appends a delivery to the connections of `loop` among `routes`.
+    mutating func deliver(_ publication: Publication, loop: UInt32, to routes: [ConnectionID]) {
+        let start = slots.count
+        for route in routes where route.loop == loop { slots.append(route.slot) }
+        guard slots.count > start else { return }
+        actions.append(.deliver(publication, loop: loop, slots: start..<slots.count))
+    }
+}
+
+/// The answer to a publication over HTTP.
+package struct PublishReceipt: Sendable, Equatable {
+    /// What the publisher can refer to it by.
+    package let id: String
+    package let channel: ChannelName
+    /// Its sequence number; none when it was not stored.
+    package let sequence: UInt64?
+    /// The sessions that it went to.
+    package let matchedCount: Int
+}

@@ -1,0 +1,28 @@
+/// A client that has shaken hands: what it is subscribed to, how it is reached, what waits for it.
+///
+/// It outlives its connections, until twice the timeout has passed since its last `/meta/connect` arrived.
+final class Session {
+    let clientID: String
+    /// The session's place in the router's tables.
+    let handle: SubscriptionTable.Subscriber
+    var patterns: Set<ChannelPattern> = []
+    var link = SessionLink.away
+    var queue = MessageQueue()
+    /// When the session ends unless a connect arrives (ns, monotonic).
+    var expiresAt: UInt64
+    /// Whether a connect has been answered since the handshake: the first one is answered at once.
+    var hasConnected = false
+    /// Whether the store knows the session; it learns of it with the first subscription.
+    var isStored = false
+    /// The earliest deadline of this session that is in the router's queue of deadlines.
+    var scheduledDeadline = UInt64.max
+
+    init(clientID: String, handle: SubscriptionTable.Subscriber, expiresAt: UInt64) {
+        self.clientID = clientID
+        self.handle = handle
+        self.expiresAt = expiresAt
+    }
+
+    /// What comes first: the end of the held connect or of the session.
+    var nextDeadline: UInt64 { min(expiresAt, link.deadline ?? .max) }
+}

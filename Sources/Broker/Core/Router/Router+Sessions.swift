@@ -1,0 +1,249 @@
+/// Handshake, connect, disconnect: how sessions begin, live and end.
+extension Router {
+    /// `/meta/handshake` (Bayeux 1.0 §4.1). A client id in the request means nothing.
+    mutating func handshake(_ request: Request, text: RawSpan, now: Moment, into outbox: inout Outbox) {
+        var error = ReplyError(sentIn: request, text: text)
+        if !request.envelope.version.isTruthy(in: text) { error = .bayeux(.missing("version")) }
+        if let refusal = refusal(of: request.envelope.supportedConnectionTypes, text: text) {
+            error = .bayeux(refusal)
+        }
+        var advice = Advice(reconnect: .handshake)
+        if error == nil, sessionCount >= limits.sessions {
+            error = .bayeux(.tooMany("sessions"))
+            advice.interval = limits.timeout.milliseconds
+        }
+        var clientID: String?
+        if error == nil {
+            let id = ClientID.make(using: &generator)
+            _ = addSession(clientID: id, now: now)
+            clientID = id
+            advice = successAdvice
+        }
+        reply(to: request, text: text, error, withClientID: false, into: &outbox) { bytes in
+            bytes += #""version":"1.0","supportedConnectionTypes":["#.utf8
+            bytes += Self.connectionTypes.map { "\"\($0)\"" }.joined(separator: ",").utf8
+            bytes += "],".utf8
+            if let clientID { bytes += #""clientId":"\#(clientID)","#.utf8 }
+            bytes += #""advice":\#(advice.json),"#.utf8
+        }
+    }
+
+    /// Why the client's connection types do not do; nil when one is in common.
+    private func refusal(of types: JSONSlice, text: RawSpan) -> BayeuxError? {
+        let offered: [String]
+        switch types.kind {
+        case .absent, .null: return .missing("supportedConnectionTypes")
+        case .string, .escapedString: offered = types.string(in: text).map { [$0] } ?? []
+        default: offered = types.strings(in: text) ?? []
+        }
+        return offered.contains(where: Self.connectionTypes.contains) ? nil : .connectionTypes(offered)
+    }
+
+    /// `/meta/connect` (Bayeux 1.0 §4.2): binds a WebSocket, keeps the session alive, fetches what waits for it.
+    mutating func connect(_ request: Request, text: RawSpan, now: Moment, into outbox: inout Outbox) {
+        var error = ReplyError(sentIn: request, text: text)
+        var advice = Advice(reconnect: .handshake)
+        let session = self.session(of: request, text: text)
+        if case .failure(let refusal) = session {
+            error = .bayeux(refusal)
+            if refusal.code == 401 { advice = expiredAdvice() }
+        }
+        let type = request.envelope.connectionType
+        if !type.isTruthy(in: text) {
+            error = .bayeux(.missing("connectionType"))
+        } else {
+            let name = type.string(in: text)
+            if name.map(Self.connectionTypes.contains) != true {
+                error = .bayeux(.connectionTypes([name ?? ""]))
+            }
+        }
+        guard error == nil, case .success(let session) = session else {
+            reply(to: request, text: text, error, withClientID: false, into: &outbox) { bytes in
+                bytes += #""advice":\#(advice.json),"#.utf8
+            }
+            return
+        }
+        accept(request, text: text, for: session, now: now, into: &outbox)
+    }
+
+    private mutating func accept(
+        _ request: Request, text: RawSpan, for session: Session, now: Moment, into outbox: inout Outbox
+    ) {
+        session.expiresAt = now.adding(limits.timeout * 2)
+        if request.peer.kind == .socket { release(request.peer.connection, unlessBoundTo: session, into: &outbox) }
+
+        let timeout = timeout(of: request, text: text)
+        let connect = HeldConnect(
+            peer: request.peer, reply: Self.replyHead(of: request, text: text), deadline: now.adding(timeout))
+        let isPoll = request.peer.kind == .exchange
+        let mustAnswer =
+            timeout == .zero || !session.hasConnected
+            || isPoll && (!request.isAlone || !session.queue.isEmpty)
+        session.hasConnected = true
+
+        let action = session.link.receiveConnect(connect, mustAnswer: mustAnswer)
+        if let socket = action.detach { unbind(socket, from: session) }
+        if let older = action.answerOlder {
+            unbindExchange(older)
+            answerWithoutMessages(older, into: &outbox)
+        }
+        if let socket = action.attach { bind(socket, to: session) }
+        if isPoll, !action.answer { bindings[request.peer.connection] = session.handle }
+        if !isPoll { pushQueue(of: session, to: request.peer.connection, into: &outbox) }
+        if action.answer { answer(connect, of: session, into: &outbox) }
+        schedule(session)
+    }
+
+    /// How long the client lets its connect be held: `advice.timeout` (ms), at most what the broker allows.
+    private func timeout(of request: Request, text: RawSpan) -> Duration {
+        guard request.envelope.advice.kind == .object,
+            let asked = request.envelope.advice.member("timeout", in: text).double(in: text)
+        else { return limits.timeout }
+        let allowed = Double(limits.timeout.milliseconds)
+        return .milliseconds(Int(min(max(asked, 0), allowed)))
+    }
+
+    /// `/meta/disconnect` (Bayeux 1.0 §4.3): the held connect is answered, then this message, then the socket closes.
+    mutating func disconnect(_ request: Request, text: RawSpan, now: Moment, into outbox: inout Outbox) {
+        let error = ReplyError(sentIn: request, text: text)
+        switch session(of: request, text: text) {
+        case .failure(let refusal):
+            reply(to: request, text: text, .bayeux(refusal), withClientID: false, into: &outbox)
+        case .success where error != nil:
+            reply(to: request, text: text, error, withClientID: false, into: &outbox)
+        case .success(let session):
+            let socket = end(session, advice: Advice(reconnect: .none), into: &outbox)
+            reply(to: request, text: text, nil, into: &outbox)
+            if let socket { outbox.append(.close(socket)) }
+        }
+    }
+
+    /// The session that a message names, or what is wrong with the name.
+    func session(of request: Request, text: RawSpan) -> Result<Session, BayeuxError> {
+        guard request.envelope.clientId.isTruthy(in: text) else { return .failure(.missing("clientId")) }
+        guard let clientID = request.envelope.clientId.string(in: text) else {
+            return .failure(.unknownClient(Self.raw(request.envelope.clientId, in: text)))
+        }
+        guard let handle = handles[clientID], let session = sessions[Int(handle)] else {
+            return .failure(.unknownClient(clientID))
+        }
+        return .success(session)
+    }
+
+    /// A value as it was sent, for an error's argument.
+    static func raw(_ slice: JSONSlice, in text: RawSpan) -> String {
+        var bytes: [UInt8] = []
+        bytes.append(slice, of: text)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+/// Binding connections to sessions, answering held connects.
+extension Router {
+    /// A socket turns to `session`: one that it was bound to before has its connect answered and loses the socket.
+    private mutating func release(
+        _ connection: ConnectionID, unlessBoundTo session: Session, into outbox: inout Outbox
+    ) {
+        guard let handle = bindings[connection], handle != session.handle, let other = sessions[Int(handle)] else {
+            return
+        }
+        let (held, socket) = other.link.release()
+        if let socket { unbind(socket, from: other) }
+        if let held { answerWithoutMessages(held, into: &outbox) }
+    }
+
+    private mutating func bind(_ connection: ConnectionID, to session: Session) {
+        bindings[connection] = session.handle
+        routes[Int(session.handle)] = connection
+    }
+
+    private mutating func unbind(_ connection: ConnectionID, from session: Session) {
+        bindings[connection] = nil
+        routes[Int(session.handle)] = Self.nowhere
+    }
+
+    /// A held connect is about to be answered: an HTTP request is no longer the session's.
+    mutating func unbindExchange(_ held: HeldConnect) {
+        if held.peer.kind == .exchange { bindings[held.peer.connection] = nil }
+    }
+
+    /// Answers a connect; an HTTP one carries what waits for the session behind the reply.
+    mutating func answer(_ held: HeldConnect, of session: Session, into outbox: inout Outbox) {
+        // The reply may complete the response, so what the response carries comes before it.
+        if held.peer.kind == .exchange { pushQueue(of: session, to: held.peer.connection, into: &outbox) }
+        answerWithoutMessages(held, into: &outbox)
+    }
+
+    private mutating func answerWithoutMessages(_ held: HeldConnect, into outbox: inout Outbox) {
+        let advice = successAdvice
+        reply(to: held.peer, head: held.reply, nil, into: &outbox) { bytes in
+            bytes += #""advice":\#(advice.json),"#.utf8
+        }
+    }
+
+    private func pushQueue(of session: Session, to connection: ConnectionID, into outbox: inout Outbox) {
+        guard !session.queue.isEmpty else { return }
+        for publication in session.queue.takeAll() { outbox.append(.push(publication, connection)) }
+    }
+}
+
+/// The table of sessions.
+extension Router {
+    mutating func addSession(clientID: String, now: Moment) -> Session {
+        let handle: SubscriptionTable.Subscriber
+        if let free = freeHandles.popLast() {
+            handle = free
+        } else {
+            handle = SubscriptionTable.Subscriber(sessions.count)
+            sessions.append(nil)
+            routes.append(Self.nowhere)
+        }
+        let session = Session(clientID: clientID, handle: handle, expiresAt: now.adding(limits.timeout * 2))
+        sessions[Int(handle)] = session
+        handles[clientID] = handle
+        schedule(session)
+        return session
+    }
+
+    mutating func addSubscription(to pattern: ChannelPattern, of session: Session) {
+        if session.patterns.insert(pattern).inserted { _ = table.subscribe(session.handle, to: pattern) }
+    }
+
+    mutating func removeSubscription(to pattern: ChannelPattern, of session: Session) {
+        if session.patterns.remove(pattern) != nil { _ = table.unsubscribe(session.handle, from: pattern) }
+    }
+
+    /// Puts the session's next deadline into the queue, unless an earlier one stands there already.
+    mutating func schedule(_ session: Session) {
+        let next = session.nextDeadline
+        guard next < session.scheduledDeadline else { return }
+        session.scheduledDeadline = next
+        deadlines.insert(next, for: session.handle)
+    }
+
+    /// The session's time is up: what it held is answered, its socket closed.
+    mutating func expire(_ session: Session, into outbox: inout Outbox) {
+        let advice = expiredAdvice()
+        if let socket = end(session, advice: advice, into: &outbox) { outbox.append(.close(socket)) }
+    }
+
+    /// Ends a session; its held connect is answered with `advice`. Returns the socket that was bound to it.
+    private mutating func end(_ session: Session, advice: Advice, into outbox: inout Outbox) -> ConnectionID? {
+        let (held, socket) = session.link.release()
+        if let socket { unbind(socket, from: session) }
+        if let held {
+            unbindExchange(held)
+            reply(to: held.peer, head: held.reply, nil, into: &outbox) { bytes in
+                bytes += #""advice":\#(advice.json),"#.utf8
+            }
+        }
+        for pattern in session.patterns { _ = table.unsubscribe(session.handle, from: pattern) }
+        handles[session.clientID] = nil
+        sessions[Int(session.handle)] = nil
+        freeHandles.append(session.handle)
+        if session.isStored {
+            submit(.endSession, to: &outbox) { .endSession($0, clientID: session.clientID) }
+        }
+        return socket
+    }
+}

@@ -1,0 +1,88 @@
+/// What the router waits for from the store, and what it does when the outcome comes.
+extension Router {
+    /// Outcomes of the store, in its order.
+    package mutating func receive(_ outcomes: [StoreOutcome], into outbox: inout Outbox) {
+        for outcome in outcomes {
+            guard let operation = pending.removeValue(forKey: outcome.ticket) else {
+                preconditionFailure("Cannot receive an outcome when nothing waits for it")
+            }
+            finish(operation, outcome, into: &outbox)
+            if let connection = operation.connection { settle(connection, into: &outbox) }
+        }
+    }
+
+    private mutating func finish(_ operation: PendingOperation, _ outcome: StoreOutcome, into outbox: inout Outbox) {
+        switch (operation, outcome) {
+        case (.publish(let publisher, let draft), .published(_, let sequence)):
+            finish(publisher, draft, sequence: sequence, into: &outbox)
+        case (.publish(let publisher, let draft), .failed):
+            refuse(publisher, .publishFailed(draft.channel.text), into: &outbox)
+        case (.pass(let publisher, let publication), _):
+            finish(publisher, publication, sequence: nil, into: &outbox)
+        case (.subscribe(let change), .retained(_, let publications)):
+            finish(change, retained: publications, into: &outbox)
+        case (.unsubscribe(let change), .done):
+            finishRemoval(change, into: &outbox)
+        case (.subscribe(let change), .failed), (.unsubscribe(let change), .failed):
+            reply(to: change.peer, head: change.replyHead, .storeFailed(), into: &outbox)
+        case (.readRetained(let connection), .retained(_, let publications)):
+            guard !closedConnections.contains(connection) else { return }
+            outbox.append(.retained(connection, .success(publications.first)))
+        case (.readRetained(let connection), .failed):
+            guard !closedConnections.contains(connection) else { return }
+            outbox.append(.retained(connection, .failure(.storeFailed())))
+        case (.endSession, _):
+            break
+        default:
+            preconditionFailure("Cannot have this outcome when that was the operation")
+        }
+    }
+
+    /// Whether something that this connection sent before is still in the store: what follows must not overtake it.
+    func mustQueueBehindStore(_ connection: ConnectionID) -> Bool {
+        !pendingCounts.isEmpty && pendingCounts[connection] != nil
+    }
+
+    /// Hands an operation to the store and remembers what it is for.
+    mutating func submit(
+        _ operation: PendingOperation, for connection: ConnectionID? = nil, to outbox: inout Outbox,
+        _ make: (StoreTicket) -> StoreOperation
+    ) {
+        lastTicket += 1
+        pending[lastTicket] = operation
+        if let connection { pendingCounts[connection, default: 0] += 1 }
+        outbox.append(.store(make(lastTicket)))
+    }
+
+    /// One operation of a connection is through; a connection that is gone is released with the last one.
+    private mutating func settle(_ connection: ConnectionID, into outbox: inout Outbox) {
+        guard let count = pendingCounts[connection] else { return }
+        guard count == 1 else {
+            pendingCounts[connection] = count - 1
+            return
+        }
+        pendingCounts[connection] = nil
+        if closedConnections.remove(connection) != nil { outbox.append(.release(connection)) }
+    }
+}
+
+/// What the router does when the store is through with an operation.
+enum PendingOperation {
+    case publish(Publisher, PublicationDraft)
+    /// A publication that is not stored, behind others that are.
+    case pass(Publisher, Publication)
+    case subscribe(SubscriptionChange)
+    case unsubscribe(SubscriptionChange)
+    case endSession
+    case readRetained(ConnectionID)
+
+    /// The connection that waits for it.
+    var connection: ConnectionID? {
+        switch self {
+        case .publish(let publisher, _), .pass(let publisher, _): publisher.connection
+        case .subscribe(let change), .unsubscribe(let change): change.peer.connection
+        case .readRetained(let connection): connection
+        case .endSession: nil
+        }
+    }
+}

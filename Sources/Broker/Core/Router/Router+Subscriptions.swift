@@ -1,0 +1,142 @@
+/// `/meta/subscribe` and `/meta/unsubscribe` (Bayeux 1.0 §4.4, §4.5).
+extension Router {
+    /// Adds subscriptions once the store has them; the reply comes first, then retained messages, then what is live.
+    mutating func subscribe(_ request: Request, text: RawSpan, now: Moment, into outbox: inout Outbox) {
+        change(request, text: text, into: &outbox) { router, session, patterns, error in
+            let new = patterns.filter { !session.patterns.contains($0) }
+            guard session.patterns.count + new.count <= router.limits.subscriptionsPerSession else {
+                patterns = []
+                return error = .bayeux(.tooMany("subscriptions"))
+            }
+        } submit: { router, session, change, outbox in
+            session.isStored = true
+            router.submit(.subscribe(change), for: request.peer.connection, to: &outbox) {
+                .subscribe($0, clientID: session.clientID, patterns: change.patterns, wall: now.wall)
+            }
+        }
+    }
+
+    /// Removes subscriptions; one that was never made is removed with success.
+    mutating func unsubscribe(_ request: Request, text: RawSpan, now: Moment, into outbox: inout Outbox) {
+        change(request, text: text, into: &outbox) { _, _, _, _ in
+        } submit: { router, session, change, outbox in
+            router.submit(.unsubscribe(change), for: request.peer.connection, to: &outbox) {
+                .unsubscribe($0, clientID: session.clientID, patterns: change.patterns)
+            }
+        }
+    }
+
+    /// What both have in common: the checks in their order, and the items before a bad one stay applied.
+    private mutating func change(
+        _ request: Request, text: RawSpan, into outbox: inout Outbox,
+        check: (borrowing Router, Session, inout [ChannelPattern], inout ReplyError?) -> Void,
+        submit: (inout Router, Session, SubscriptionChange, inout Outbox) -> Void
+    ) {
+        var error = ReplyError(sentIn: request, text: text)
+        let session = self.session(of: request, text: text)
+        if case .failure(let refusal) = session { error = .bayeux(refusal) }
+        let subscription = request.envelope.subscription
+        if !subscription.isTruthy(in: text) { error = .bayeux(.missing("subscription")) }
+
+        var patterns: [ChannelPattern] = []
+        if error == nil, case .success(let session) = session {
+            let (valid, refusal) = self.patterns(in: subscription, text: text)
+            patterns = valid
+            error = refusal.map(ReplyError.bayeux)
+            check(self, session, &patterns, &error)
+            if !patterns.isEmpty {
+                var head = Self.replyHead(of: request, text: text)
+                Self.appendSubscription(subscription, text: text, to: &head)
+                let change = SubscriptionChange(
+                    peer: request.peer, clientID: session.clientID, patterns: patterns, replyHead: head,
+                    error: error?.bayeux)
+                return submit(&self, session, change, &outbox)
+            }
+        }
+        reply(to: request, text: text, error, into: &outbox) { bytes in
+            Self.appendSubscription(subscription, text: text, to: &bytes)
+        }
+    }
+
+    private static func appendSubscription(_ subscription: JSONSlice, text: RawSpan, to bytes: inout [UInt8]) {
+        bytes += #""subscription":"#.utf8
+        if subscription.isAbsent {
+            bytes += "[]".utf8
+        } else {
+            bytes.append(subscription, of: text)
+        }
+        bytes.append(UInt8(ascii: ","))
+    }
+
+    /// The patterns of a subscription field, a string or an array of them, up to the first that is refused.
+    private func patterns(in subscription: JSONSlice, text: RawSpan) -> ([ChannelPattern], BayeuxError?) {
+        var patterns: [ChannelPattern] = []
+        guard subscription.kind == .array else {
+            switch pattern(in: subscription, text: text) {
+            case .success(let pattern): return ([pattern], nil)
+            case .failure(let error): return ([], error)
+            }
+        }
+        var elements = subscription.elements
+        while let element = elements.next(in: text) {
+            guard patterns.count < limits.subscriptionsPerSession else { return (patterns, .tooMany("subscriptions")) }
+            switch pattern(in: element, text: text) {
+            case .success(let pattern): patterns.append(pattern)
+            case .failure(let error): return (patterns, error)
+            }
+        }
+        return (patterns, nil)
+    }
+
+    private func pattern(in slice: JSONSlice, text: RawSpan) -> Result<ChannelPattern, BayeuxError> {
+        guard let name = slice.string(in: text) else {
+            return .failure(.invalidChannel(Self.raw(slice, in: text)))
+        }
+        guard
+            let pattern = try? ChannelPattern(name, grammar: limits.grammar, maximumBytes: limits.channelBytes)
+        else { return .failure(.invalidChannel(name)) }
+        return pattern.isMeta || pattern.isService ? .failure(.forbidden(name)) : .success(pattern)
+    }
+
+    /// The store has the subscriptions.
+    mutating func finish(
+        _ change: SubscriptionChange, retained: [StoredPublication], into outbox: inout Outbox
+    ) {
+        guard let session = session(for: change, into: &outbox) else { return }
+        for pattern in change.patterns { addSubscription(to: pattern, of: session) }
+        reply(to: change.peer, head: change.replyHead, change.error, into: &outbox)
+        for stored in retained {
+            deliver(Publication(stored, epoch: epoch, retained: true), to: session, into: &outbox)
+        }
+    }
+
+    /// The store has forgotten the subscriptions.
+    mutating func finishRemoval(_ change: SubscriptionChange, into outbox: inout Outbox) {
+        guard let session = session(for: change, into: &outbox) else { return }
+        for pattern in change.patterns { removeSubscription(to: pattern, of: session) }
+        reply(to: change.peer, head: change.replyHead, change.error, into: &outbox)
+    }
+
+    /// The session that asked for a change, unless it has ended meanwhile.
+    private mutating func session(for change: SubscriptionChange, into outbox: inout Outbox) -> Session? {
+        if let handle = handles[change.clientID], let session = sessions[Int(handle)] { return session }
+        reply(to: change.peer, head: change.replyHead, .unknownClient(change.clientID), into: &outbox)
+        return nil
+    }
+}
+
+/// A change of a session's subscriptions that the store is working on.
+struct SubscriptionChange {
+    let peer: Peer
+    let clientID: String
+    let patterns: [ChannelPattern]
+    let replyHead: [UInt8]
+    /// What refused the rest of the request.
+    let error: BayeuxError?
+}
+
+extension ReplyError {
+    fileprivate var bayeux: BayeuxError? {
+        if case .bayeux(let error) = self { error } else { nil }
+    }
+}

@@ -1,0 +1,200 @@
+/// The broker without I/O: sessions, subscriptions and what Bayeux says, owned by one event loop.
+///
+/// Inputs are batches of messages, connections that end, outcomes of the store and the passing of time; everything to
+/// be done about them is appended to an `Outbox`. One owner for all sessions means one order of all publications, and
+/// no lock. Event loops beside the owner's own parse what comes in and write what goes out.
+///
+/// What keeps the promises:
+/// - A publication that is stored, and all that the same connection sends behind it, goes through the store and takes
+///   effect in the order of the store's outcomes.
+/// - A subscription takes effect with its outcome: reply, retained messages, then what is live.
+/// - Messages for a session without a connection wait in its queue and go out before anything newer.
+package struct Router: ~Copyable {
+    /// The transports that this broker offers, as they stand in the reply to a handshake.
+    package static let connectionTypes = ["long-polling", "websocket"]
+
+    let limits: Limits
+    let epoch: String
+    let loopCount: UInt32
+    var generator: any RandomNumberGenerator
+
+    var sessions: [Session?] = []
+    var freeHandles: [SubscriptionTable.Subscriber] = []
+    var handles: [String: SubscriptionTable.Subscriber] = [:]
+    /// Where each session's messages go, by handle; `nowhere` means its queue.
+    var routes: [ConnectionID] = []
+    /// The session that each WebSocket is bound to.
+    var bindings: [ConnectionID: SubscriptionTable.Subscriber] = [:]
+    var table: SubscriptionTable
+
+    /// Messages of each HTTP request that are not answered yet.
+    var exchanges: [ConnectionID: Int] = [:]
+    /// Sessions with messages and a held HTTP connect that can carry them.
+    var readyPolls: [SubscriptionTable.Subscriber] = []
+    var deadlines = DeadlineQueue<SubscriptionTable.Subscriber>()
+
+    var lastTicket: StoreTicket = 0
+    var pending: [StoreTicket: PendingOperation] = [:]
+    /// Operations under way in the store for each connection that has any.
+    var pendingCounts: [ConnectionID: Int] = [:]
+    /// Connections that are gone while the store still works for them.
+    var closedConnections: Set<ConnectionID> = []
+
+    // Kept between publications so that none of them allocates.
+    var matched: [SubscriptionTable.Subscriber] = []
+    var attached: [ConnectionID] = []
+
+    static let nowhere = ConnectionID(loop: .max, slot: .max)
+
+    /// A router for `loopCount` event loops that goes on where `state` left off.
+    package init(
+        limits: Limits, state: StoredState, loopCount: UInt32, generator: some RandomNumberGenerator, now: Moment
+    ) {
+        var generator = generator
+        self.limits = limits
+        self.epoch = state.epoch
+        self.loopCount = loopCount
+        self.table = SubscriptionTable(seed: generator.next())
+        self.generator = generator
+        for stored in state.sessions {
+            let session = addSession(clientID: stored.clientID, now: now)
+            session.isStored = true
+            for pattern in stored.patterns { addSubscription(to: pattern, of: session) }
+        }
+    }
+
+    /// Sessions that exist.
+    package var sessionCount: Int { handles.count }
+    /// Subscriptions of all sessions.
+    package var subscriptionCount: Int { table.subscriptionCount }
+
+    /// A batch arrived; `text` is what its envelopes were cut from. An empty batch is answered with an empty one.
+    package mutating func receive(
+        _ batch: borrowing [Envelope], text: RawSpan, from peer: Peer, now: Moment, into outbox: inout Outbox
+    ) {
+        if peer.kind == .exchange { exchanges[peer.connection] = batch.count }
+        if batch.isEmpty {
+            switch peer.kind {
+            case .exchange: finish(peer.connection, into: &outbox)
+            case .socket: outbox.reply(to: peer.connection) { _ in }
+            }
+            return
+        }
+        for index in batch.indices {
+            let request = Request(envelope: batch[index], peer: peer, isAlone: batch.count == 1)
+            receive(request, text: text, now: now, into: &outbox)
+        }
+    }
+
+    private mutating func receive(_ request: Request, text: RawSpan, now: Moment, into outbox: inout Outbox) {
+        guard request.envelope.isObject else {
+            reply(to: request.peer, .missing("data"), into: &outbox) { _ in }
+            return
+        }
+        let channel = request.envelope.channel
+        guard channel.isString, MetaChannel.isPossible(channel, in: text) else {
+            publish(request, text: text, now: now, into: &outbox)
+            return
+        }
+        switch MetaChannel(channel, in: text) {
+        case .handshake: handshake(request, text: text, now: now, into: &outbox)
+        case .connect: connect(request, text: text, now: now, into: &outbox)
+        case .subscribe: subscribe(request, text: text, now: now, into: &outbox)
+        case .unsubscribe: unsubscribe(request, text: text, now: now, into: &outbox)
+        case .disconnect: disconnect(request, text: text, now: now, into: &outbox)
+        case nil: publish(request, text: text, now: now, into: &outbox)
+        }
+    }
+
+    /// A connection is gone, or an HTTP client has given up its request. The session stays until it expires.
+    package mutating func close(_ connection: ConnectionID, into outbox: inout Outbox) {
+        exchanges[connection] = nil
+        if let handle = bindings.removeValue(forKey: connection), let session = sessions[Int(handle)],
+            session.link.receiveClose(of: connection)
+        {
+            routes[Int(handle)] = Self.nowhere
+        }
+        if pendingCounts[connection] == nil {
+            outbox.append(.release(connection))
+        } else {
+            closedConnections.insert(connection)
+        }
+    }
+
+    /// The turn of the loop ends: held HTTP connects go out with all that arrived for them in it.
+    package mutating func endTurn(into outbox: inout Outbox) {
+        guard !readyPolls.isEmpty else { return }
+        for handle in readyPolls {
+            guard let session = sessions[Int(handle)], let held = session.link.takePoll() else { continue }
+            unbindExchange(held)
+            answer(held, of: session, into: &outbox)
+        }
+        readyPolls.removeAll(keepingCapacity: true)
+    }
+
+    /// When `advance` has to be called next (ns, monotonic).
+    package var nextDeadline: UInt64? { deadlines.first }
+
+    /// Time has come to `now`: held connects are answered, sessions expire.
+    package mutating func advance(to now: Moment, into outbox: inout Outbox) {
+        while let (deadline, handle) = deadlines.popFirst(until: now.monotonic) {
+            guard let session = sessions[Int(handle)], session.scheduledDeadline == deadline else { continue }
+            session.scheduledDeadline = .max
+            if session.expiresAt <= now.monotonic {
+                expire(session, into: &outbox)
+                continue
+            }
+            if let held = session.link.advance(to: now.monotonic) {
+                unbindExchange(held)
+                answer(held, of: session, into: &outbox)
+            }
+            schedule(session)
+        }
+    }
+
+    /// The broker stops: every held HTTP connect is answered, so that clients come back elsewhere or later.
+    package mutating func shutDown(into outbox: inout Outbox) {
+        for case let session? in sessions {
+            guard let held = session.link.takePoll() else { continue }
+            unbindExchange(held)
+            answer(held, of: session, into: &outbox)
+        }
+    }
+}
+
+/// One message of a batch, and where its reply goes.
+struct Request {
+    let envelope: Envelope
+    let peer: Peer
+    /// Whether it is the only message of its batch: only then may an HTTP request be held for it.
+    let isAlone: Bool
+}
+
+/// The meta channels that a client may send to (Bayeux 1.0 §4).
+enum MetaChannel {
+    case handshake, connect, subscribe, unsubscribe, disconnect
+
+    /// A quick look: whether the channel begins like a meta channel, or is written with escapes.
+    static func isPossible(_ channel: JSONSlice, in text: RawSpan) -> Bool {
+        if channel.kind == .escapedString { return true }
+        // The opening quote, then "/m".
+        let start = channel.range.lowerBound
+        return channel.count > 3 && text.unsafeLoad(fromByteOffset: start + 2, as: UInt8.self) == UInt8(ascii: "m")
+    }
+
+    init?(_ channel: JSONSlice, in text: RawSpan) {
+        if channel.equals("/meta/connect", in: text) {
+            self = .connect
+        } else if channel.equals("/meta/subscribe", in: text) {
+            self = .subscribe
+        } else if channel.equals("/meta/unsubscribe", in: text) {
+            self = .unsubscribe
+        } else if channel.equals("/meta/handshake", in: text) {
+            self = .handshake
+        } else if channel.equals("/meta/disconnect", in: text) {
+            self = .disconnect
+        } else {
+            return nil
+        }
+    }
+}
