@@ -7,11 +7,23 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+func nio(_ name: String) -> Target.Dependency { .product(name: name, package: "swift-nio") }
+
 let package = Package(
     name: "fanfare",
     platforms: [.macOS(.v26)],
     products: [
         .library(name: "Driver", targets: ["Driver"]),
+        .executable(name: "broker-server", targets: ["broker-server"]),
+        .executable(name: "broker-cli", targets: ["broker-cli"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // The WebSocket driver, without I/O.
@@ -22,8 +34,50 @@ let package = Package(
             name: "Driver", dependencies: ["CLibcrypto"], path: "Sources/Driver", exclude: ["CLibcrypto"],
             swiftSettings: settings),
 
-        // The broker. Core knows nothing of ours.
+        // The broker: Core knows nothing of ours, Store knows Core, Front knows Driver and Core.
         .target(name: "BrokerCore", path: "Sources/Broker/Core", swiftSettings: settings),
+        .target(
+            name: "BrokerStore",
+            dependencies: ["BrokerCore", "Migrations", .product(name: "GRDB", package: "GRDB.swift")],
+            path: "Sources/Broker/Store", swiftSettings: settings),
+        .target(
+            name: "BrokerFront",
+            dependencies: [
+                "BrokerCore", "Driver", "WebAssets",
+                nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Sources/Broker/Front", swiftSettings: settings),
+
+        // Files that are compiled into the program, so that one binary suffices.
+        .target(
+            name: "Migrations", path: "migrations", exclude: ["README.md"],
+            resources: [.embedInCode("0001_initial.sql")], swiftSettings: settings),
+        .target(
+            name: "WebAssets", path: "web",
+            resources: [.embedInCode("index.html"), .embedInCode("fanfare.js")], swiftSettings: settings),
+
+        .executableTarget(
+            name: "broker-server",
+            dependencies: [
+                "BrokerCore", "BrokerFront", "BrokerStore",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                nio("NIOCore"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "broker-cli",
+            dependencies: [
+                "Driver", "BrokerCore", nio("NIOCore"), nio("NIOPosix"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings),
+
         // Examples that the documentation shows; the conformance suite runs them.
         .executableTarget(
             name: "echo-server", dependencies: ["Driver"], path: "Examples/EchoServer", swiftSettings: settings),

@@ -1,0 +1,91 @@
+# make run      installs what is missing, builds the broker and starts it
+# make test     installs what is missing, builds, runs all tests: our own, real clients, a browser, the Autobahn suite
+# make lint     checks the format of the sources
+# make help     the rest
+#
+# Installing needs Debian or Ubuntu and root or sudo, and is skipped when everything is there.
+
+SHELL = /bin/sh
+SWIFT_FLAGS ?= --explicit-target-dependency-import-check error
+ARGS ?=
+
+# docs/dependencies.md says what each is for.
+BUILD_PACKAGES = libsqlite3-dev libssl-dev zlib1g-dev
+TEST_PACKAGES = chromium chromium-driver curl fonts-dejavu-core python3-lib2to3 python3-venv ruby-faye
+BENCH_PACKAGES = gcc libuv1 mosquitto nats-server nginx libnginx-mod-nchan ruby-faye thin
+
+# $(call install,PACKAGES): installs those that are missing.
+define install
+@missing=$$(for package in $(1); do \
+    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; \
+done); \
+if [ -n "$$missing" ]; then \
+    echo "== Installing" $$missing; \
+    sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+    $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+fi
+endef
+
+.PHONY: run test check-swift build-packages test-packages bench-packages build release unit interop conformance lint \
+    format bench clean help
+
+run: release
+	@echo "== Starting the broker"
+	@exec .build/release/broker-server serve $(ARGS)
+
+test: unit interop conformance
+	@echo "== All tests have passed"
+
+check-swift:
+	@command -v swift >/dev/null || { echo "Swift is missing: see https://www.swift.org/install/linux/" >&2; exit 1; }
+
+build-packages: check-swift
+	$(call install,$(BUILD_PACKAGES))
+
+test-packages:
+	$(call install,$(TEST_PACKAGES))
+
+bench-packages:
+	$(call install,$(BENCH_PACKAGES))
+
+build: build-packages
+	@echo "== Building for tests (debug)"
+	@swift build --build-tests $(SWIFT_FLAGS)
+
+release: build-packages
+	@echo "== Building (release)"
+	@swift build -c release --product broker-server $(SWIFT_FLAGS)
+	@swift build -c release --product broker-cli $(SWIFT_FLAGS)
+
+unit: build
+	@echo "== Our own tests"
+	@swift test --skip-build
+
+interop: build test-packages
+	@echo "== Real clients: ruby-faye, aiocometd, curl, Chromium"
+	@FANFARE_BIN=.build/debug Tests/Interop/run.sh
+
+conformance: build test-packages
+	@echo "== The Autobahn suite, both roles"
+	@FANFARE_BIN=.build/debug Tests/Autobahn/run.sh
+
+lint: check-swift
+	@echo "== Format"
+	@swift format lint --strict --recursive --parallel Package.swift Sources Tests Examples migrations web Benchmarks
+
+format: check-swift
+	@swift format format --in-place --recursive --parallel Package.swift Sources Tests Examples migrations web Benchmarks
+
+# The load generator and the scripts that start other brokers are a project of their own: BENCH names its folder.
+bench: release bench-packages
+	@Benchmarks/compare.sh
+
+clean:
+	rm -rf .build
+
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+	@echo "make build, release, unit, interop, conformance: a part of the above"
+	@echo "make format   formats the sources;  make clean   removes what was built"
+	@echo "make bench    compares with other brokers: see Benchmarks/README.md"

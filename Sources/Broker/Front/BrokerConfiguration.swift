@@ -1,0 +1,49 @@
+package import BrokerCore
+
+/// What a broker is started with. Every bound has a default that suits a small machine.
+package struct BrokerConfiguration: Sendable {
+    /// The address to listen on.
+    package var host = "127.0.0.1"
+    /// The port to listen on; 0 takes a free one.
+    package var port = 8000
+    /// Event loops, each with a thread of its own.
+    package var threads = 1
+    /// The path of the Bayeux endpoint.
+    package var endpoint = "/bayeux"
+    /// Origins of web pages that may use the broker, beyond those of the same host; `*` stands for all.
+    package var allowedOrigins: [String] = []
+    /// What the Bayeux side keeps.
+    package var limits = Limits()
+
+    /// Connections in all; one more is closed at once.
+    package var connections = 100_000
+    /// A WebSocket message or an HTTP body, in bytes.
+    package var messageBytes = 1 << 20
+    /// The head of a request, in bytes.
+    package var headBytes = 16_384
+    /// The fields of a request's head.
+    package var headFields = 100
+    /// Bytes that wait for one slow connection; with more it is closed, and its session goes on without it.
+    package var outboundBytes = 16 << 20
+    /// Bytes that one turn of an event loop gathers before it writes them.
+    package var turnBytes = 4 << 20
+
+    /// From the first byte of a connection to the end of its handshake or request head.
+    package var handshakeTimeout = Duration.seconds(10)
+    /// From a request's head to the end of its body; also how long an idle HTTP connection is kept.
+    package var requestTimeout = Duration.seconds(30)
+    /// From our closing frame to the peer's.
+    package var closeTimeout = Duration.seconds(5)
+    /// A WebSocket that has been silent for so long is pinged.
+    package var pingInterval = Duration.seconds(25)
+    /// A WebSocket that stays silent for so long after a ping is closed.
+    package var pongTimeout = Duration.seconds(10)
+    /// From the wish to stop until connections are cut.
+    package var shutdownTimeout = Duration.seconds(10)
+
+    /// The defaults.
+    package init() {}
+
+    /// Whether only programs on this machine can connect.
+    package var isLoopbackOnly: Bool { OriginPolicy.isLoopback(host: host) }
+}

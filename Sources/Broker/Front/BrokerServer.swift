@@ -1,0 +1,228 @@
+package import BrokerCore
+package import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import Synchronization
+
+/// A broker that listens: event loops, the router on the first of them, the store.
+///
+/// `run` serves until it is told to shut down, then says goodbye to everybody, waits for them for as long as the
+/// configuration says, and closes the store. Where no service group is at hand, `start` and `stop` do the same.
+package final class BrokerServer: Service, Sendable {
+    private struct Running {
+        let group: MultiThreadedEventLoopGroup
+        let shards: ShardDirectory
+        let router: NIOLoopBound<RouterLoop>
+        let listener: any Channel
+    }
+    private let configuration: BrokerConfiguration
+    private let store: any Store
+    private let logger: Logger
+    private let onReady: @Sendable (_ port: Int) -> Void
+    private let running = Mutex<Running?>(nil)
+
+    /// A broker that keeps what it has to in `store`; `onReady` is called by `run` when it listens.
+    package init(
+        configuration: BrokerConfiguration, store: any Store, logger: Logger,
+        onReady: @escaping @Sendable (_ port: Int) -> Void = { _ in }
+    ) {
+        self.configuration = configuration
+        self.store = store
+        self.logger = logger
+        self.onReady = onReady
+    }
+
+    /// Opens the store, starts the event loops and listens; returns the port that it listens on.
+    ///
+    /// Throws `StoreError` when the store cannot be opened and `ListenError` when the address cannot be had.
+    package func start() async throws -> Int {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
+        do {
+            let loops = Array(group.makeIterator())
+            let (shards, router) = try await makeLoops(loops)
+            let listener = try await listen(on: group, shards: shards)
+            let port = listener.localAddress?.port ?? configuration.port
+            running.withLock { $0 = Running(group: group, shards: shards, router: router, listener: listener) }
+            return port
+        } catch {
+            store.close()
+            try await group.shutdownGracefully()
+            throw error
+        }
+    }
+
+    /// Starts, then serves until the surrounding service group, or the task, asks to stop; throws what `start` does.
+    package func run() async throws {
+        onReady(try await start())
+        try? await gracefulShutdown()
+        try await stop()
+    }
+
+    /// Stops listening, says goodbye, waits for the connections to end, closes the store.
+    package func stop() async throws {
+        guard
+            let running = running.withLock({ running in
+                defer { running = nil }
+                return running
+            })
+        else { return }
+        logger.info("stopping")
+        try? await running.listener.close()
+        try await running.router.eventLoop.submit { running.router.value.shutDown() }.get()
+        for shard in running.shards.all {
+            try await shard.eventLoop.submit { shard.value.shutDown() }.get()
+        }
+        await running.shards.waitUntilEmpty(atMost: configuration.shutdownTimeout)
+        for shard in running.shards.all {
+            try await shard.eventLoop.submit { shard.value.stop() }.get()
+        }
+        store.close()
+        try await running.group.shutdownGracefully()
+        logger.info("stopped")
+    }
+
+    /// The router on the first loop, a shard on each, all of them knowing each other.
+    private func makeLoops(
+        _ loops: [any EventLoop]
+    ) async throws -> (ShardDirectory, NIOLoopBound<RouterLoop>) {
+        let configuration = configuration
+        let store = store
+        let logger = logger
+        let first = loops[0]
+
+        let inbox = RouterInbox()
+        let state = try store.open { outcomes in inbox.mailbox?.send([.outcomes(outcomes)]) }
+        let router = try await first.submit {
+            let router = Router(
+                limits: configuration.limits, state: state, loopCount: UInt32(loops.count),
+                generator: SystemRandomNumberGenerator(), now: SystemClock.now)
+            let loop = RouterLoop(router: router, store: store, eventLoop: first)
+            return NIOLoopBound(loop, eventLoop: first)
+        }.get()
+        let mailbox = Mailbox<RouterInput>(eventLoop: first) { router.value.receive($0) }
+        inbox.set(mailbox)
+
+        var shards: [NIOLoopBound<Shard>] = []
+        for (number, loop) in loops.enumerated() {
+            let shard = try await loop.submit {
+                let shard = Shard(
+                    loop: UInt32(number), eventLoop: loop, configuration: configuration, logger: logger)
+                shard.connect(to: number == 0 ? .local(router.value) : .remote(mailbox))
+                return NIOLoopBound(shard, eventLoop: loop)
+            }.get()
+            shards.append(shard)
+        }
+        let all = shards
+        try await first.submit {
+            router.value.connect(
+                to: all.enumerated().map { number, shard in
+                    if number == 0 { return .local(shard.value) }
+                    return .remote(Mailbox(eventLoop: shard.eventLoop) { shard.value.carryOut($0) })
+                })
+        }.get()
+        return (ShardDirectory(all), router)
+    }
+
+    private func listen(on group: MultiThreadedEventLoopGroup, shards: ShardDirectory) async throws -> any Channel {
+        let services = HTTPServices(configuration: configuration)
+        let configuration = configuration
+        let counter = ConnectionCounter(limit: configuration.connections)
+        let logger = logger
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 4096)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(.maxMessagesPerRead, value: 16)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    // Out of descriptors: wait a moment instead of ending the listener.
+                    try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
+                }
+            }
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 256, maximum: 65_536)
+            )
+            .childChannelInitializer { channel in
+                guard counter.enter() else {
+                    logger.notice("refused a connection", metadata: ["limit": "\(configuration.connections)"])
+                    return channel.eventLoop.makeFailedFuture(TooManyConnections())
+                }
+                channel.closeFuture.whenComplete { _ in counter.leave() }
+                return channel.eventLoop.makeCompletedFuture {
+                    let shard = shards.shard(of: channel.eventLoop)
+                    try channel.pipeline.syncOperations.addHandler(
+                        WebSocketHandler(shard: shard, services: services))
+                }
+            }
+        do {
+            return try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
+        } catch {
+            throw ListenError(host: configuration.host, port: configuration.port, cause: error)
+        }
+    }
+}
+
+/// The address cannot be listened on.
+package struct ListenError: Error, CustomStringConvertible {
+    package let host: String
+    package let port: Int
+    private let reason: String
+    private let remedy: String
+
+    init(host: String, port: Int, cause: any Error) {
+        self.host = host
+        self.port = port
+        switch (cause as? IOError)?.errnoCode {
+        case EADDRINUSE:
+            reason = "the port is in use by another program"
+            remedy = "Stop that program, or choose another port with --listen \(host):PORT (0 takes a free one)"
+        case EACCES:
+            reason = "ports below 1024 are for privileged programs"
+            remedy = "Choose a higher port, or allow it: setcap cap_net_bind_service=+ep PATH-OF-broker-server"
+        case EADDRNOTAVAIL:
+            reason = "this machine does not have that address"
+            remedy = "Choose an address of this machine, 127.0.0.1 for this machine only or 0.0.0.0 for all"
+        default:
+            reason = "\(cause)"
+            remedy = "Choose an address with --listen HOST:PORT"
+        }
+    }
+
+    package var description: String { "Cannot listen on \(host):\(port): \(reason). \(remedy)." }
+}
+
+/// A connection beyond the limit.
+private struct TooManyConnections: Error {}
+
+/// Counts connections of all loops.
+private final class ConnectionCounter: Sendable {
+    private let limit: Int
+    private let count = Atomic(0)
+
+    init(limit: Int) {
+        self.limit = limit
+    }
+
+    /// Whether one more is let in.
+    func enter() -> Bool {
+        guard count.add(1, ordering: .relaxed).newValue > limit else { return true }
+        leave()
+        return false
+    }
+
+    func leave() {
+        count.subtract(1, ordering: .relaxed)
+    }
+}
+
+/// Where the store's outcomes go once the router's loop stands.
+private final class RouterInbox: Sendable {
+    private let box = Mutex<Mailbox<RouterInput>?>(nil)
+
+    var mailbox: Mailbox<RouterInput>? { box.withLock { $0 } }
+
+    func set(_ mailbox: Mailbox<RouterInput>) {
+        box.withLock { $0 = mailbox }
+    }
+}

@@ -1,0 +1,244 @@
+import BrokerCore
+import Driver
+import Logging
+import NIOCore
+import NIOHTTP1
+
+/// One connection as far as it speaks HTTP: gathers a request, has it answered, keeps the deadlines.
+///
+/// A request that turns out to be a WebSocket handshake takes the connection over to the driver, also when other
+/// requests came before it (proxies do that).
+final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private enum Phase {
+        /// Between requests.
+        case idle
+        /// The head is there, the body is coming.
+        case receiving(HTTPRequestHead, ByteBuffer)
+        /// The head of a WebSocket handshake is there; the decoder is not through with the request yet.
+        case upgrading(RequestHead)
+        /// The answer is being made.
+        case answering(HTTPRequestHead)
+        /// Refused: the rest of the request is passed over, the connection ends.
+        case refused
+    }
+    private let shard: Shard
+    private let services: HTTPServices
+    private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
+    private let helpers: [any RemovableChannelHandler]
+    private var context: ChannelHandlerContext?
+    private var phase = Phase.idle
+    /// When the connection is closed unless something happens.
+    private var deadline: UInt64
+    /// The request that the router works on.
+    private var exchange: UInt32?
+
+    private init(
+        shard: Shard, services: HTTPServices, decoder: ByteToMessageHandler<HTTPRequestDecoder>,
+        helpers: [any RemovableChannelHandler]
+    ) {
+        self.shard = shard
+        self.services = services
+        self.decoder = decoder
+        self.helpers = helpers
+        deadline = SystemClock.now.adding(shard.configuration.requestTimeout)
+    }
+
+    /// Puts the HTTP handlers at the end of a pipeline.
+    static func install(in pipeline: ChannelPipeline, shard: Shard, services: HTTPServices) throws {
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        limits.maxHeaderFieldSize = shard.configuration.headBytes
+        limits.maxHeaderListSize = shard.configuration.headBytes
+        limits.maxHeaderFieldCount = shard.configuration.headFields
+        let encoder = HTTPResponseEncoder()
+        let decoder = ByteToMessageHandler(
+            HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits))
+        let pipelining = HTTPServerPipelineHandler()
+        let handler = HTTPHandler(
+            shard: shard, services: services, decoder: decoder, helpers: [pipelining, encoder])
+        try pipeline.syncOperations.addHandlers([encoder, decoder, pipelining, handler])
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        shard.guardDeadlines(of: self)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        abandon()
+        shard.dismiss(self)
+        self.context = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch (unwrapInboundIn(data), phase) {
+        case (.head(let head), .idle):
+            receive(head)
+        case (.body(let part), .receiving(let head, var body)):
+            guard body.readableBytes + part.readableBytes <= services.configuration.messageBytes else {
+                return refuse(.payloadTooLarge, "The body is larger than \(services.configuration.messageBytes) bytes")
+            }
+            phase = .idle  // The buffer must have one owner to grow in place.
+            body.writeImmutableBuffer(part)
+            phase = .receiving(head, body)
+        case (.end, .receiving(let head, let body)):
+            phase = .answering(head)
+            deadline = .max
+            respond(to: head, body: body)
+        case (.end, .upgrading(let request)):
+            upgrade(request)
+        case (_, .refused), (_, .idle), (_, .answering), (.head, .receiving), (_, .upgrading):
+            break
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        abandon()
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        shard.logger.debug("request failed", metadata: ["error": "\(error)"])
+        guard error is HTTPParserError, case .idle = phase else { return context.close(promise: nil) }
+        let isTooLarge = (error as? HTTPParserError) == .headerOverflow
+        refuse(isTooLarge ? .requestHeaderFieldsTooLarge : .badRequest, "The request cannot be read: \(error)")
+    }
+
+    private func receive(_ head: HTTPRequestHead) {
+        let request = RequestHead(head)
+        if ServerDriver.isWebSocketRequest(request) { return phase = .upgrading(request) }
+        deadline = SystemClock.now.adding(services.configuration.requestTimeout)
+        phase = .receiving(head, ByteBuffer())
+        if let length = head.headers.first(name: "Content-Length").flatMap(Int.init),
+            length > services.configuration.messageBytes
+        {
+            return refuse(.payloadTooLarge, "The body is larger than \(services.configuration.messageBytes) bytes")
+        }
+        if head.headers.first(name: "Expect")?.lowercased() == "100-continue" {
+            context?.writeAndFlush(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))))
+                .whenFailure { _ in }
+        }
+    }
+
+    /// The connection becomes a WebSocket; what came behind the handshake goes to the driver.
+    private func upgrade(_ request: RequestHead) {
+        guard let context else { return }
+        let pipeline = context.pipeline.syncOperations
+        for helper in helpers { pipeline.removeHandler(helper, promise: nil) }
+        do {
+            let handler = WebSocketHandler(shard: shard, services: services, request: request)
+            try pipeline.addHandler(handler, position: .after(self))
+        } catch {
+            return context.close(promise: nil)
+        }
+        pipeline.removeHandler(self, promise: nil)
+        pipeline.removeHandler(decoder, promise: nil)
+    }
+}
+
+/// Answers.
+extension HTTPHandler {
+    private func respond(to head: HTTPRequestHead, body: ByteBuffer) {
+        let route = HTTPRoutes(services: services, shard: shard)
+        if let response = route.answer(head, body: body, from: self) { respond(response) }
+    }
+
+    /// The exchange that a route has opened for the current request.
+    func begin(_ exchange: UInt32) {
+        self.exchange = exchange
+    }
+
+    /// The router was given nothing: the route answers itself.
+    func forgetExchange() {
+        exchange = nil
+    }
+
+    /// The router has answered.
+    func finishExchange(_ response: HTTPResponse) {
+        exchange = nil
+        respond(response)
+    }
+
+    /// Sends a response to the current request.
+    private func respond(_ response: HTTPResponse) {
+        guard let context, case .answering(let request) = phase else { return }
+        phase = .idle
+        deadline = SystemClock.now.adding(services.configuration.requestTimeout)
+        var head = HTTPResponseHead(version: request.version, status: response.status, headers: response.headers)
+        head.headers.replaceOrAdd(name: "Content-Length", value: "\(response.body.readableBytes)")
+        services.addOriginHeaders(to: &head.headers, for: request.headers)
+        let keepAlive = request.isKeepAlive && !shard.isShuttingDown
+        if !keepAlive { head.headers.replaceOrAdd(name: "Connection", value: "close") }
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        if request.method != .HEAD, response.body.readableBytes > 0 {
+            context.write(wrapOutboundOut(.body(.byteBuffer(response.body))), promise: nil)
+        }
+        finish(keepAlive: keepAlive)
+    }
+
+    private func finish(keepAlive: Bool) {
+        guard let context else { return }
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in
+            if !keepAlive { bound.value.close(promise: nil) }
+        }
+    }
+
+    /// Refuses a request that is not complete, and ends the connection.
+    private func refuse(_ status: HTTPResponseStatus, _ detail: String) {
+        guard let context else { return }
+        phase = .refused
+        let response = HTTPResponse.problem(status, detail)
+        var head = HTTPResponseHead(version: .http1_1, status: status, headers: response.headers)
+        head.headers.replaceOrAdd(name: "Content-Length", value: "\(response.body.readableBytes)")
+        head.headers.replaceOrAdd(name: "Connection", value: "close")
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.write(wrapOutboundOut(.body(.byteBuffer(response.body))), promise: nil)
+        finish(keepAlive: false)
+    }
+
+    private func abandon() {
+        guard let exchange else { return }
+        self.exchange = nil
+        shard.remove(slot: exchange)
+    }
+}
+
+extension HTTPHandler: GuardedConnection {
+    func keepDeadlines(now: UInt64) {
+        guard now >= deadline else { return }
+        switch phase {
+        case .receiving: refuse(.requestTimeout, "The request took too long")
+        case .idle, .upgrading, .answering, .refused: context?.close(promise: nil)
+        }
+        deadline = SystemClock.now.adding(services.configuration.closeTimeout)
+    }
+
+    func goAway() {
+        // A request under way is answered first, with `Connection: close`.
+        if case .idle = phase { context?.close(promise: nil) }
+    }
+}
+
+extension RequestHead {
+    /// The head as NIO has parsed it.
+    init(_ head: HTTPRequestHead) {
+        self.init(
+            method: head.method.rawValue, target: head.uri, version: "\(head.version)",
+            headers: HeaderFields(head.headers.map { ($0.name, $0.value) }))
+    }
+}
+
+extension HTTPServices {
+    /// Lets pages of an allowed origin read the answer (CORS): that very origin, never `*`.
+    func addOriginHeaders(to headers: inout HTTPHeaders, for request: HTTPHeaders) {
+        guard let origin = request.first(name: "Origin"),
+            origins.allows(origin: origin, host: request.first(name: "Host"))
+        else { return }
+        headers.replaceOrAdd(name: "Access-Control-Allow-Origin", value: origin)
+        headers.replaceOrAdd(name: "Access-Control-Allow-Credentials", value: "true")
+        headers.add(name: "Vary", value: "Origin")
+    }
+}

@@ -1,0 +1,41 @@
+/// Which web pages may use the broker: an `Origin` header is sent by browsers and cannot be forged by a page (RFC 6454).
+///
+/// A request without it does not come from a page. Else the origin is let in when it is of the same host and port as
+/// the request, when it is listed, or, while the broker listens on loopback only, when it is a loopback origin itself.
+struct OriginPolicy: Sendable {
+    private let allowsAll: Bool
+    private let allowed: Set<String>
+    private let allowsLoopback: Bool
+
+    /// `allowed` holds origins such as `https://example.com`, or `*`.
+    init(allowed: [String], allowsLoopback: Bool) {
+        allowsAll = allowed.contains("*")
+        self.allowed = Set(allowed.map { $0.lowercased() })
+        self.allowsLoopback = allowsLoopback
+    }
+
+    /// Whether a request with these headers may go on.
+    func allows(origin: String?, host: String?) -> Bool {
+        guard let origin = origin?.lowercased() else { return true }
+        if allowsAll || allowed.contains(origin) { return true }
+        guard let scheme = ["http://", "https://"].first(where: origin.hasPrefix) else { return false }
+        let authority = String(origin.dropFirst(scheme.count))
+        if let host, host.lowercased() == authority { return true }
+        return allowsLoopback && Self.isLoopback(host: Self.host(of: authority))
+    }
+
+    /// The host of `host:port`, an IPv6 address without its brackets.
+    private static func host(of authority: String) -> String {
+        if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") {
+            return String(authority[authority.index(after: authority.startIndex)..<end])
+        }
+        return String(authority.prefix { $0 != ":" })
+    }
+
+    /// Whether the name or address stands for this machine alone.
+    static func isLoopback(host: String) -> Bool {
+        if host == "localhost" || host == "::1" { return true }
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+    }
+}

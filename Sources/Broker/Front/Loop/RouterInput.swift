@@ -1,0 +1,25 @@
+import BrokerCore
+
+/// What the router hears from an event loop that is not its own, and from the store.
+enum RouterInput: Sendable {
+    /// A Bayeux batch with the text that it was cut from.
+    case batch([Envelope], text: [UInt8], Peer)
+    /// A publication over HTTP: one valid JSON value.
+    case publish([UInt8], ChannelName, PublishOptions, ConnectionID)
+    case readRetained(ChannelName, ConnectionID)
+    case close(ConnectionID)
+    case outcomes([StoreOutcome])
+}
+
+/// What an event loop that is not the router's has to do.
+enum ShardCommand: Sendable {
+    /// Replies, JSON objects separated by commas.
+    case reply(slot: UInt32, [UInt8])
+    case deliver(Publication, slots: [UInt32])
+    case push(Publication, slot: UInt32)
+    case finish(slot: UInt32)
+    case close(slot: UInt32)
+    case release(slot: UInt32)
+    case receipt(slot: UInt32, Result<PublishReceipt, BayeuxError>)
+    case retained(slot: UInt32, Result<StoredPublication?, BayeuxError>)
+}

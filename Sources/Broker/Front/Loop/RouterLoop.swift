@@ -1,0 +1,186 @@
+import BrokerCore
+import Logging
+import NIOCore
+
+/// Owns the router, on one event loop: passes inputs in, carries out what the outbox says, keeps the time.
+///
+/// Everything that an input brings about is gathered and goes out when the turn of the loop ends: one call of the
+/// store, one batch for each other loop, one write for each connection. Not thread-safe: it belongs to its loop.
+final class RouterLoop {
+    /// How a loop's connections are reached.
+    enum Port {
+        case local(Shard)
+        case remote(Mailbox<ShardCommand>)
+    }
+    private var router: Router
+    private var outbox = Outbox()
+    private let store: any Store
+    private let eventLoop: any EventLoop
+    private var ports: [Port] = []
+
+    private var outgoing: [[ShardCommand]] = []
+    private var operations: [StoreOperation] = []
+    private var joined: [UInt8] = []
+    private var turnEndIsScheduled = false
+    private var timer: (deadline: UInt64, scheduled: Scheduled<Void>)?
+
+    init(router: consuming Router, store: any Store, eventLoop: any EventLoop) {
+        self.router = router
+        self.store = store
+        self.eventLoop = eventLoop
+    }
+
+    /// Makes the other loops known, by number; before any input.
+    func connect(to ports: [Port]) {
+        self.ports = ports
+        outgoing = Array(repeating: [], count: ports.count)
+        armTimer()
+    }
+
+    var sessionCount: Int { router.sessionCount }
+
+    /// A batch that came in on this loop.
+    func receive(_ batch: borrowing [Envelope], text: RawSpan, from peer: Peer) {
+        router.receive(batch, text: text, from: peer, now: SystemClock.now, into: &outbox)
+        carryOut()
+    }
+
+    /// A publication over HTTP that came in on this loop.
+    func publish(_ data: RawSpan, to channel: ChannelName, options: PublishOptions, from connection: ConnectionID) {
+        router.publish(
+            data, to: channel, options: options, from: connection, now: SystemClock.now, into: &outbox)
+        carryOut()
+    }
+
+    /// A request for a retained message that came in on this loop.
+    func readRetained(of channel: ChannelName, for connection: ConnectionID) {
+        router.readRetained(of: channel, for: connection, now: SystemClock.now, into: &outbox)
+        carryOut()
+    }
+
+    /// A connection of this loop is gone.
+    func close(_ connection: ConnectionID) {
+        router.close(connection, into: &outbox)
+        carryOut()
+    }
+
+    /// What came from other loops and from the store.
+    func receive(_ inputs: [RouterInput]) {
+        for input in inputs {
+            switch input {
+            case .batch(let batch, let text, let peer):
+                receive(batch, text: text.span.bytes, from: peer)
+            case .publish(let data, let channel, let options, let connection):
+                publish(data.span.bytes, to: channel, options: options, from: connection)
+            case .readRetained(let channel, let connection):
+                readRetained(of: channel, for: connection)
+            case .close(let connection):
+                close(connection)
+            case .outcomes(let outcomes):
+                router.receive(outcomes, into: &outbox)
+                carryOut()
+            }
+        }
+    }
+
+    /// The broker stops: what is held is answered.
+    func shutDown() {
+        router.shutDown(into: &outbox)
+        sortOutbox()
+        endTurn()
+        timer?.scheduled.cancel()
+        timer = nil
+    }
+
+    /// Does what the outbox says; what goes elsewhere leaves when the turn ends.
+    private func carryOut() {
+        sortOutbox()
+        guard !turnEndIsScheduled else { return }
+        turnEndIsScheduled = true
+        eventLoop.assumeIsolated().execute {
+            self.turnEndIsScheduled = false
+            self.endTurn()
+        }
+    }
+
+    /// Sorts the outbox by where things go. Nothing is written yet, so nothing comes back into the router.
+    private func sortOutbox() {
+        var index = 0
+        while index < outbox.actions.count {
+            switch outbox.actions[index] {
+            case .reply(let connection, let range):
+                index += reply(to: connection, first: range, at: index)
+            case .deliver(let publication, let loop, let range):
+                switch ports[Int(loop)] {
+                case .local(let shard): shard.deliver(publication, to: outbox.slots[range])
+                case .remote: outgoing[Int(loop)].append(.deliver(publication, slots: Array(outbox.slots[range])))
+                }
+            case .push(let publication, let connection): send(.push(publication, slot: connection.slot), to: connection)
+            case .finish(let connection): send(.finish(slot: connection.slot), to: connection)
+            case .close(let connection): send(.close(slot: connection.slot), to: connection)
+            case .release(let connection): send(.release(slot: connection.slot), to: connection)
+            case .receipt(let connection, let result): send(.receipt(slot: connection.slot, result), to: connection)
+            case .retained(let connection, let result): send(.retained(slot: connection.slot, result), to: connection)
+            case .store(let operation): operations.append(operation)
+            }
+            index += 1
+        }
+        outbox.removeAll()
+    }
+
+    /// Sends replies that follow each other as one array; returns how many more than one they were.
+    private func reply(to connection: ConnectionID, first: Range<Int>, at index: Int) -> Int {
+        var count = 0
+        joined.removeAll(keepingCapacity: true)
+        joined += outbox.bytes[first]
+        while index + count + 1 < outbox.actions.count,
+            case .reply(connection, let range) = outbox.actions[index + count + 1]
+        {
+            joined.append(UInt8(ascii: ","))
+            joined += outbox.bytes[range]
+            count += 1
+        }
+        let objects = joined
+        switch ports[Int(connection.loop)] {
+        case .local(let shard): shard.reply(objects.span.bytes, to: connection.slot)
+        case .remote: outgoing[Int(connection.loop)].append(.reply(slot: connection.slot, objects))
+        }
+        return count
+    }
+
+    private func send(_ command: ShardCommand, to connection: ConnectionID) {
+        switch ports[Int(connection.loop)] {
+        case .local(let shard): shard.carryOut(command)
+        case .remote: outgoing[Int(connection.loop)].append(command)
+        }
+    }
+
+    private func endTurn() {
+        router.endTurn(into: &outbox)
+        sortOutbox()
+        for (loop, commands) in outgoing.enumerated() where !commands.isEmpty {
+            if case .remote(let mailbox) = ports[loop] { mailbox.send(commands) }
+            outgoing[loop].removeAll(keepingCapacity: true)
+        }
+        if !operations.isEmpty {
+            store.submit(operations)
+            operations.removeAll(keepingCapacity: true)
+        }
+        armTimer()
+    }
+
+    /// Sees to it that `advance` is called when the router's next deadline comes.
+    private func armTimer() {
+        guard let deadline = router.nextDeadline else { return }
+        if let timer {
+            if timer.deadline <= deadline { return }
+            timer.scheduled.cancel()
+        }
+        let scheduled = eventLoop.assumeIsolated().scheduleTask(deadline: .uptimeNanoseconds(deadline)) {
+            self.timer = nil
+            self.router.advance(to: SystemClock.now, into: &self.outbox)
+            self.carryOut()
+        }
+        timer = (deadline, scheduled)
+    }
+}

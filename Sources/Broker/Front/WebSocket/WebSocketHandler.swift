@@ -1,0 +1,253 @@
+import BrokerCore
+import Driver
+import Logging
+import NIOCore
+
+/// One connection as far as it is a WebSocket: bytes in, driver, bytes out.
+///
+/// Every connection begins here. The first bytes decide: a WebSocket handshake is accepted or refused, any other
+/// request goes to the HTTP handlers with all of its bytes. The driver's events are acted upon after it has returned;
+/// only messages go on at once, and what they bring about is written when the turn of the loop ends.
+final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let shard: Shard
+    private let services: HTTPServices
+    private var driver: ServerDriver
+    private var context: ChannelHandlerContext?
+    private var outbound: Outbound?
+    /// The place in the shard, while the WebSocket is open.
+    private var slot: UInt32?
+    private var closeIsRequested = false
+
+    private var hasHeard = true
+    private var lastHeard = SystemClock.monotonic
+    private var pingedAt: UInt64?
+
+    /// A handler for a new connection.
+    init(shard: Shard, services: HTTPServices) {
+        self.shard = shard
+        self.services = services
+        driver = ServerDriver(
+            options: Self.options(shard.configuration), scratch: shard.scratch, now: SystemClock.monotonic)
+    }
+
+    /// A handler for a connection on which HTTP requests came before the handshake.
+    init(shard: Shard, services: HTTPServices, request: RequestHead) {
+        self.shard = shard
+        self.services = services
+        driver = ServerDriver(
+            request: request, options: Self.options(shard.configuration), scratch: shard.scratch,
+            now: SystemClock.monotonic)
+    }
+
+    private static func options(_ configuration: BrokerConfiguration) -> DriverOptions {
+        var options = DriverOptions()
+        options.maximumMessageBytes = configuration.messageBytes
+        options.maximumHeadBytes = configuration.headBytes
+        options.maximumHeaderCount = configuration.headFields
+        options.handshakeTimeout = configuration.handshakeTimeout
+        options.closeTimeout = configuration.closeTimeout
+        return options
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        outbound = Outbound(context: context, isDirect: true)
+        shard.guardDeadlines(of: self)
+        if let request = driver.request {
+            var events = Events(handler: self)
+            decide(on: request, &events)
+            act(on: events)
+        }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        leave()
+        outbound?.forgetSocket()
+        shard.dismiss(self)
+        self.context = nil
+        outbound = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var buffer = unwrapInboundIn(data)
+        hasHeard = true
+        var events = Events(handler: self)
+        buffer.readWithUnsafeReadableBytes { bytes in
+            driver.receive(bytes.bytes, into: &events)
+            return bytes.count
+        }
+        if let request = events.request { decide(on: request, &events) }
+        if events.isHTTP { handOver() } else { act(on: events) }
+        shard.relieve()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        outbound?.forgetSocket()
+        var events = Events(handler: self)
+        driver.receiveEnd(into: &events)
+        leave()
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        shard.logger.debug("connection failed", metadata: ["error": "\(error)"])
+        context.close(promise: nil)
+    }
+
+    /// Writes frames of the shard.
+    func write(_ piece: ByteBuffer) {
+        guard let outbound else { return }
+        outbound.write(piece)
+        if outbound.queuedBytes > shard.configuration.outboundBytes {
+            shard.logger.notice(
+                "closing a connection that does not read", metadata: ["queuedBytes": "\(outbound.queuedBytes)"])
+            // Later: the driver of this very connection may be at work further up.
+            shard.eventLoop.assumeIsolated().execute { self.context?.close(promise: nil) }
+        }
+    }
+
+    /// Closes the WebSocket, normally, behind what is written in this turn of the loop.
+    func closeAfterFlush() {
+        guard !closeIsRequested else { return }
+        closeIsRequested = true
+        shard.eventLoop.assumeIsolated().execute { self.close(.normal) }
+    }
+
+    private func close(_ code: CloseCode) {
+        guard context != nil else { return }
+        shard.flush()
+        leave()
+        var events = Events(handler: self)
+        if !driver.close(code, now: SystemClock.monotonic) { driver.receiveEnd(into: &events) }
+        act(on: events)
+    }
+}
+
+/// Decisions and their execution.
+extension WebSocketHandler {
+    /// Accepts a handshake at the endpoint from an origin that is let in, else refuses it.
+    private func decide(on request: RequestHead, _ events: inout Events) {
+        let target = RequestTarget(request.target)
+        let origin = request.headers.first("Origin") ?? request.headers.first("Sec-WebSocket-Origin")
+        if !target.isBelow(shard.configuration.endpoint) {
+            driver.refuse(status: 404, reason: "No WebSocket endpoint at \(target.path)", into: &events)
+        } else if !services.origins.allows(origin: origin, host: request.headers.first("Host")) {
+            driver.refuse(
+                status: 403, reason: "Origin \(origin ?? "") is not allowed: see --allow-origin", into: &events)
+        } else {
+            _ = driver.start(into: &events)
+        }
+    }
+
+    /// Does what the driver's events ask for: what it wants written goes out, and the connection ends when it is over.
+    private func act(on events: Events) {
+        if let violation = events.violation {
+            shard.logger.debug("protocol violation", metadata: ["reason": "\(violation.message)"])
+        }
+        if events.hasUnsupportedMessage, driver.state == .open {
+            _ = driver.close(.unsupportedData, reason: "Binary messages are not supported", now: SystemClock.monotonic)
+        }
+        if slot != nil, driver.state != .open {
+            // What the router has replied so far goes before the closing frame, nothing behind it.
+            shard.flush()
+            leave()
+        }
+        if driver.hasOutput {
+            let output = driver.takeOutput()
+            outbound?.write(ByteBuffer(bytes: output))
+        }
+        if driver.shouldCloseTransport { outbound?.close() }
+    }
+
+    fileprivate func opened() {
+        slot = shard.add(self)
+    }
+
+    fileprivate func received(_ text: RawSpan) {
+        guard let slot else { return }
+        do {
+            try shard.receive(text: text, fromSocketIn: slot)
+        } catch {
+            // The contract: such a frame is ignored, the socket stays open.
+            shard.logger.info("ignored a message that is no Bayeux batch", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    private func leave() {
+        guard let slot else { return }
+        self.slot = nil
+        shard.remove(slot: slot)
+    }
+
+    /// Gives the connection and all of its bytes to the HTTP handlers.
+    private func handOver() {
+        guard let context else { return }
+        let bytes = ByteBuffer(bytes: driver.takeReceivedBytes())
+        do {
+            try HTTPHandler.install(in: context.pipeline, shard: shard, services: services)
+            context.fireChannelRead(wrapInboundOut(bytes))
+            context.fireChannelReadComplete()
+            context.pipeline.syncOperations.removeHandler(self, promise: nil)
+        } catch {
+            context.fireErrorCaught(error)
+            context.close(promise: nil)
+        }
+    }
+}
+
+extension WebSocketHandler: GuardedConnection {
+    func keepDeadlines(now: UInt64) {
+        if let deadline = driver.nextDeadline, deadline <= now {
+            var events = Events(handler: self)
+            driver.advance(to: now, into: &events)
+            act(on: events)
+            return
+        }
+        guard driver.state == .open else { return }
+        if hasHeard {
+            hasHeard = false
+            lastHeard = now
+            pingedAt = nil
+        } else if let pingedAt {
+            guard now - pingedAt >= shard.configuration.pongTimeout.nanosecondsClamped else { return }
+            shard.logger.debug("closing a connection that does not answer pings")
+            context?.close(promise: nil)
+        } else if now - lastHeard >= shard.configuration.pingInterval.nanosecondsClamped {
+            pingedAt = now
+            _ = driver.ping(RawSpan())
+            act(on: Events(handler: self))
+        }
+    }
+
+    func goAway() {
+        close(.goingAway)
+    }
+}
+
+/// What the driver tells of: messages go on at once, the rest is kept until the driver has returned.
+private struct Events: DriverSink {
+    let handler: WebSocketHandler
+    var request: RequestHead?
+    var isHTTP = false
+    var hasUnsupportedMessage = false
+    var violation: ProtocolViolation?
+
+    init(handler: WebSocketHandler) {
+        self.handler = handler
+    }
+
+    mutating func connect(_ request: borrowing RequestHead) { self.request = copy request }
+    mutating func request(_ head: borrowing RequestHead) { isHTTP = true }
+    mutating func open() { handler.opened() }
+    mutating func message(_ payload: RawSpan, kind: MessageKind) {
+        switch kind {
+        case .text: handler.received(payload)
+        case .binary: hasUnsupportedMessage = true
+        }
+    }
+    mutating func failed(_ violation: ProtocolViolation) { self.violation = violation }
+}

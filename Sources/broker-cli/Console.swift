@@ -1,0 +1,41 @@
+import Foundation
+import NIOPosix
+
+/// Standard input, output and error.
+enum Console {
+    /// Says something to the person, on standard error.
+    static func say(_ text: String) {
+        FileHandle.standardError.write(Data("broker-cli: \(text)\n".utf8))
+    }
+
+    /// Writes all bytes to standard output, at once.
+    static func write(_ bytes: [UInt8]) throws(CLIError) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Foundation.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+            if count > 0 {
+                rest.removeFirst(count)
+            } else if errno == EPIPE {
+                throw .brokenPipe
+            } else if errno != EINTR {
+                throw .inputOutput("standard output: \(String(cString: strerror(errno)))")
+            }
+        }
+    }
+
+    /// Reads what is there of standard input, waiting until there is something; empty at its end.
+    static func read() async throws -> [UInt8] {
+        try await NIOThreadPool.singleton.runIfActive {
+            while true {
+                let bytes = [UInt8](unsafeUninitializedCapacity: 65_536) { buffer, count in
+                    count = max(-1, Foundation.read(STDIN_FILENO, buffer.baseAddress, buffer.count)) + 1
+                    // One more than was read, so that an error can be told from the end.
+                }
+                if !bytes.isEmpty { return Array(bytes.dropLast()) }
+                guard errno == EINTR else {
+                    throw CLIError.inputOutput("standard input: \(String(cString: strerror(errno)))")
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+import BrokerCore
+import Foundation
+
+/// Where the documents to publish come from: the argument itself, a file, or standard input.
+enum Documents {
+    /// One document.
+    case one([UInt8], name: String)
+    /// Standard input, a document on each line.
+    case lines
+
+    /// `-`, `@file`, or the document itself.
+    init(argument: String?) throws(CLIError) {
+        guard let argument, argument != "-" else {
+            self = .lines
+            return
+        }
+        if argument.hasPrefix("@") {
+            let path = String(argument.dropFirst())
+            guard let data = FileManager.default.contents(atPath: path) else {
+                throw .inputOutput("\(path): the file cannot be read")
+            }
+            self = .one(Array(data), name: path)
+        } else {
+            self = .one(Array(argument.utf8), name: "the document")
+        }
+    }
+}
+
+/// Cuts standard input into lines.
+struct LineReader {
+    private var rest: [UInt8] = []
+    private var hasEnded = false
+    private(set) var lineNumber = 0
+
+    /// The next lines that are there, at least one; nil at the end. Line ends are not part of them.
+    mutating func next() async throws -> [(number: Int, bytes: ArraySlice<UInt8>)]? {
+        while !hasEnded {
+            let chunk = try await Console.read()
+            hasEnded = chunk.isEmpty
+            rest += chunk
+            if hasEnded, !rest.isEmpty { rest.append(UInt8(ascii: "\n")) }
+            guard let end = rest.lastIndex(of: UInt8(ascii: "\n")) else { continue }
+            let complete = rest[...end]
+            rest = Array(rest[(end + 1)...])
+            return complete.dropLast().split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map {
+                lineNumber += 1
+                return (lineNumber, $0.last == UInt8(ascii: "\r") ? $0.dropLast() : $0)
+            }
+        }
+        return nil
+    }
+}
+
+extension CLIError {
+    /// Checks that the bytes are one JSON document.
+    static func checkJSON(_ bytes: ArraySlice<UInt8>, name: String) throws(CLIError) {
+        do {
+            _ = try EnvelopeScanner().scanValue(validatingUTF8: bytes.span.bytes)
+        } catch {
+            throw data("\(name): \(error)")
+        }
+    }
+
+    /// Checks a channel, or what may be subscribed to, before the broker has to.
+    static func checkChannel(_ text: String, mayBePattern: Bool) throws(CLIError) {
+        do {
+            // The wider alphabet: which one the broker uses is its own affair.
+            if mayBePattern {
+                _ = try ChannelPattern(text, grammar: .cometd, maximumBytes: .max)
+            } else {
+                _ = try ChannelName(text, grammar: .cometd, maximumBytes: .max)
+            }
+        } catch {
+            throw data("\(text) is no channel: \(error)")
+        }
+    }
+}

@@ -1,0 +1,31 @@
+import BrokerFront
+
+/// What the program says when it is ready: at most twelve lines, each something to do or to know.
+struct Banner {
+    let settings: Settings
+    let port: Int
+
+    var text: String {
+        let broker = settings.broker
+        let isAnywhere = broker.host == "0.0.0.0" || broker.host == "::"
+        let host = isAnywhere ? "127.0.0.1" : broker.host.contains(":") ? "[\(broker.host)]" : broker.host
+        let base = "http://\(host):\(port)"
+        let isDefault = base == "http://127.0.0.1:8000" && broker.endpoint == "/bayeux"
+        let cli = "broker-cli" + (isDefault ? "" : " --url \(base)\(broker.endpoint)")
+        let access =
+            broker.isLoopbackOnly
+            ? "this machine only; for others, too: --listen 0.0.0.0:\(port)"
+            : "everybody who reaches \(broker.host):\(port); for this machine only: --listen 127.0.0.1:\(port)"
+        return """
+            Fanfare \(BrokerServerCommand.version) is ready. Ctrl-C stops it.
+              page       \(base)/
+              subscribe  \(cli) subscribe '/demo/**'
+              publish    \(cli) publish /demo/hello '{"text":"Hello"}'
+                         curl -d '{"text":"Hello"}' \(base)/channels/demo/hello
+              clients    \(base)\(broker.endpoint)
+              data       \(settings.database.description)
+              open to    \(access)
+
+            """
+    }
+}

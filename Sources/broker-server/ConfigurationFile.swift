@@ -1,0 +1,64 @@
+import Foundation
+import Yams
+
+/// A configuration file in YAML, whose keys are those of `Setting.all`.
+struct ConfigurationFile {
+    let path: String
+
+    /// Sets what the file says. Throws one error that lists everything wrong in it, with line and column.
+    func apply(to settings: inout Settings) throws(ConfigurationError) {
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+            throw ConfigurationError(problems: ["\(path): the file cannot be read"])
+        }
+        let root: Node?
+        do {
+            root = try Yams.compose(yaml: text)
+        } catch {
+            throw ConfigurationError(problems: ["\(path): \(error)"])
+        }
+        var problems: [String] = []
+        if let root { read(root, prefix: "", into: &settings, problems: &problems) }
+        if !problems.isEmpty { throw ConfigurationError(problems: problems) }
+    }
+
+    private func read(_ node: Node, prefix: String, into settings: inout Settings, problems: inout [String]) {
+        guard case .mapping(let mapping) = node else {
+            problems.append("\(place(node)): keys and values are expected here")
+            return
+        }
+        for (key, value) in mapping {
+            let name = prefix + (key.string ?? "")
+            if case .mapping = value, Setting.all.contains(where: { $0.name.hasPrefix(name + ".") }) {
+                read(value, prefix: name + ".", into: &settings, problems: &problems)
+                continue
+            }
+            guard let setting = Setting.named(name) else {
+                problems.append("\(place(key)): \(SettingError.unknown(name))")
+                continue
+            }
+            let items = setting.isList ? (value.sequence.map(Array.init) ?? [value]) : [value]
+            for item in items {
+                guard let text = item.scalar?.string else {
+                    problems.append("\(place(item)): \(name) is not \(setting.expected)")
+                    continue
+                }
+                do {
+                    try settings.set(name, to: text)
+                } catch {
+                    problems.append("\(place(item)): \(error)")
+                }
+            }
+        }
+    }
+
+    private func place(_ node: Node) -> String {
+        node.mark.map { "\(path):\($0.line):\($0.column)" } ?? path
+    }
+}
+
+/// Everything that is wrong in a configuration file.
+struct ConfigurationError: Error, CustomStringConvertible {
+    let problems: [String]
+
+    var description: String { problems.joined(separator: "\n") }
+}

@@ -1,0 +1,103 @@
+import ArgumentParser
+import BrokerCore
+import BrokerFront
+import BrokerStore
+import Foundation
+import Logging
+import ServiceLifecycle
+import UnixSignals
+
+/// `broker-server serve`: runs the broker until SIGTERM or SIGINT.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Run the broker (the default).",
+        discussion: """
+            Without any option the broker listens on 127.0.0.1:8000 and keeps its data in the user's state folder.
+            Flags win over the configuration file.
+            """)
+
+    @OptionGroup var options: ServeOptions
+
+    func run() async throws {
+        let settings: Settings
+        do {
+            settings = try options.settings()
+        } catch {
+            throw fail("\(error)", ExitStatus.configuration)
+        }
+        LoggingSystem.bootstrap { label in
+            var handler = StreamLogHandler.standardError(label: label)
+            handler.logLevel = settings.logLevel
+            return handler
+        }
+        let logger = Logger(label: "fanfare")
+        let server = BrokerServer(
+            configuration: settings.broker, store: makeStore(settings.database), logger: logger
+        ) { port in
+            writeToStandardOutput(Banner(settings: settings, port: port).text)
+        }
+        // The group listens to signals before the broker starts, so none is missed.
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger)))
+        do {
+            try await group.run()
+        } catch let error as StoreError {
+            throw fail("\(error)", ExitStatus.cannotCreate)
+        } catch let error as ListenError {
+            throw fail("\(error)", ExitStatus.unavailable)
+        }
+    }
+
+    private func makeStore(_ database: DatabaseLocation) -> any Store {
+        let makeEpoch: @Sendable () -> String = { UUID().uuidString.lowercased() }
+        switch database {
+        case .memory: return MemoryStore(epoch: makeEpoch())
+        case .file(let path): return SQLiteStore(path: path, makeEpoch: makeEpoch)
+        }
+    }
+
+    /// The service group tells of each of its steps; only what goes wrong there is of interest.
+    private func quiet(_ logger: Logger) -> Logger {
+        var logger = logger
+        logger.logLevel = .critical
+        return logger
+    }
+}
+
+/// The flags of `serve`; each has a key in the configuration file.
+struct ServeOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Address and port to listen on; port 0 takes a free one.", valueName: "host:port"))
+    var listen: String?
+
+    @Option(help: ArgumentHelp("Database file; ':memory:' keeps nothing.", valueName: "file"))
+    var database: String?
+
+    @Option(
+        help: ArgumentHelp("Event loops, each with a thread; by default as many as there are cores.", valueName: "n"))
+    var threads: Int?
+
+    @Option(
+        help: ArgumentHelp("Origin of web pages that may use the broker; '*' for all. Repeatable.", valueName: "origin")
+    )
+    var allowOrigin: [String] = []
+
+    @Option(help: ArgumentHelp("Configuration file (YAML).", valueName: "file"))
+    var config: String?
+
+    @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
+    var logLevel: String?
+
+    /// The defaults, then the configuration file, then the flags.
+    func settings() throws -> Settings {
+        var settings = Settings()
+        if let config { try ConfigurationFile(path: config).apply(to: &settings) }
+        if let listen { try settings.set("listen", to: listen) }
+        if let database { try settings.set("database", to: database) }
+        if let threads { try settings.set("threads", to: String(threads)) }
+        if let logLevel { try settings.set("log-level", to: logLevel) }
+        for origin in allowOrigin { try settings.set("allow-origin", to: origin) }
+        return settings
+    }
+}

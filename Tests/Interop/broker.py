@@ -1,0 +1,131 @@
+"""A broker of the test run: started on a free port, known by its banner, stopped by its process id."""
+
+import json
+import os
+import pathlib
+import queue
+import re
+import signal
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+PROGRAMS = pathlib.Path(os.environ.get("FANFARE_BIN", REPOSITORY / ".build" / "debug")).absolute()
+
+# Seconds until a peer that does not answer is a failure; a test that passes never waits for it.
+PATIENCE = 30
+
+
+class Lines:
+    """The lines that a process writes, as they come; a thread reads them, so waiting has a deadline."""
+
+    def __init__(self, stream):
+        self.seen = []
+        self._lines = queue.Queue()
+        threading.Thread(target=self._read, args=(stream,), daemon=True).start()
+
+    def _read(self, stream):
+        with stream:
+            for line in stream:
+                self._lines.put(line)
+        self._lines.put(None)
+
+    def next(self):
+        """The next line; fails at the end of the output."""
+        try:
+            line = self._lines.get(timeout=PATIENCE)
+        except queue.Empty:
+            raise AssertionError(f"no line within {PATIENCE} s after {self.seen!r}") from None
+        assert line is not None, f"the output ended after {self.seen!r}"
+        self.seen.append(line)
+        return line
+
+
+class Process:
+    """A child process with its output as `Lines`; leaving the `with` block ends it."""
+
+    def __init__(self, command, **options):
+        self._child = subprocess.Popen(
+            [str(part) for part in command], stdout=subprocess.PIPE, text=True, encoding="utf-8", **options
+        )
+        self.lines = Lines(self._child.stdout)
+
+    def wait(self):
+        """The exit status, of a process that ends by itself."""
+        return self._child.wait(PATIENCE)
+
+    def terminate(self):
+        """Ask it to stop, and return the exit status."""
+        self._child.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._child.poll() is None:
+            self._child.kill()
+            self._child.wait()
+
+
+class Broker:
+    """`broker-server serve`, once or several times on the same database."""
+
+    def __init__(self, database, log):
+        self.database = database
+        self.log = log
+        self.port = 0
+        self._process = None
+
+    def start(self):
+        """Start it: on a free port, or on the one it had before. Returns when its banner names the port."""
+        command = [PROGRAMS / "broker-server", "serve", "--listen", f"127.0.0.1:{self.port}"]
+        with open(self.log, "a", encoding="utf-8") as log:
+            self._process = Process([*command, "--database", self.database], stderr=log)
+        while not (banner := re.search(r"http://127\.0\.0\.1:(\d+)/", self._process.lines.next())):
+            pass
+        self.port = int(banner[1])
+        return self
+
+    def stop(self):
+        """Stop it as an operator does, by SIGTERM; it has to end well."""
+        status = self._process.terminate()
+        assert status == 0, f"the broker ended with {status}; its log is {self.log}"
+
+    def kill(self):
+        """End it, if it still runs."""
+        if self._process:
+            self._process.__exit__()
+
+    def url(self, path="/", scheme="http"):
+        return f"{scheme}://127.0.0.1:{self.port}{path}"
+
+    def publish(self, channel, data):
+        """Publish by HTTP; the broker's answer as a dictionary."""
+        request = urllib.request.Request(
+            self.url(f"/channels{channel}"), json.dumps(data).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+            return json.load(response)
+
+    def publish_until_matched(self, channel, data):
+        """Publish until somebody is subscribed: that subscriber gets it exactly once."""
+        deadline = time.monotonic() + PATIENCE
+        while self.publish(channel, data)["matched"] == 0:
+            assert time.monotonic() < deadline, f"nobody subscribed to {channel} within {PATIENCE} s"
+
+    def cli(self, *arguments):
+        """`broker-cli` on this broker, as a running `Process`."""
+        return Process(self._cli_command(arguments))
+
+    def run_cli(self, *arguments, input=""):
+        """`broker-cli` on this broker, to its end: returncode, stdout, stderr."""
+        return subprocess.run(
+            self._cli_command(arguments), input=input, capture_output=True, encoding="utf-8", timeout=PATIENCE
+        )
+
+    def _cli_command(self, arguments):
+        return [str(PROGRAMS / "broker-cli"), "--url", self.url("/bayeux"), *map(str, arguments)]

@@ -1,0 +1,76 @@
+"""The broker's page in a real browser, headless Chromium.
+
+FANFARE_SCREENSHOTS names a folder for pictures of the page; without it none are kept.
+"""
+
+import os
+import pathlib
+import shutil
+
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+from broker import PATIENCE
+
+PHONE, DESK = (390, 844), (1120, 820)
+
+
+def start_browser():
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    driver.set_script_timeout(PATIENCE)
+    return driver
+
+
+class Page:
+    """The try-out page, open, connected, and subscribed to /demo/**."""
+
+    def __init__(self, browser, broker):
+        self.browser = browser
+        self.browser.get(broker.url("/"))
+        self.wait_until_connected()
+        self.wait(lambda: self.texts("#subscriptions li"))
+
+    def wait(self, condition):
+        return WebDriverWait(self.browser, PATIENCE, poll_frequency=0.05).until(lambda _: condition())
+
+    def wait_until_connected(self):
+        self.wait(lambda: self.text("state") == "connected")
+
+    def element(self, name):
+        return self.browser.find_element(By.ID, name)
+
+    def text(self, name):
+        return self.element(name).text
+
+    def texts(self, selector):
+        # In one step, for the page may change between two.
+        script = "return [...document.querySelectorAll(arguments[0])].map((element) => element.textContent)"
+        return self.browser.execute_script(script, selector)
+
+    def fill(self, name, text):
+        element = self.element(name)
+        element.clear()
+        element.send_keys(text)
+        return element
+
+    def publish(self, channel, text):
+        self.fill("publish-channel", channel)
+        self.fill("publish-data", text)
+        self.element("publish-button").click()
+
+    def screenshot(self, name, size=DESK, scheme="light"):
+        if not (folder := os.environ.get("FANFARE_SCREENSHOTS")):
+            return
+        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+        width, height = size
+        for command, parameters in (
+            ("setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}),
+            ("setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}),
+        ):
+            self.browser.execute_cdp_cmd(f"Emulation.{command}", parameters)
+        self.browser.save_screenshot(str(pathlib.Path(folder) / f"{name}.png"))

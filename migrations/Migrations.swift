@@ -1,0 +1,16 @@
+/// The versions of the database's schema, in order.
+package struct Migration: Sendable {
+    /// The version that the database has after it, from 1 on.
+    package let version: Int
+    /// The name of its file.
+    package let name: String
+    /// What it does, a script of SQL.
+    package let sql: String
+
+    /// Every migration there is.
+    package static let all = [
+        Migration(version: 1, name: "0001_initial.sql", sql: text(PackageResources._001_initial_sql))
+    ]
+
+    private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+}
