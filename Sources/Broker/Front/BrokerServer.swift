@@ -69,6 +69,9 @@ package final class BrokerServer: Service, Sendable {
         else { return }
         logger.info("stopping")
         try? await running.listener.close()
+        for shard in running.shards.all {
+            try await shard.eventLoop.submit { shard.value.announceShutDown() }.get()
+        }
         try await running.router.eventLoop.submit { running.router.value.shutDown() }.get()
         for shard in running.shards.all {
             try await shard.eventLoop.submit { shard.value.shutDown() }.get()

@@ -18,6 +18,8 @@ enum DatabaseSetup {
                 // Exclusive before the first access: with WAL this keeps every other process out, and the index of
                 // the log in memory instead of in a file.
                 try database.execute(sql: "PRAGMA locking_mode = EXCLUSIVE")
+                // Before anything is written: a database that is refused stays as it is.
+                try checkVersion(of: database, against: Migration.all)
                 try database.execute(sql: "PRAGMA journal_mode = WAL")
                 try database.execute(sql: "PRAGMA synchronous = NORMAL")
                 try database.execute(sql: "PRAGMA foreign_keys = ON")
@@ -70,13 +72,7 @@ enum DatabaseSetup {
 
     /// Applies the migrations that the database does not have yet, each in a transaction.
     static func migrate(_ database: Database, to migrations: [Migration] = Migration.all) throws {
-        let newest = migrations.last?.version ?? 0
-        let current = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
-        guard current <= newest else {
-            throw StoreError(
-                what: database.path, reason: "the database has version \(current), this broker knows up to \(newest)",
-                remedy: "Use the newer broker that wrote it, or another file with --database FILE")
-        }
+        let current = try checkVersion(of: database, against: migrations)
         for migration in migrations where migration.version > current {
             try database.inTransaction {
                 try database.execute(sql: migration.sql)
@@ -84,6 +80,19 @@ enum DatabaseSetup {
                 return .commit
             }
         }
+    }
+
+    /// The version of the database's schema, unless a newer broker has made it.
+    @discardableResult
+    private static func checkVersion(of database: Database, against migrations: [Migration]) throws -> Int {
+        let newest = migrations.last?.version ?? 0
+        let current = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+        guard current <= newest else {
+            throw StoreError(
+                what: database.path, reason: "the database has version \(current), this broker knows up to \(newest)",
+                remedy: "Use the newer broker that wrote it, or another file with --database FILE")
+        }
+        return current
     }
 }
 

@@ -23,8 +23,9 @@ extension Duration {
     package var nanosecondsClamped: UInt64 {
         guard self > .zero else { return 0 }
         let (seconds, attoseconds) = components
-        let (whole, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? .max : whole &+ UInt64(attoseconds / 1_000_000_000)
+        let (whole, tooLong) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, overflow) = whole.addingReportingOverflow(UInt64(attoseconds / 1_000_000_000))
+        return tooLong || overflow ? .max : sum
     }
 
     /// The duration in whole milliseconds, from 0 on, as Bayeux's advice counts.

@@ -6,6 +6,8 @@ final class Session {
     /// The session's place in the router's tables.
     let handle: SubscriptionTable.Subscriber
     var patterns: Set<ChannelPattern> = []
+    /// Subscriptions that the store is working on.
+    var claimedCount = 0
     var link = SessionLink.away
     var queue = MessageQueue()
     /// When the session ends unless a connect arrives (ns, monotonic).

@@ -27,6 +27,7 @@ extension Router {
         let publication = Publication(channel: channel, data: text.extracting(data.range))
         if mustQueueBehindStore(request.peer.connection) {
             let publisher = Publisher.bayeux(request.peer, head: Self.replyHead(of: request, text: text))
+            guard !storeIsBusy else { return refuse(publisher, .publishFailed(channel.text), into: &outbox) }
             submit(.pass(publisher, publication), for: request.peer.connection, to: &outbox) { .pass($0) }
             return
         }
@@ -56,15 +57,16 @@ extension Router {
     package mutating func readRetained(
         of channel: ChannelName, for connection: ConnectionID, now: Moment, into outbox: inout Outbox
     ) {
+        guard !storeIsBusy else {
+            return outbox.append(.retained(connection, .failure(.tooMany("operations"))))
+        }
         submit(.readRetained(connection), for: connection, to: &outbox) {
             .readRetained($0, channel, wall: now.wall)
         }
     }
 
     private mutating func store(_ draft: PublicationDraft, from publisher: Publisher, into outbox: inout Outbox) {
-        guard pending.count < limits.pendingStoreOperations else {
-            return refuse(publisher, .publishFailed(draft.channel.text), into: &outbox)
-        }
+        guard !storeIsBusy else { return refuse(publisher, .publishFailed(draft.channel.text), into: &outbox) }
         submit(.publish(publisher, draft), for: publisher.connection, to: &outbox) { .publish($0, draft) }
     }
 

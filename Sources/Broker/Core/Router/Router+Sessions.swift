@@ -30,9 +30,9 @@ extension Router {
 
     /// Why the client's connection types do not do; nil when one is in common.
     private func refusal(of types: JSONSlice, text: RawSpan) -> BayeuxError? {
+        guard types.isTruthy(in: text) else { return .missing("supportedConnectionTypes") }
         let offered: [String]
         switch types.kind {
-        case .absent, .null: return .missing("supportedConnectionTypes")
         case .string, .escapedString: offered = types.string(in: text).map { [$0] } ?? []
         default: offered = types.strings(in: text) ?? []
         }
@@ -54,7 +54,7 @@ extension Router {
         } else {
             let name = type.string(in: text)
             if name.map(Self.connectionTypes.contains) != true {
-                error = .bayeux(.connectionTypes([name ?? ""]))
+                error = .bayeux(.connectionTypes([name ?? Self.raw(type, in: text)]))
             }
         }
         guard error == nil, case .success(let session) = session else {

@@ -6,6 +6,7 @@ extension Router {
             guard let operation = pending.removeValue(forKey: outcome.ticket) else {
                 preconditionFailure("Cannot receive an outcome when nothing waits for it")
             }
+            if case .subscribe(let change) = operation { releaseClaim(of: change) }
             finish(operation, outcome, into: &outbox)
             if let connection = operation.connection { settle(connection, into: &outbox) }
         }
@@ -42,6 +43,9 @@ extension Router {
     func mustQueueBehindStore(_ connection: ConnectionID) -> Bool {
         !pendingCounts.isEmpty && pendingCounts[connection] != nil
     }
+
+    /// Whether as much is under way in the store as may be: what comes now is refused.
+    var storeIsBusy: Bool { pending.count >= limits.pendingStoreOperations }
 
     /// Hands an operation to the store and remembers what it is for.
     mutating func submit(

@@ -3,17 +3,26 @@ extension Router {
     /// Adds subscriptions once the store has them; the reply comes first, then retained messages, then what is live.
     mutating func subscribe(_ request: Request, text: RawSpan, now: Moment, into outbox: inout Outbox) {
         change(request, text: text, into: &outbox) { router, session, patterns, error in
-            let new = patterns.filter { !session.patterns.contains($0) }
-            guard session.patterns.count + new.count <= router.limits.subscriptionsPerSession else {
+            let newCount = Self.newCount(of: patterns, in: session)
+            let count = session.patterns.count + session.claimedCount + newCount
+            guard newCount == 0 || count <= router.limits.subscriptionsPerSession else {
                 patterns = []
                 return error = .bayeux(.tooMany("subscriptions"))
             }
         } submit: { router, session, change, outbox in
+            var change = change
+            change.claimedCount = Self.newCount(of: change.patterns, in: session)
+            session.claimedCount += change.claimedCount
             session.isStored = true
             router.submit(.subscribe(change), for: request.peer.connection, to: &outbox) {
                 .subscribe($0, clientID: session.clientID, patterns: change.patterns, wall: now.wall)
             }
         }
+    }
+
+    /// How many of the patterns the session is not subscribed to.
+    private static func newCount(of patterns: [ChannelPattern], in session: Session) -> Int {
+        Set(patterns).subtracting(session.patterns).count
     }
 
     /// Removes subscriptions; one that was never made is removed with success.
@@ -44,6 +53,10 @@ extension Router {
             patterns = valid
             error = refusal.map(ReplyError.bayeux)
             check(self, session, &patterns, &error)
+            if !patterns.isEmpty, storeIsBusy {
+                patterns = []
+                error = .bayeux(.tooMany("operations"))
+            }
             if !patterns.isEmpty {
                 var head = Self.replyHead(of: request, text: text)
                 Self.appendSubscription(subscription, text: text, to: &head)
@@ -60,10 +73,10 @@ extension Router {
 
     private static func appendSubscription(_ subscription: JSONSlice, text: RawSpan, to bytes: inout [UInt8]) {
         bytes += #""subscription":"#.utf8
-        if subscription.isAbsent {
-            bytes += "[]".utf8
-        } else {
+        if subscription.isTruthy(in: text) {
             bytes.append(subscription, of: text)
+        } else {
+            bytes += "[]".utf8
         }
         bytes.append(UInt8(ascii: ","))
     }
@@ -96,6 +109,12 @@ extension Router {
             let pattern = try? ChannelPattern(name, grammar: limits.grammar, maximumBytes: limits.channelBytes)
         else { return .failure(.invalidChannel(name)) }
         return pattern.isMeta || pattern.isService ? .failure(.forbidden(name)) : .success(pattern)
+    }
+
+    /// The store is through with subscriptions: their places are taken, or free again.
+    func releaseClaim(of change: SubscriptionChange) {
+        guard let handle = handles[change.clientID], let session = sessions[Int(handle)] else { return }
+        session.claimedCount -= change.claimedCount
     }
 
     /// The store has the subscriptions.
@@ -133,6 +152,8 @@ struct SubscriptionChange {
     let replyHead: [UInt8]
     /// What refused the rest of the request.
     let error: BayeuxError?
+    /// How many of the patterns count towards the session's bound while the store works.
+    var claimedCount = 0
 }
 
 extension ReplyError {

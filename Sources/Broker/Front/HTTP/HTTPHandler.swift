@@ -21,8 +21,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         case upgrading(RequestHead)
         /// The answer is being made.
         case answering(HTTPRequestHead)
-        /// Refused: the rest of the request is passed over, the connection ends.
-        case refused
+        /// The last response is written: what still comes is passed over until the client ends its side.
+        case ending
     }
     private let shard: Shard
     private let services: HTTPServices
@@ -34,6 +34,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var deadline: UInt64
     /// The request that the router works on.
     private var exchange: UInt32?
+    /// What came of a request's body after it was refused.
+    private var passedOverBytes = 0
 
     private init(
         shard: Shard, services: HTTPServices, decoder: ByteToMessageHandler<HTTPRequestDecoder>,
@@ -89,7 +91,10 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
             respond(to: head, body: body)
         case (.end, .upgrading(let request)):
             upgrade(request)
-        case (_, .refused), (_, .idle), (_, .answering), (.head, .receiving), (_, .upgrading):
+        case (.body(let part), .ending):
+            passedOverBytes += part.readableBytes
+            if passedOverBytes > services.configuration.messageBytes { context.close(promise: nil) }
+        case (_, .ending), (_, .idle), (_, .answering), (.head, .receiving), (_, .upgrading):
             break
         }
     }
@@ -180,16 +185,19 @@ extension HTTPHandler {
 
     private func finish(keepAlive: Bool) {
         guard let context else { return }
+        let written = context.writeAndFlush(wrapOutboundOut(.end(nil)))
+        if keepAlive { return }
+        phase = .ending
+        deadline = SystemClock.now.adding(services.configuration.closeTimeout)
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in
-            if !keepAlive { bound.value.close(promise: nil) }
-        }
+        // Our side only: a reset could take the response from a client that is still sending.
+        written.whenComplete { _ in bound.value.close(mode: .output, promise: nil) }
     }
 
     /// Refuses a request that is not complete, and ends the connection.
     private func refuse(_ status: HTTPResponseStatus, _ detail: String) {
         guard let context else { return }
-        phase = .refused
+        phase = .ending
         let response = HTTPResponse.problem(status, detail)
         var head = HTTPResponseHead(version: .http1_1, status: status, headers: response.headers)
         head.headers.replaceOrAdd(name: "Content-Length", value: "\(response.body.readableBytes)")
@@ -211,7 +219,7 @@ extension HTTPHandler: GuardedConnection {
         guard now >= deadline else { return }
         switch phase {
         case .receiving: refuse(.requestTimeout, "The request took too long")
-        case .idle, .upgrading, .answering, .refused: context?.close(promise: nil)
+        case .idle, .upgrading, .answering, .ending: context?.close(promise: nil)
         }
         deadline = SystemClock.now.adding(services.configuration.closeTimeout)
     }

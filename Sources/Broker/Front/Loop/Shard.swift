@@ -119,9 +119,13 @@ extension Shard {
 
     private func id(_ slot: UInt32) -> ConnectionID { ConnectionID(loop: loop, slot: slot) }
 
+    /// From now on no connection is kept for another request.
+    func announceShutDown() {
+        isShuttingDown = true
+    }
+
     /// Says goodbye to everybody on this loop.
     func shutDown() {
-        isShuttingDown = true
         flush()
         for connection in guarded.values { connection.goAway() }
     }

@@ -52,12 +52,17 @@ final class Outbound {
         context.writeAndFlush(NIOAny(piece), promise: written)
     }
 
-    /// Ends the connection once everything is written.
-    func close() {
+    /// Ends our side of the connection once everything is written.
+    ///
+    /// The peer's side stays open until the peer ends it: a connection that is closed with unread bytes in it is reset,
+    /// and the peer may lose what was written last (RFC 9112 §9.6).
+    func endOutput() {
         forgetSocket()
-        guard queuedBytes > 0 else { return context.close(promise: nil) }
+        guard queuedBytes > 0 else { return context.close(mode: .output, promise: nil) }
         let context = NIOLoopBound(context, eventLoop: context.eventLoop)
-        self.context.writeAndFlush(NIOAny(ByteBuffer())).whenComplete { _ in context.value.close(promise: nil) }
+        self.context.writeAndFlush(NIOAny(ByteBuffer())).whenComplete { _ in
+            context.value.close(mode: .output, promise: nil)
+        }
     }
 
     /// The channel is closing: its descriptor may soon belong to another connection.

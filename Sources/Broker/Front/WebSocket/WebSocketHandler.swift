@@ -21,6 +21,10 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// The place in the shard, while the WebSocket is open.
     private var slot: UInt32?
     private var closeIsRequested = false
+    /// When the connection is cut unless the peer has ended its side, too.
+    private var lingerDeadline: UInt64?
+    /// How much more of the peer's bytes is passed over until then.
+    private var lingerBytes = 0
 
     private var hasHeard = true
     private var lastHeard = SystemClock.monotonic
@@ -75,6 +79,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var buffer = unwrapInboundIn(data)
         hasHeard = true
+        guard lingerDeadline == nil else { return passOver(buffer.readableBytes) }
         var events = Events(handler: self)
         buffer.readWithUnsafeReadableBytes { bytes in
             driver.receive(bytes.bytes, into: &events)
@@ -156,11 +161,25 @@ extension WebSocketHandler {
             shard.flush()
             leave()
         }
-        if driver.hasOutput {
+        let hasLastWord = driver.hasOutput
+        if hasLastWord {
             let output = driver.takeOutput()
             outbound?.write(ByteBuffer(bytes: output))
         }
-        if driver.shouldCloseTransport { outbound?.close() }
+        guard driver.shouldCloseTransport, lingerDeadline == nil else { return }
+        if hasLastWord {
+            lingerDeadline = SystemClock.now.adding(shard.configuration.closeTimeout)
+            lingerBytes = shard.configuration.messageBytes
+            outbound?.endOutput()
+        } else {
+            context?.close(promise: nil)
+        }
+    }
+
+    /// Bytes that come after the end are not read for ever.
+    private func passOver(_ count: Int) {
+        lingerBytes -= count
+        if lingerBytes < 0 { context?.close(promise: nil) }
     }
 
     fileprivate func opened() {
@@ -201,6 +220,10 @@ extension WebSocketHandler {
 
 extension WebSocketHandler: GuardedConnection {
     func keepDeadlines(now: UInt64) {
+        if let lingerDeadline {
+            if lingerDeadline <= now { context?.close(promise: nil) }
+            return
+        }
         if let deadline = driver.nextDeadline, deadline <= now {
             var events = Events(handler: self)
             driver.advance(to: now, into: &events)
