@@ -28,7 +28,7 @@ fi
 endef
 
 .PHONY: run test check-swift build-packages test-packages bench-packages build release unit interop conformance lint \
-    format bench clean help
+    format fuzz bench clean help
 
 run: release
 	@echo "== Starting the broker"
@@ -77,6 +77,19 @@ lint: check-swift
 format: check-swift
 	@swift format format --in-place --recursive --parallel Package.swift Sources Tests Examples migrations web Benchmarks
 
+# Fuzzing with libFuzzer and AddressSanitizer: SECONDS for each target, from the kept corpus.
+SECONDS ?= 60
+fuzz: build-packages
+	@echo "== Fuzzing, $(SECONDS) seconds each"
+	@swift build --package-path Fuzz
+	@for target in FuzzEnvelope FuzzServerDriver; do \
+	    echo "== $$target" && mkdir -p Fuzz/.build/corpus/$$target && \
+	    Fuzz/.build/debug/$$target -max_total_time=$(SECONDS) -max_len=2048 -timeout=10 \
+	        Fuzz/.build/corpus/$$target Fuzz/Corpus/$$target >Fuzz/.build/$$target.log 2>&1 || \
+	        { tail -n 40 Fuzz/.build/$$target.log; exit 1; }; \
+	    tail -n 1 Fuzz/.build/$$target.log; \
+	done
+
 # The load generator and the scripts that start other brokers are a project of their own: BENCH names its folder.
 bench: release bench-packages
 	@Benchmarks/compare.sh
@@ -88,4 +101,5 @@ help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
 	@echo "make build, release, unit, interop, conformance: a part of the above"
 	@echo "make format   formats the sources;  make clean   removes what was built"
+	@echo "make fuzz     looks for inputs that break the parsers"
 	@echo "make bench    compares with other brokers: see Benchmarks/README.md"

@@ -84,8 +84,22 @@ let package = Package(
         .executableTarget(
             name: "echo-client", dependencies: ["Driver"], path: "Examples/EchoClient", swiftSettings: settings),
 
+        .target(name: "Support", dependencies: ["BrokerCore"], path: "Tests/Support", swiftSettings: settings),
         .testTarget(name: "DriverTests", dependencies: ["Driver"], swiftSettings: settings),
-        .testTarget(name: "BrokerCoreTests", dependencies: ["BrokerCore"], swiftSettings: settings),
+        .testTarget(name: "BrokerCoreTests", dependencies: ["BrokerCore", "Support"], swiftSettings: settings),
+        .testTarget(
+            name: "BrokerStoreTests",
+            dependencies: ["BrokerCore", "BrokerStore", "Support", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: settings),
+        .testTarget(
+            name: "BrokerFrontTests",
+            dependencies: [
+                "BrokerCore", "BrokerFront", "Driver", "Support", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ProgramTests", dependencies: ["broker-server", "broker-cli"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

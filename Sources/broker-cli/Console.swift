@@ -26,12 +26,10 @@ enum Console {
     /// Reads what is there of standard input, waiting until there is something; empty at its end.
     static func read() async throws -> [UInt8] {
         try await NIOThreadPool.singleton.runIfActive {
+            var bytes = [UInt8](repeating: 0, count: 65_536)
             while true {
-                let bytes = [UInt8](unsafeUninitializedCapacity: 65_536) { buffer, count in
-                    count = max(-1, Foundation.read(STDIN_FILENO, buffer.baseAddress, buffer.count)) + 1
-                    // One more than was read, so that an error can be told from the end.
-                }
-                if !bytes.isEmpty { return Array(bytes.dropLast()) }
+                let count = bytes.withUnsafeMutableBytes { Foundation.read(STDIN_FILENO, $0.baseAddress, $0.count) }
+                if count >= 0 { return Array(bytes.prefix(count)) }
                 guard errno == EINTR else {
                     throw CLIError.inputOutput("standard input: \(String(cString: strerror(errno)))")
                 }

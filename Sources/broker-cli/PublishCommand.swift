@@ -23,6 +23,10 @@ struct PublishCommand: AsyncParsableCommand {
     @Flag(help: "Keep the document as the channel's retained message; null clears it.") var retain = false
     @Option(help: ArgumentHelp("Drop the document after this time.", valueName: "seconds")) var ttl: Double?
 
+    func validate() throws {
+        if let ttl, !(ttl > 0 && ttl.isFinite) { throw ValidationError("--ttl is a number of seconds above 0.") }
+    }
+
     func run() async throws {
         try await broker_cli.run {
             try CLIError.checkChannel(channel, mayBePattern: false)

@@ -14,6 +14,8 @@ struct BrokerServerCommand: AsyncParsableCommand {
 
 /// How the program ends when something is wrong (sysexits.h).
 enum ExitStatus {
+    /// A flag has a value that it cannot have.
+    static let usage = ExitCode(64)
     /// The address cannot be listened on.
     static let unavailable = ExitCode(69)
     /// The database cannot be opened.

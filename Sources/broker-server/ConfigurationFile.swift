@@ -14,7 +14,7 @@ struct ConfigurationFile {
         do {
             root = try Yams.compose(yaml: text)
         } catch {
-            throw ConfigurationError(problems: ["\(path): \(error)"])
+            throw ConfigurationError(problems: [describe(error)])
         }
         var problems: [String] = []
         if let root { read(root, prefix: "", into: &settings, problems: &problems) }
@@ -48,6 +48,20 @@ struct ConfigurationFile {
                     problems.append("\(place(item)): \(error)")
                 }
             }
+        }
+    }
+
+    /// What the parser found, on one line.
+    private func describe(_ error: any Error) -> String {
+        switch error as? YamlError {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            "\(path):\(mark.line):\(mark.column): no YAML: \(problem)"
+        case .duplicatedKeysInMapping(let keys, let context):
+            "\(path):\(context.mark.line):\(context.mark.column): "
+                + keys.sorted().map { "\"\($0)\"" }.joined(separator: ", ") + " is given more than once"
+        default:
+            "\(path): \(error)"
         }
     }
 

@@ -23,6 +23,8 @@ struct ServeCommand: AsyncParsableCommand {
         let settings: Settings
         do {
             settings = try options.settings()
+        } catch let error as SettingError {
+            throw fail("--\(error)", ExitStatus.usage)
         } catch {
             throw fail("\(error)", ExitStatus.configuration)
         }

@@ -22,7 +22,11 @@ struct BayeuxClient {
         let (channel, opened) = try await open(endpoint)
         do {
             try await channel.executeThenClose { inbound, outbound in
-                try await opened.get()
+                do {
+                    try await opened.get()
+                } catch let error as CLIError {
+                    throw CLIError(description: "\(endpoint.text): \(error.description)", status: error.status)
+                }
                 var client = BayeuxClient(
                     endpoint: endpoint, outbound: outbound, inbound: inbound.makeAsyncIterator())
                 try await body(&client)

@@ -52,6 +52,11 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
         context.fireChannelInactive()
     }
 
+    func handlerRemoved(context: ChannelHandlerContext) {
+        // Where no connection came about, nobody else has kept the promise.
+        opened.fail(CLIError.unreachable("the connection was closed"))
+    }
+
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         opened.fail(CLIError.unreachable("the connection failed: \(error)"))
         context.fireErrorCaught(CLIError.unreachable("the connection was lost: \(error)"))

@@ -24,15 +24,18 @@ extension Router {
             let publisher = Publisher.bayeux(request.peer, head: Self.replyHead(of: request, text: text))
             return store(draft, from: publisher, into: &outbox)
         }
-        let publication = Publication(channel: channel, data: text.extracting(data.range))
         if mustQueueBehindStore(request.peer.connection) {
             let publisher = Publisher.bayeux(request.peer, head: Self.replyHead(of: request, text: text))
             guard !storeIsBusy else { return refuse(publisher, .publishFailed(channel.text), into: &outbox) }
+            let publication = Publication(channel: channel, data: text.extracting(data.range))
             submit(.pass(publisher, publication), for: request.peer.connection, to: &outbox) { .pass($0) }
             return
         }
         reply(to: request, text: text, nil, into: &outbox)
-        _ = route(publication, into: &outbox)
+        match(channel)
+        // What nobody gets is not even put together.
+        if matched.isEmpty { return }
+        send(Publication(channel: channel, data: text.extracting(data.range)), into: &outbox)
     }
 
     /// A publication over plain HTTP. `data` is one JSON value, already validated; the answer is a `receipt`.
@@ -49,8 +52,7 @@ extension Router {
             let draft = PublicationDraft(channel: channel, data: whole, text: data, options: options, now: now)
             return store(draft, from: publisher, into: &outbox)
         }
-        let matchedCount = route(Publication(channel: channel, data: data), into: &outbox)
-        acknowledge(publisher, channel: channel, sequence: nil, matchedCount: matchedCount, into: &outbox)
+        finish(publisher, Publication(channel: channel, data: data), sequence: nil, into: &outbox)
     }
 
     /// Asks for the retained message of a channel; the answer is a `retained`.
@@ -102,7 +104,9 @@ extension Router {
         _ publisher: Publisher, _ publication: Publication, sequence: UInt64?, into outbox: inout Outbox
     ) {
         if case .bayeux(let peer, let head) = publisher { reply(to: peer, head: head, nil, into: &outbox) }
-        let matchedCount = route(publication, into: &outbox)
+        match(publication.channel)
+        let matchedCount = matched.count
+        send(publication, into: &outbox)
         acknowledge(
             publisher, channel: publication.channel, sequence: sequence, matchedCount: matchedCount, into: &outbox)
     }
@@ -129,10 +133,14 @@ extension Router {
 
 /// Fan-out.
 extension Router {
-    /// Sends a publication to every session with a matching subscription, each once; returns their number.
-    mutating func route(_ publication: Publication, into outbox: inout Outbox) -> Int {
+    /// Puts every session with a matching subscription into `matched`, each once.
+    private mutating func match(_ channel: ChannelName) {
         matched.removeAll(keepingCapacity: true)
-        table.match(publication.channel, into: &matched)
+        table.match(channel, into: &matched)
+    }
+
+    /// Sends a publication to the sessions in `matched`.
+    private mutating func send(_ publication: Publication, into outbox: inout Outbox) {
         attached.removeAll(keepingCapacity: true)
         for handle in matched {
             let route = routes[Int(handle)]
@@ -143,7 +151,6 @@ extension Router {
             }
         }
         for loop in 0..<loopCount { outbox.deliver(publication, loop: loop, to: attached) }
-        return matched.count
     }
 
     /// Sends a publication to one session.

@@ -16,10 +16,26 @@ package final class MemoryStore: Store {
     }
 
     package func submit(_ operations: [StoreOperation]) {
-        let (outcomes, handler) = state.withLock { state in
-            (operations.map { state.apply($0) }, state.handler)
+        let mustDeliver = state.withLock { state in
+            for operation in operations { state.outcomes.append(state.apply(operation)) }
+            defer { state.isDelivering = true }
+            return !state.isDelivering
         }
-        handler?(outcomes)
+        if mustDeliver { deliver() }
+    }
+
+    /// Hands outcomes over outside of the lock, and still in order and one call at a time: only the thread that found
+    /// nobody delivering comes here, and stays until nothing is left.
+    private func deliver() {
+        while true {
+            let (outcomes, handler) = state.withLock { state in
+                state.isDelivering = !state.outcomes.isEmpty
+                defer { state.outcomes = [] }
+                return (state.outcomes, state.handler)
+            }
+            guard !outcomes.isEmpty else { return }
+            handler?(outcomes)
+        }
     }
 
     package func close() {
@@ -36,6 +52,9 @@ private struct MemoryStoreState {
         func isLive(at wall: Int64) -> Bool { expiresAt.map { $0 > wall } ?? true }
     }
     var handler: (@Sendable ([StoreOutcome]) -> Void)?
+    /// Outcomes that are not handed over yet, and whether some thread is at it.
+    var outcomes: [StoreOutcome] = []
+    var isDelivering = false
     var lastSequence: UInt64 = 0
     var retained: [ChannelName: Retained] = [:]
 

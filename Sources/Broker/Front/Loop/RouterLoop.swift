@@ -22,6 +22,9 @@ final class RouterLoop {
     private var operations: [StoreOperation] = []
     private var joined: [UInt8] = []
     private var turnEndIsScheduled = false
+    private var isSorting = false
+    /// What the clocks said first in this turn.
+    private var turnStart: Moment?
     private var timer: (deadline: UInt64, scheduled: Scheduled<Void>)?
 
     init(router: consuming Router, store: any Store, eventLoop: any EventLoop) {
@@ -37,24 +40,30 @@ final class RouterLoop {
         armTimer()
     }
 
-    var sessionCount: Int { router.sessionCount }
+    /// The clocks are read once in a turn.
+    private var now: Moment {
+        if let turnStart { return turnStart }
+        let now = SystemClock.now
+        turnStart = now
+        return now
+    }
 
     /// A batch that came in on this loop.
     func receive(_ batch: borrowing [Envelope], text: RawSpan, from peer: Peer) {
-        router.receive(batch, text: text, from: peer, now: SystemClock.now, into: &outbox)
+        router.receive(batch, text: text, from: peer, now: now, into: &outbox)
         carryOut()
     }
 
     /// A publication over HTTP that came in on this loop.
     func publish(_ data: RawSpan, to channel: ChannelName, options: PublishOptions, from connection: ConnectionID) {
         router.publish(
-            data, to: channel, options: options, from: connection, now: SystemClock.now, into: &outbox)
+            data, to: channel, options: options, from: connection, now: now, into: &outbox)
         carryOut()
     }
 
     /// A request for a retained message that came in on this loop.
     func readRetained(of channel: ChannelName, for connection: ConnectionID) {
-        router.readRetained(of: channel, for: connection, now: SystemClock.now, into: &outbox)
+        router.readRetained(of: channel, for: connection, now: now, into: &outbox)
         carryOut()
     }
 
@@ -105,6 +114,9 @@ final class RouterLoop {
 
     /// Sorts the outbox by where things go. Nothing is written yet, so nothing comes back into the router.
     private func sortOutbox() {
+        assert(!isSorting, "Cannot sort the outbox when it is being sorted")
+        isSorting = true
+        defer { isSorting = false }
         var index = 0
         while index < outbox.actions.count {
             switch outbox.actions[index] {
@@ -156,6 +168,7 @@ final class RouterLoop {
     }
 
     private func endTurn() {
+        turnStart = nil
         router.endTurn(into: &outbox)
         sortOutbox()
         for (loop, commands) in outgoing.enumerated() where !commands.isEmpty {

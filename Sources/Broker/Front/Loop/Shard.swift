@@ -36,6 +36,10 @@ final class Shard {
     private var freeSlots: [UInt32] = []
     private var fanOut = FanOut()
     private var flushIsScheduled = false
+    /// Requests that are answered; the responses are written when the turn ends, since each may bring the next request.
+    private var answered: [() -> Void] = []
+    /// Slots that are free once the frames of this turn, some for their last users, are gone.
+    private var released: [UInt32] = []
     private let scanner: EnvelopeScanner
     private var batch: [Envelope] = []
     /// Every connection that has deadlines to keep, WebSocket or not.
@@ -101,15 +105,10 @@ extension Shard {
 
     /// The connection is gone, or its client has given up; nothing is written to it any more.
     func remove(slot: UInt32) {
-        guard case .socket = entries[Int(slot)] else {
-            if case .exchange = entries[Int(slot)] { leave(slot) }
-            return
+        switch entries[Int(slot)] {
+        case .socket, .exchange: entries[Int(slot)] = .gone
+        case .free, .gone: return
         }
-        leave(slot)
-    }
-
-    private func leave(_ slot: UInt32) {
-        entries[Int(slot)] = .gone
         switch router {
         case .local(let router): router.close(id(slot))
         case .remote(let mailbox): mailbox.send([.close(id(slot))])
@@ -219,17 +218,18 @@ extension Shard {
             guard case .gone = entries[Int(slot)] else {
                 preconditionFailure("Cannot release a slot when it is in use")
             }
-            entries[Int(slot)] = .free
-            freeSlots.append(slot)
+            released.append(slot)
+            scheduleFlush()
         }
     }
 
     /// A request is answered: its slot is free, unless its client gave up first and the router will release it.
-    private func complete(_ slot: UInt32, _ finish: (BayeuxExchange) -> Void) {
+    private func complete(_ slot: UInt32, _ finish: @escaping (BayeuxExchange) -> Void) {
         guard case .exchange(let exchange) = entries[Int(slot)] else { return }
-        entries[Int(slot)] = .free
-        freeSlots.append(slot)
-        finish(exchange)
+        entries[Int(slot)] = .gone
+        released.append(slot)
+        answered.append { finish(exchange) }
+        scheduleFlush()
     }
 
     /// Replies to the messages of one connection: JSON objects separated by commas.
@@ -269,9 +269,17 @@ extension Shard {
 
     /// Writes what has gathered, to each connection in as few pieces as possible.
     func flush() {
-        guard !fanOut.isEmpty else { return }
-        fanOut.drain { slot, piece in
-            if case .socket(let socket) = entries[Int(slot)] { socket.write(piece) }
+        if !fanOut.isEmpty {
+            fanOut.drain { slot, piece in
+                if case .socket(let socket) = entries[Int(slot)] { socket.write(piece) }
+            }
         }
+        let (responses, free) = (answered, released)
+        answered.removeAll()
+        released.removeAll()
+        for respond in responses { respond() }
+        // Not before: until it has responded, a request knows itself by its slot.
+        for slot in free { entries[Int(slot)] = .free }
+        freeSlots += free
     }
 }

@@ -1,0 +1,152 @@
+import BrokerFront
+import Driver
+import Testing
+
+/// What the broker does about clients that take too long, or too much.
+@Suite(.timeLimit(.minutes(2)))
+struct BoundsTests {
+    static let beginnings = [
+        "", "G", "GET / HTTP/1.1\r\nHost: a\r\n", "GET /bayeux HTTP/1.1\r\nUpgrade: websocket\r\n",
+    ]
+
+    @Test(arguments: beginnings)
+    func requestThatDoesNotEnd(beginning: String) async throws {
+        try await TestBroker.run {
+            $0.handshakeTimeout = .milliseconds(300)
+        } _: { broker in
+            let bystander = try await Bystander(at: broker)
+            let socket = try await broker.connect()
+            try await socket.send(beginning)
+            let answer = String(decoding: await socket.readToEnd(), as: UTF8.self)
+            #expect(answer.isEmpty || answer.hasPrefix("HTTP/1.1 408"))
+            #expect(try await bystander.getsMessages())
+        }
+    }
+
+    @Test
+    func idleConnectionIsClosed() async throws {
+        try await TestBroker.run {
+            $0.requestTimeout = .milliseconds(300)
+        } _: { broker in
+            let socket = try await broker.connect()
+            #expect(try await socket.request("GET", "/health/live").status == 200)
+            #expect(await socket.readToEnd().isEmpty)
+        }
+    }
+
+    @Test
+    func bodyThatDoesNotEnd() async throws {
+        try await TestBroker.run {
+            $0.requestTimeout = .milliseconds(300)
+        } _: { broker in
+            let socket = try await broker.connect()
+            try await socket.send("POST /channels/a HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1")
+            #expect(try await socket.readAnswer().status == 408)
+            #expect(await socket.readToEnd().isEmpty)
+        }
+    }
+
+    /// The network went away without a word: the connection is closed, the session waits for its client.
+    @Test(arguments: [1, 2])
+    func halfOpenConnection(threads: Int) async throws {
+        try await TestBroker.run(threads: threads) {
+            $0.pingInterval = .milliseconds(300)
+            $0.pongTimeout = .milliseconds(300)
+        } _: { broker in
+            let bystander = try await Bystander(at: broker)
+            let deaf = try await TestWebSocket.start(over: broker.connect(), isDeaf: true)
+            try await deaf.expectOpen()
+            let client = try await TestClient.begin(over: deaf, subscribedTo: "/half")
+            #expect(try await deaf.nextClose() == .abnormal)
+            let publisher = try await TestClient.open(at: broker)
+            try await publisher.publish("1", to: "/half")
+            let back = try await TestClient.resume(client.clientID, at: broker)
+            #expect(try await back.delivery() == #"{"channel":"/half","data":1}"#)
+            #expect(try await bystander.getsMessages())
+        }
+    }
+
+    /// A peer that never answers our Close is cut when its time is over.
+    @Test
+    func closeThatIsNotAnswered() async throws {
+        try await TestBroker.run {
+            $0.closeTimeout = .milliseconds(300)
+        } _: { broker in
+            let deaf = try await TestWebSocket.start(over: broker.connect(), isDeaf: true)
+            try await deaf.expectOpen()
+            try await deaf.send(raw: TestWebSocket.frame(opcode: 2, []))
+            #expect(try await deaf.nextClose() == .unsupportedData)
+            #expect(await deaf.socket.readToEnd().isEmpty)
+        }
+    }
+
+    @Test(arguments: [1, 2])
+    func clientThatDoesNotRead(threads: Int) async throws {
+        let count = 4_000
+        let batchCount = 50
+        let filling = String(repeating: "x", count: 4_096)
+        try await TestBroker.run(threads: threads) {
+            $0.outboundBytes = 1 << 20
+        } _: { broker in
+            let reader = try await TestClient.open(at: broker, subscribedTo: "/flood")
+            let socket = try await broker.connect()
+            let webSocket = try await TestWebSocket.start(over: socket)
+            try await webSocket.expectOpen()
+            let sleeper = try await TestClient.begin(over: webSocket, subscribedTo: "/flood")
+            try await socket.stopReading()
+
+            let publisher = try await TestWebSocket.open(at: broker)
+            for start in stride(from: 0, to: count, by: batchCount) {
+                let batch = (start..<start + batchCount).map {
+                    #"{"channel":"/flood","id":"\#($0)","data":["\#(filling)",\#($0)]}"#
+                }
+                try await publisher.send("[" + batch.joined(separator: ",") + "]")
+                var answered = 0
+                while answered < batchCount { answered += try Message.all(in: try await publisher.nextText()).count }
+            }
+            for number in 0..<count {
+                let message = try await reader.delivery()
+                #expect(message.hasSuffix("\",\(number)]}"))
+            }
+
+            try await socket.startReading()
+            var received = 0
+            events: while true {
+                switch try await webSocket.next() {
+                case .text: received += 1
+                case .closed(let code, _):
+                    #expect(code == .abnormal)
+                    break events
+                case let event: Issue.record("\(event)")
+                }
+            }
+            #expect(received < count)
+            // The session is still there, with what it is allowed to keep.
+            let back = try await TestClient.resume(sleeper.clientID, at: broker)
+            #expect(try await back.call("/meta/unsubscribe", #""subscription":"/flood""#).successful == true)
+        }
+    }
+
+    @Test(arguments: [1, 2])
+    func connectionLimit(threads: Int) async throws {
+        try await TestBroker.run(threads: threads) {
+            $0.connections = 2
+        } _: { broker in
+            let bystander = try await Bystander(at: broker)
+            let last = try await broker.connect()
+            #expect(try await last.request("GET", "/health/live").status == 200)
+            #expect(try await broker.connect().readToEnd().isEmpty)
+            #expect(try await bystander.getsMessages())
+
+            try await last.close()
+            // The broker hears of it a moment later.
+            while true {
+                let next = try await broker.connect()
+                if let answer = try? await next.request("GET", "/health/live") {
+                    #expect(answer.status == 200)
+                    break
+                }
+            }
+        }
+    }
+}

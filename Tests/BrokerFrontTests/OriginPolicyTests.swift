@@ -1,0 +1,73 @@
+import Testing
+
+@testable import BrokerFront
+
+/// Which pages are let in.
+struct OriginPolicyTests {
+    struct Row: CustomTestStringConvertible, Sendable {
+        var testDescription: String { "\(origin ?? "none") at \(host ?? "no host"), loopback \(loopback)" }
+        let origin: String?
+        var host: String? = "broker.test:8000"
+        var allowed = ["https://app.example", "http://LISTED.example:81"]
+        var loopback = false
+        let isAllowed: Bool
+    }
+    static let rows = [
+        Row(origin: nil, isAllowed: true),
+        Row(origin: nil, host: nil, isAllowed: true),
+        Row(origin: "http://broker.test:8000", isAllowed: true),
+        Row(origin: "https://broker.test:8000", isAllowed: true),
+        Row(origin: "HTTP://Broker.TEST:8000", isAllowed: true),
+        Row(origin: "http://broker.test", isAllowed: false),
+        Row(origin: "http://broker.test:80000", isAllowed: false),
+        Row(origin: "http://broker.test:8000.evil.example", isAllowed: false),
+        Row(origin: "ftp://broker.test:8000", isAllowed: false),
+        Row(origin: "http://broker.test:8000", host: nil, isAllowed: false),
+        Row(origin: "https://app.example", isAllowed: true),
+        Row(origin: "https://APP.example", isAllowed: true),
+        Row(origin: "http://app.example", isAllowed: false),
+        Row(origin: "https://app.example:444", isAllowed: false),
+        Row(origin: "https://app.example.evil", isAllowed: false),
+        Row(origin: "http://listed.example:81", isAllowed: true),
+        Row(origin: "null", isAllowed: false),
+        Row(origin: "", isAllowed: false),
+        Row(origin: "null", allowed: ["*"], isAllowed: true),
+        Row(origin: "https://any.example", allowed: ["*"], isAllowed: true),
+        Row(origin: "http://localhost:3000", isAllowed: false),
+        Row(origin: "http://localhost:3000", loopback: true, isAllowed: true),
+        Row(origin: "https://localhost", loopback: true, isAllowed: true),
+        Row(origin: "http://127.0.0.1:3000", loopback: true, isAllowed: true),
+        Row(origin: "http://127.9.9.9", loopback: true, isAllowed: true),
+        Row(origin: "http://[::1]:3000", loopback: true, isAllowed: true),
+        Row(origin: "http://localhost.evil.example", loopback: true, isAllowed: false),
+        Row(origin: "http://127.0.0.1.evil.example", loopback: true, isAllowed: false),
+        Row(origin: "http://127.0.0.1@evil.example", loopback: true, isAllowed: false),
+        Row(origin: "http://127.evil", loopback: true, isAllowed: false),
+        Row(origin: "http://10.0.0.1", loopback: true, isAllowed: false),
+        Row(origin: "null", loopback: true, isAllowed: false),
+        Row(origin: "file://", loopback: true, isAllowed: false),
+    ]
+
+    @Test(arguments: rows)
+    func decision(row: Row) {
+        let policy = OriginPolicy(allowed: row.allowed, allowsLoopback: row.loopback)
+        #expect(policy.allows(origin: row.origin, host: row.host) == row.isAllowed)
+    }
+
+    @Test(arguments: [
+        ("127.0.0.1", true), ("127.1.2.3", true), ("localhost", true), ("::1", true), ("0.0.0.0", false), ("::", false),
+        ("192.168.1.1", false), ("127.0.0", false), ("127.0.0.1.2", false), ("127.0.0.256", false), ("", false),
+        ("example.com", false),
+    ])
+    func loopback(host: String, isLoopback: Bool) {
+        #expect(OriginPolicy.isLoopback(host: host) == isLoopback)
+    }
+
+    /// A broker that listens on all addresses does not let pages of its own machine in either.
+    @Test(arguments: [("127.0.0.1", true), ("::1", true), ("0.0.0.0", false), ("::", false), ("10.0.0.1", false)])
+    func configuration(host: String, isLoopbackOnly: Bool) {
+        var configuration = BrokerConfiguration()
+        configuration.host = host
+        #expect(configuration.isLoopbackOnly == isLoopbackOnly)
+    }
+}

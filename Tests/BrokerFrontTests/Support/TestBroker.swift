@@ -1,0 +1,36 @@
+import BrokerCore
+import BrokerFront
+import Logging
+
+/// A broker with a store in memory, on a free port of this machine.
+struct TestBroker {
+    let server: BrokerServer
+    let host: String
+    let port: Int
+
+    /// Runs `body` with a broker, and stops it.
+    static func run(
+        threads: Int = 1, _ configure: (inout BrokerConfiguration) -> Void = { _ in },
+        _ body: (TestBroker) async throws -> Void
+    ) async throws {
+        var configuration = BrokerConfiguration()
+        configuration.port = 0
+        configuration.threads = threads
+        configuration.closeTimeout = .seconds(1)
+        configuration.shutdownTimeout = .seconds(2)
+        configure(&configuration)
+        let server = BrokerServer(
+            configuration: configuration, store: MemoryStore(epoch: "epoch"),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let broker = TestBroker(server: server, host: configuration.host, port: try await server.start())
+        do {
+            try await body(broker)
+        } catch {
+            try await server.stop()
+            throw error
+        }
+        try await server.stop()
+    }
+
+    func connect() async throws -> TestSocket { try await .connect(to: port, on: host) }
+}

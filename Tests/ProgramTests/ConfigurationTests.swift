@@ -1,0 +1,140 @@
+import Foundation
+import Testing
+
+/// Flags and configuration files of `broker-server`.
+@Suite(.timeLimit(.minutes(2)))
+struct ConfigurationTests {
+    @Test
+    func unknownFlag() async throws {
+        let ending = try await Program.run("broker-server", "--lisen", "127.0.0.1:0")
+        #expect(ending.status == 64)
+        #expect(ending.output.isEmpty)
+        #expect(ending.errors.hasPrefix("Error: Unknown option '--lisen'"))
+    }
+
+    struct Flag: CustomTestStringConvertible, Sendable {
+        var testDescription: String { arguments.joined(separator: " ") }
+        let arguments: [String]
+        let message: String
+    }
+    static let flags = [
+        Flag(arguments: ["--threads", "0"], message: "--threads: 0 is not a number from 1 to 256"),
+        Flag(
+            arguments: ["--listen", "here"], message: "--listen: here is not an address and port such as 127.0.0.1:8000"
+        ),
+        Flag(
+            arguments: ["--listen", "127.0.0.1:65536"],
+            message: "--listen: 127.0.0.1:65536 is not an address and port such as 127.0.0.1:8000"),
+        Flag(arguments: ["--database", ""], message: "--database:  is not the path of a file, or :memory:"),
+        Flag(
+            arguments: ["--log-level", "loud"],
+            message: "--log-level: loud is not one of trace, debug, info, notice, warning, error, critical"),
+        Flag(
+            arguments: ["--allow-origin", "example.com"],
+            message: "--allow-origin: example.com is not an origin such as https://example.com, or *"),
+    ]
+
+    @Test(arguments: flags)
+    func badFlag(row: Flag) async throws {
+        let ending = try await Program("broker-server", row.arguments).end()
+        #expect(ending == Ending(status: 64, output: "", errors: "broker-server: \(row.message)\n"))
+    }
+
+    struct File: CustomTestStringConvertible, Sendable {
+        let testDescription: String
+        let text: String
+        /// After the file's name.
+        let problems: [String]
+    }
+    static let files = [
+        File(
+            testDescription: "everything at once",
+            text: """
+                listne: 127.0.0.1:0
+                threads: 0
+                limits:
+                  message-byte: 5
+                  connections: many
+                timeouts: 5
+                log-level: [info, debug]
+                allow-origin:
+                  - https://a.example
+                  - b.example
+                colour: red
+                """,
+            problems: [
+                #":1:1: unknown key "listne", did you mean "listen"?"#,
+                ":2:10: threads: 0 is not a number from 1 to 256",
+                #":4:3: unknown key "limits.message-byte", did you mean "limits.message-bytes"?"#,
+                ":5:16: limits.connections: many is not a number above 0",
+                #":6:1: unknown key "timeouts""#,
+                ":7:12: log-level is not one of trace, debug, info, notice, warning, error, critical",
+                ":10:5: allow-origin: b.example is not an origin such as https://example.com, or *",
+                #":11:1: unknown key "colour""#,
+            ]),
+        File(
+            testDescription: "a list", text: "- listen\n", problems: [":1:1: keys and values are expected here"]),
+        File(
+            testDescription: "a key given twice", text: "threads: 1\nthreads: 2\n",
+            problems: [#":1:1: "threads" is given more than once"#]),
+        File(
+            testDescription: "no YAML", text: "threads: [1\n",
+            problems: [":2:1: no YAML: did not find expected ',' or ']'"]),
+    ]
+
+    @Test(arguments: files, [["check-config"], ["serve", "--config"]])
+    func badFile(row: File, command: [String]) async throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write(row.text, to: "bad.yaml")
+        let ending = try await Program("broker-server", command + [path]).end()
+        let problems = row.problems.map { path + $0 + "\n" }.joined()
+        #expect(ending == Ending(status: 78, output: "", errors: "broker-server: " + problems))
+    }
+
+    @Test(arguments: [["check-config"], ["--config"]])
+    func fileThatIsNotThere(command: [String]) async throws {
+        let ending = try await Program("broker-server", command + ["/nowhere/fanfare.yaml"]).end()
+        #expect(
+            ending
+                == Ending(
+                    status: 78, output: "", errors: "broker-server: /nowhere/fanfare.yaml: the file cannot be read\n"))
+    }
+
+    static let good = """
+        listen: "[::1]:9000"
+        database: ":memory:"
+        threads: 2
+        log-level: warning
+        endpoint: /push
+        channel-grammar: cometd
+        allow-origin: https://a.example
+        limits:
+          message-bytes: 1000
+          outbound-bytes: 1000000
+        timeouts:
+          ping: 0.5
+          shutdown: 1
+        """
+
+    @Test(arguments: ["", "# nothing\n", good])
+    func goodFile(text: String) async throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write(text, to: "good.yaml")
+        let ending = try await Program.run("broker-server", "check-config", path)
+        #expect(ending == Ending(status: 0, output: "\(path): good\n", errors: ""))
+    }
+
+    /// Flags win over the file; what it says otherwise holds.
+    @Test
+    func serveWithAFile() async throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write(Self.good, to: "good.yaml")
+        let broker = try await RunningBroker("--config", path)
+        #expect(broker.banner.contains("  clients    \(broker.url)/push"))
+        #expect(broker.banner.contains("  data       nowhere: everything is gone when the broker stops"))
+        let cli = try await Program.run("broker-cli", "--url", broker.url + "/push", "publish", "/stock.ibm", "1")
+        #expect(cli == Ending(status: 0, output: "", errors: ""))
+        let ending = try await broker.stop()
+        #expect(ending == Ending(status: 0, output: "", errors: ""), "warnings and worse are logged")
+    }
+}

@@ -1,0 +1,108 @@
+import Foundation
+import Testing
+
+/// Everything that `broker-cli` can be told wrong: what it says, and its exit status.
+@Suite(.timeLimit(.minutes(2)))
+struct ErrorTests {
+    struct Row: CustomTestStringConvertible, Sendable {
+        var testDescription: String { arguments.joined(separator: " ") }
+        let arguments: [String]
+        var status: Int32
+        /// All that it says; `URL` stands for the broker's.
+        let message: String
+    }
+
+    static let local = [
+        Row(
+            arguments: ["publish", "/a", "{"], status: 65, message: "the document: not JSON: unexpected end at byte 1"),
+        Row(arguments: ["publish", "/a", ""], status: 65, message: "the document: not JSON: unexpected end at byte 0"),
+        Row(
+            arguments: ["publish", "/a", "1 2"], status: 65,
+            message: "the document: not JSON: bytes after the end at byte 2"),
+        Row(arguments: ["publish", "a", "1"], status: 65, message: "a is no channel: a channel begins with '/'"),
+        Row(
+            arguments: ["publish", "/a/*", "1"], status: 65,
+            message: "/a/* is no channel: wildcard at byte 3, where a channel name is needed and not a pattern"),
+        Row(arguments: ["subscribe", "a"], status: 65, message: "a is no channel: a channel begins with '/'"),
+        Row(
+            arguments: ["publish", "/a", "@/nowhere/file"], status: 74,
+            message: "/nowhere/file: the file cannot be read"),
+        Row(
+            arguments: ["--url", "here", "publish", "/a", "1"], status: 64,
+            message: "here is no URL such as http://127.0.0.1:8000/bayeux"),
+        Row(
+            arguments: ["--url", "https://127.0.0.1/bayeux", "publish", "/a", "1"], status: 64,
+            message: "https://127.0.0.1/bayeux: encrypted connections are not supported; use http or ws"),
+    ]
+
+    @Test(arguments: local)
+    func foundBeforeConnecting(row: Row) async throws {
+        let ending = try await Program("broker-cli", row.arguments).end()
+        #expect(ending == Ending(status: row.status, output: "", errors: "broker-cli: \(row.message)\n"))
+    }
+
+    static let wrongCommands: [[String]] = [
+        ["publish"], ["subscribe"], ["shout", "/a"], ["publish", "/a", "1", "2"], ["publish", "/a", "1", "--loud"],
+        ["subscribe", "/a", "--count", "0"], ["subscribe", "/a", "--count", "many"],
+        ["publish", "/a", "1", "--ttl=-1"],
+        ["publish", "/a", "1", "--ttl", "nan"], ["publish", "/a", "1", "--ttl", "inf"],
+        ["publish", "/a", "1", "--ttl", "0"],
+    ]
+
+    @Test(arguments: wrongCommands)
+    func usageIsShown(arguments: [String]) async throws {
+        let ending = try await Program("broker-cli", arguments).end()
+        #expect(ending.status == 64)
+        #expect(ending.output.isEmpty)
+        #expect(ending.errors.hasPrefix("Error: "))
+        #expect(ending.errors.contains("Usage: "))
+    }
+
+    static let refused = [
+        Row(
+            arguments: ["publish", "/a.b", "1"], status: 65,
+            message: "refused: the broker answered 405:/a.b:Invalid channel"),
+        Row(
+            arguments: ["subscribe", "/a", "/a.b"], status: 65,
+            message: "subscribe /a /a.b: the broker answered 405:/a.b:Invalid channel"),
+        Row(
+            arguments: ["publish", "/meta/x", "1"], status: 77,
+            message: "refused: the broker answered 403:/meta/x:Forbidden channel"),
+        Row(
+            arguments: ["subscribe", "/service/**"], status: 77,
+            message: "subscribe /service/**: the broker answered 403:/service/**:Forbidden channel"),
+    ]
+
+    @Test
+    func refusedByTheBroker() async throws {
+        let broker = try await RunningBroker("--database", ":memory:")
+        for row in Self.refused {
+            let ending = try await Program("broker-cli", ["--url", broker.endpoint] + row.arguments).end()
+            #expect(ending == Ending(status: row.status, output: "", errors: "broker-cli: \(row.message)\n"))
+        }
+        try await broker.stop()
+    }
+
+    @Test(arguments: [["publish", "/a", "1"], ["subscribe", "/a"]])
+    func noBroker(arguments: [String]) async throws {
+        let url = "http://127.0.0.1:1/bayeux"
+        let ending = try await Program("broker-cli", ["--url", url] + arguments).end()
+        #expect(ending.status == 69)
+        #expect(ending.output.isEmpty)
+        #expect(
+            ending.errors.hasPrefix("broker-cli: no broker answers at \(url). Is broker-server running there? ("))
+    }
+
+    @Test
+    func wrongPath() async throws {
+        let broker = try await RunningBroker("--database", ":memory:")
+        let ending = try await Program.run("broker-cli", "--url", broker.url + "/wrong", "publish", "/a", "1")
+        #expect(
+            ending
+                == Ending(
+                    status: 69, output: "",
+                    errors: "broker-cli: \(broker.url)/wrong: "
+                        + "Error during WebSocket handshake: Unexpected response code: 404\n"))
+        try await broker.stop()
+    }
+}

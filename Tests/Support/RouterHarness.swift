@@ -1,0 +1,272 @@
+package import BrokerCore
+import Synchronization
+
+/// A router with everything around it that a broker has, without I/O: a store, clocks that stand still until they are
+/// moved, and for each connection the list of what was written to it.
+///
+/// Slots of connections are handled as an event loop does: free after `release`, or with the end of an HTTP request. An
+/// action for a connection that is gone or free is a fault of the router, and ends the test run when the harness goes;
+/// so is anything but JSON.
+package final class RouterHarness {
+    /// What a connection got.
+    package enum Event: Equatable, Sendable {
+        /// A reply to a message.
+        case reply(JSON)
+        /// The answer to an empty batch.
+        case emptyReply
+        /// A publication.
+        case push(JSON)
+        /// The end of the response to an HTTP request.
+        case finish
+        /// The broker closes the WebSocket.
+        case close
+        /// The router is through with a connection that is gone.
+        case release
+        /// The answer to a publication over plain HTTP.
+        case receipt(Result<PublishReceipt, BayeuxError>)
+        /// The answer to a request for a retained message.
+        case retained(Result<StoredPublication?, BayeuxError>)
+    }
+
+    /// When the store does what it is asked to do.
+    package enum StoreMode: Sendable {
+        /// Before the input returns.
+        case prompt
+        /// Not before `runStore` is called.
+        case held
+        /// Before the input returns, and it fails.
+        case failing
+    }
+
+    private enum Slot { case free, open(Peer.Kind), gone }
+
+    /// What the clocks say; only `advance` moves them.
+    package private(set) var now = Moment(monotonic: 1_000_000_000, wall: 1_700_000_000_000)
+    package var storeMode = StoreMode.prompt
+    package let limits: Limits
+
+    private var router: Router
+    private var outbox = Outbox()
+    private let store: any Store
+    private let box = OutcomeBox()
+    private var heldOperations: [StoreOperation] = []
+    private var events: [ConnectionID: [Event]] = [:]
+    private var slots: [[Slot]]
+    private let reusesSlots: Bool
+    private var faults: [String] = []
+
+    /// A router with its store. With `reusesSlots` a free slot goes to the next connection, as in the broker; without,
+    /// every connection has one of its own, so that tests can look at old ones.
+    package init(
+        limits: Limits = Limits(), seed: UInt64 = 1, loopCount: Int = 1, sessions: [StoredState.Session] = [],
+        store: any Store = MemoryStore(epoch: "log"), reusesSlots: Bool = false
+    ) throws {
+        self.limits = limits
+        self.store = store
+        self.reusesSlots = reusesSlots
+        slots = Array(repeating: [], count: loopCount)
+        var state = try store.open { [box] outcomes in box.append(outcomes) }
+        state = StoredState(epoch: state.epoch, sessions: state.sessions + sessions)
+        router = Router(
+            limits: limits, state: state, loopCount: UInt32(loopCount), generator: SeededGenerator(seed: seed), now: now
+        )
+    }
+
+    deinit {
+        store.close()
+        precondition(faults.isEmpty, "Cannot write what is no JSON, or to connections that are gone: \(faults)")
+    }
+
+    /// Sessions that exist.
+    package var sessionCount: Int { router.sessionCount }
+    /// Subscriptions of all sessions.
+    package var subscriptionCount: Int { router.subscriptionCount }
+
+    /// Connections that are gone and not released yet.
+    package var unreleasedCount: Int {
+        slots.joined().count { if case .gone = $0 { true } else { false } }
+    }
+
+    /// A new WebSocket.
+    package func socket(loop: Int = 0) -> Peer { add(.socket, loop: loop) }
+
+    /// A new HTTP request.
+    package func exchange(loop: Int = 0) -> Peer { add(.exchange, loop: loop) }
+
+    private func add(_ kind: Peer.Kind, loop: Int) -> Peer {
+        let free = reusesSlots ? slots[loop].firstIndex { if case .free = $0 { true } else { false } } : nil
+        let slot = free ?? slots[loop].count
+        if free == nil { slots[loop].append(.free) }
+        slots[loop][slot] = .open(kind)
+        let connection = ConnectionID(loop: UInt32(loop), slot: UInt32(slot))
+        events[connection] = []
+        return Peer(connection: connection, kind: kind)
+    }
+
+    /// A peer sends a batch; what it gets for it is returned and taken off its list.
+    @discardableResult
+    package func send(_ text: String, from peer: Peer, endingTurn: Bool = true) -> [Event] {
+        let bytes = Array(text.utf8)
+        var batch: [Envelope] = []
+        do {
+            try EnvelopeScanner(limits: limits.envelope).scan(bytes.span.bytes, into: &batch)
+        } catch {
+            preconditionFailure("Cannot send \(text): \(error)")
+        }
+        router.receive(batch, text: bytes.span.bytes, from: peer, now: now, into: &outbox)
+        carryOut(endingTurn: endingTurn)
+        return take(peer)
+    }
+
+    /// A peer sends a batch of these messages.
+    @discardableResult
+    package func send(_ messages: [JSON], from peer: Peer, endingTurn: Bool = true) -> [Event] {
+        send(JSON.array(messages).description, from: peer, endingTurn: endingTurn)
+    }
+
+    /// Plain HTTP publishes `data`.
+    @discardableResult
+    package func publishOverHTTP(
+        _ data: JSON, to channel: String, options: PublishOptions = PublishOptions(), from peer: Peer
+    ) throws -> [Event] {
+        let name = try ChannelName(channel, grammar: limits.grammar, maximumBytes: limits.channelBytes)
+        let bytes = Array(data.description.utf8)
+        router.publish(bytes.span.bytes, to: name, options: options, from: peer.connection, now: now, into: &outbox)
+        carryOut(endingTurn: true)
+        return take(peer)
+    }
+
+    /// Plain HTTP asks for a channel's retained message.
+    @discardableResult
+    package func readRetained(of channel: String, for peer: Peer) throws -> [Event] {
+        let name = try ChannelName(channel, grammar: limits.grammar, maximumBytes: limits.channelBytes)
+        router.readRetained(of: name, for: peer.connection, now: now, into: &outbox)
+        carryOut(endingTurn: true)
+        return take(peer)
+    }
+
+    /// A connection is gone.
+    package func close(_ peer: Peer) {
+        slots[Int(peer.connection.loop)][Int(peer.connection.slot)] = .gone
+        router.close(peer.connection, into: &outbox)
+        carryOut(endingTurn: true)
+    }
+
+    /// Time passes; the router is called at each of its deadlines, as a timer would.
+    package func advance(by duration: Duration) {
+        let end = now.adding(duration)
+        while let deadline = router.nextDeadline, deadline <= end {
+            moveClocks(to: max(deadline, now.monotonic))
+            router.advance(to: now, into: &outbox)
+            carryOut(endingTurn: true)
+        }
+        moveClocks(to: end)
+    }
+
+    private func moveClocks(to monotonic: UInt64) {
+        now.wall += Int64((monotonic - now.monotonic) / 1_000_000)
+        now.monotonic = monotonic
+    }
+
+    /// The turn of the event loop ends.
+    package func endTurn() { carryOut(endingTurn: true) }
+
+    /// The broker stops.
+    package func shutDown() {
+        router.shutDown(into: &outbox)
+        carryOut(endingTurn: true)
+    }
+
+    /// The store does what was held back: `count` operations, or all.
+    package func runStore(_ count: Int = .max) {
+        let operations = heldOperations.prefix(count)
+        heldOperations.removeFirst(operations.count)
+        store.submit(Array(operations))
+        carryOut(endingTurn: true)
+    }
+
+    /// What a connection got since the last time.
+    package func take(_ peer: Peer) -> [Event] {
+        events.updateValue([], forKey: peer.connection) ?? []
+    }
+
+    private func carryOut(endingTurn: Bool) {
+        while true {
+            for action in outbox.actions { carryOut(action) }
+            outbox.removeAll()
+            if storeMode != .held, !heldOperations.isEmpty {
+                let operations = heldOperations
+                heldOperations = []
+                if storeMode == .failing {
+                    box.append(operations.map { .failed($0.ticket, StoreError(what: "disk", reason: "full")) })
+                } else {
+                    store.submit(operations)
+                }
+            }
+            let outcomes = box.takeAll()
+            if !outcomes.isEmpty { router.receive(outcomes, into: &outbox) }
+            if outbox.actions.isEmpty, endingTurn { router.endTurn(into: &outbox) }
+            if outbox.actions.isEmpty { return }
+        }
+    }
+
+    private func carryOut(_ action: Outbox.Action) {
+        switch action {
+        case .reply(let connection, let range):
+            record(range.isEmpty ? .emptyReply : .reply(parse(outbox.bytes[range])), for: connection)
+        case .deliver(let publication, let loop, let range):
+            let message = Event.push(parse(publication.json[...]))
+            for slot in outbox.slots[range] { record(message, for: ConnectionID(loop: loop, slot: slot)) }
+        case .push(let publication, let connection): record(.push(parse(publication.json[...])), for: connection)
+        case .finish(let connection): finish(.finish, connection)
+        case .receipt(let connection, let result): finish(.receipt(result), connection)
+        case .retained(let connection, let result): finish(.retained(result), connection)
+        case .close(let connection): record(.close, for: connection)
+        case .release(let connection):
+            guard case .gone = slots[Int(connection.loop)][Int(connection.slot)] else {
+                return faults.append("release of \(connection)")
+            }
+            slots[Int(connection.loop)][Int(connection.slot)] = .free
+            events[connection, default: []].append(.release)
+        case .store(let operation): heldOperations.append(operation)
+        }
+    }
+
+    private func finish(_ event: Event, _ connection: ConnectionID) {
+        record(event, for: connection)
+        guard case .open(.exchange) = slots[Int(connection.loop)][Int(connection.slot)] else {
+            return faults.append("\(event) for \(connection)")
+        }
+        slots[Int(connection.loop)][Int(connection.slot)] = .free
+    }
+
+    private func record(_ event: Event, for connection: ConnectionID) {
+        guard case .open = slots[Int(connection.loop)][Int(connection.slot)] else {
+            return faults.append("\(event) for \(connection)")
+        }
+        events[connection, default: []].append(event)
+    }
+
+    private func parse(_ bytes: ArraySlice<UInt8>) -> JSON {
+        do {
+            return try JSON(parsing: bytes)
+        } catch {
+            faults.append("\(String(decoding: bytes, as: UTF8.self)): \(error)")
+            return .null
+        }
+    }
+}
+
+/// Where the store's outcomes wait, from whatever thread they come.
+private final class OutcomeBox: Sendable {
+    private let outcomes = Mutex<[StoreOutcome]>([])
+
+    func append(_ more: [StoreOutcome]) { outcomes.withLock { $0 += more } }
+
+    func takeAll() -> [StoreOutcome] {
+        outcomes.withLock { outcomes in
+            defer { outcomes = [] }
+            return outcomes
+        }
+    }
+}
