@@ -9,9 +9,11 @@ SHELL = /bin/sh
 SWIFT_FLAGS ?= --explicit-target-dependency-import-check error
 ARGS ?=
 
+# Another Chromium on the PATH, with its driver, will do as well.
+BROWSER_PACKAGES = $(if $(shell command -v chromedriver),,chromium chromium-driver)
 # docs/dependencies.md says what each is for.
 BUILD_PACKAGES = libsqlite3-dev libssl-dev zlib1g-dev
-TEST_PACKAGES = chromium chromium-driver curl fonts-dejavu-core python3-lib2to3 python3-venv ruby-faye
+TEST_PACKAGES = $(BROWSER_PACKAGES) curl fonts-dejavu-core python3-lib2to3 python3-venv ruby-faye
 BENCH_PACKAGES = gcc libuv1 mosquitto nats-server nginx libnginx-mod-nchan ruby-faye thin
 
 # $(call install,PACKAGES): installs those that are missing.

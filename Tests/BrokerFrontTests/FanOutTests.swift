@@ -1,5 +1,6 @@
 import Driver
 import NIOCore
+import Support
 import Testing
 
 @testable import BrokerFront

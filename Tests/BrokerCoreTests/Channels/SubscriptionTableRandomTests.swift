@@ -1,4 +1,5 @@
 import BrokerCore
+import Support
 import Testing
 
 /// The plainest table there is: for each subscriber a set of patterns as text, matched by the rule in words.
@@ -51,7 +52,7 @@ struct SubscriptionTableRandomTests {
         ChannelMix(seed: 7, segments: ["a"], depth: 1...2, handles: 1000..<1400),
     ]
 
-    private func text(_ mix: ChannelMix, isPattern: Bool, using random: inout SplitMix) -> String {
+    private func text(_ mix: ChannelMix, isPattern: Bool, using random: inout SeededGenerator) -> String {
         let depth = Int.random(in: mix.depth, using: &random)
         var segments = (0..<depth).map { _ in mix.segments.randomElement(using: &random) ?? "a" }
         if isPattern {
@@ -66,7 +67,7 @@ struct SubscriptionTableRandomTests {
 
     @Test("Random operations give the same results", arguments: mixes)
     func randomOperations(mix: ChannelMix) throws {
-        var random = SplitMix(seed: mix.seed)
+        var random = SeededGenerator(seed: mix.seed)
         var table = SubscriptionTable(seed: random.next())
         var naive = NaiveTable()
         var result: [UInt32] = []
@@ -113,7 +114,7 @@ struct SubscriptionTableRandomTests {
 
     @Test("The pattern's own rule is the naive one", arguments: mixes)
     func patternRule(mix: ChannelMix) throws {
-        var random = SplitMix(seed: mix.seed)
+        var random = SeededGenerator(seed: mix.seed)
         for _ in 0..<2000 {
             let pattern = text(mix, isPattern: true, using: &random)
             let name = text(mix, isPattern: false, using: &random)

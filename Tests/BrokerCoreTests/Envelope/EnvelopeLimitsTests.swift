@@ -1,4 +1,5 @@
 import BrokerCore
+import Support
 import Testing
 
 @Suite("Envelope limits")
@@ -40,7 +41,7 @@ struct EnvelopeLimitsTests {
 
     @Test("Brackets of both kinds are told apart down to the deepest")
     func mixedBrackets() throws {
-        var random = SplitMix(seed: 5)
+        var random = SeededGenerator(seed: 5)
         for _ in 0..<200 {
             let kinds = (0..<62).map { _ in Bool.random(using: &random) }
             let opened = kinds.map { $0 ? "{\"a\":" : "[" }.joined()

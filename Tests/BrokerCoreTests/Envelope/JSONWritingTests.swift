@@ -1,4 +1,5 @@
 import BrokerCore
+import Support
 import Testing
 
 @Suite("Writing JSON")
@@ -39,7 +40,7 @@ struct JSONWritingTests {
 
     @Test("What was written reads back the same")
     func roundTrip() throws {
-        var random = SplitMix(seed: 11)
+        var random = SeededGenerator(seed: 11)
         let alphabet: [Unicode.Scalar] = [
             "a", "b", "\"", "\\", "/", "\n", "\u{0}", "\u{1F}", "\u{7F}", "\u{E9}", "\u{2027}", "\u{2028}", "\u{2029}",
             "\u{202A}", "\u{FFFF}", "\u{1F600}", "u", "0",
