@@ -122,7 +122,11 @@ final class Program {
             posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(number))
         }
         // Nothing else is inherited: pipes and listening sockets of other tests would stay open in the program.
-        for descriptor in Int32(standard.count)..<1024 { posix_spawn_file_actions_addclose(&actions, descriptor) }
+        // Some more than there are, for those that other tests open right now.
+        let highest = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap(Int32.init).max()
+        for descriptor in Int32(standard.count)..<min((highest ?? 0) + 1024, getdtablesize()) {
+            posix_spawn_file_actions_addclose(&actions, descriptor)
+        }
         let argv = arguments.map { strdup($0) } + [nil]
         let envp = environment.map { strdup("\($0)=\($1)") } + [nil]
         defer { for text in argv + envp { free(text) } }
