@@ -62,7 +62,7 @@ release: build-packages
 
 unit: build
 	@echo "== Our own tests"
-	@swift test --skip-build
+	@ulimit -n "$$(ulimit -Hn)"; swift test --skip-build
 
 interop: build test-packages
 	@echo "== Real clients: ruby-faye, aiocometd, curl, Chromium"

@@ -33,6 +33,7 @@ struct ServeCommand: AsyncParsableCommand {
             handler.logLevel = settings.logLevel
             return handler
         }
+        raiseDescriptorLimit()
         let logger = Logger(label: "fanfare")
         let server = BrokerServer(
             configuration: settings.broker, store: makeStore(settings.database), logger: logger
@@ -50,6 +51,14 @@ struct ServeCommand: AsyncParsableCommand {
         } catch let error as ListenError {
             throw fail("\(error)", ExitStatus.unavailable)
         }
+    }
+
+    /// Lets the process have as many descriptors as the system allows: each connection takes one.
+    private func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     private func makeStore(_ database: DatabaseLocation) -> any Store {
