@@ -28,6 +28,10 @@ public struct DriverOptions: Sendable {
     /// the most bytes that a client may send before its handshake was answered.
     public var maximumQueuedBytes: Int
 
+    /// Server: the protocol versions that are accepted, all of them unless told otherwise; `.modern` switches off all
+    /// but RFC 6455. A client speaks RFC 6455 only.
+    public var versions: Set<WebSocketVersion>
+
     static let defaultMaximumMessageBytes = 67_108_863
 
     /// Options with the defaults, or with those named.
@@ -38,7 +42,8 @@ public struct DriverOptions: Sendable {
         subprotocols: [String] = [],
         handshakeTimeout: Duration = .seconds(10),
         closeTimeout: Duration = .seconds(30),
-        maximumQueuedBytes: Int = 65_536
+        maximumQueuedBytes: Int = 65_536,
+        versions: Set<WebSocketVersion> = .all
     ) {
         self.maximumMessageBytes = maximumMessageBytes > 0 ? maximumMessageBytes : Self.defaultMaximumMessageBytes
         self.maximumHeadBytes = maximumHeadBytes
@@ -47,6 +52,7 @@ public struct DriverOptions: Sendable {
         self.handshakeTimeout = handshakeTimeout
         self.closeTimeout = closeTimeout
         self.maximumQueuedBytes = maximumQueuedBytes
+        self.versions = versions
     }
 }
 

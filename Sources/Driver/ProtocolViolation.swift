@@ -69,9 +69,9 @@ extension ProtocolViolation {
     static func missingHeader(_ name: String) -> Self { refusal(400, "Missing handshake request header: \(name)") }
     static func invalidHeader(_ name: String) -> Self { refusal(400, "Invalid handshake request header: \(name)") }
 
-    /// An unknown hybi version gets 426 and the list of those that we speak (RFC 6455 §4.4).
-    static func unsupportedVersion(_ version: String) -> Self {
-        refusal(426, "Unsupported WebSocket version: \(version)")
+    /// An unknown hybi version gets 426 and the list of those that we speak (RFC 6455 §4.4), if there is any.
+    static func unsupportedVersion(_ version: String, canUpgrade: Bool) -> Self {
+        refusal(canUpgrade ? 426 : 400, "Unsupported WebSocket version: \(version)")
     }
 
     /// The hixie drafts have no way to ask for another version, so it is 400.

@@ -87,7 +87,8 @@ extension ServerDriver {
     public var handshakeViolation: ProtocolViolation? {
         guard let request else { return nil }
         do throws(ProtocolViolation) {
-            _ = try ServerHandshake(request, subprotocols: options.subprotocols)
+            let version = try VersionSelection.select(request, from: options.versions)
+            _ = try ServerHandshake(request, version: version, subprotocols: options.subprotocols)
             return nil
         } catch {
             return error
@@ -219,7 +220,8 @@ extension ServerDriver {
 
     private mutating func writeRefusal(status: Int, reason: String) {
         let headers = pending?.headers ?? HandshakeHeaders()
-        output.append(ServerHandshake.refusal(status: status, reason: reason, headers: headers))
+        output.append(
+            ServerHandshake.refusal(status: status, reason: reason, headers: headers, versions: options.versions))
     }
 
     private mutating func end() {
@@ -238,7 +240,8 @@ extension ServerDriver {
         guard phase == .awaitingStart, let pending, let request = pending.request else { return false }
         let handshake: ServerHandshake
         do throws(ProtocolViolation) {
-            handshake = try ServerHandshake(request, subprotocols: options.subprotocols)
+            let version = try VersionSelection.select(request, from: options.versions)
+            handshake = try ServerHandshake(request, version: version, subprotocols: options.subprotocols)
         } catch {
             fail(error, into: &sink)
             return false

@@ -9,6 +9,9 @@ public struct RequestHead: Sendable, Equatable {
     /// The header fields.
     public var headers: HeaderFields
 
+    /// Where a browser's script comes from: `Origin`, or `Sec-WebSocket-Origin` as in hybi-07 and hybi-08.
+    public var origin: String? { headers.first("Origin") ?? headers.first("Sec-WebSocket-Origin") }
+
     /// A head, for a caller that parsed it itself.
     public init(method: String = "GET", target: String, version: String = "HTTP/1.1", headers: HeaderFields) {
         self.method = method

@@ -4,17 +4,22 @@ struct ServerHandshake {
     let acceptKey: String
     let subprotocol: String?
 
-    /// Judges a request (RFC 6455 §4.2.1).
-    init(_ request: RequestHead, subprotocols: [String]) throws(ProtocolViolation) {
-        version = try VersionSelection.select(request)
+    /// Judges a request (RFC 6455 §4.2.1) of a hybi version; the drafts 07 and 08 ask for the same.
+    init(
+        _ request: RequestHead, version: WebSocketVersion, subprotocols: [String]
+    ) throws(ProtocolViolation) {
+        self.version = version
         guard let key = request.headers.combined("Sec-WebSocket-Key") else {
             throw .missingHeader("Sec-WebSocket-Key")
         }
         guard AcceptKey.isValid(key) else { throw .invalidHeader("Sec-WebSocket-Key") }
         acceptKey = AcceptKey.accept(for: key)
-        // The client's order is its preference.
-        let offered = request.headers.list("Sec-WebSocket-Protocol").map(String.init)
-        subprotocol = offered.first { ASCII.isToken($0) && subprotocols.contains($0) }
+        subprotocol = Self.choose(from: subprotocols, for: request.headers.list("Sec-WebSocket-Protocol"))
+    }
+
+    /// The first subprotocol of the client's list, whose order is its preference, that is served.
+    static func choose(from served: [String], for offered: [Substring]) -> String? {
+        offered.map(String.init).first { ASCII.isToken($0) && served.contains($0) }
     }
 
     /// The 101 response.
@@ -26,13 +31,18 @@ struct ServerHandshake {
     }
 
     /// A response that refuses the handshake, after which the connection is closed.
-    static func refusal(status: Int, reason: String, headers: HandshakeHeaders) -> String {
+    static func refusal(
+        status: Int, reason: String, headers: HandshakeHeaders, versions: Set<WebSocketVersion>
+    ) -> String {
         var text = "HTTP/1.1 \(status) \(phrase(status))\r\n" + headers.lines
         text += "Content-Type: text/plain\r\nContent-Length: \(reason.utf8.count)\r\n"
         if status == 405 { text += "Allow: GET\r\n" }
         // "…an |Sec-WebSocket-Version| header field indicating the version(s) the server is capable of" (§4.2.2),
         // and RFC 9110 §15.5.22 wants `Upgrade` with 426.
-        if status == 426 { text += "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" }
+        if status == 426 {
+            text += "Upgrade: websocket\r\n"
+            if let numbers = versions.numbers { text += "Sec-WebSocket-Version: \(numbers)\r\n" }
+        }
         text += status == 426 ? "Connection: close, Upgrade\r\n" : "Connection: close\r\n"
         return text + "\r\n" + reason
     }

@@ -10,6 +10,33 @@ public enum WebSocketVersion: String, CaseIterable, Sendable {
     case hybi08 = "hybi-08"
     /// RFC 6455.
     case hybi13 = "hybi-13"
+
+    /// Whether it is one of the hixie drafts: text only, and frames that are not RFC 6455's.
+    public var isHixie: Bool { self == .hixie75 || self == .hixie76 }
+
+    /// What `Sec-WebSocket-Version` says, `nil` for the hixie drafts, which do not have it.
+    var number: Int? {
+        switch self {
+        case .hixie75, .hixie76: nil
+        case .hybi07: 7
+        case .hybi08: 8
+        case .hybi13: 13
+        }
+    }
+}
+
+extension Set<WebSocketVersion> {
+    /// Every version.
+    public static var all: Self { Set(WebSocketVersion.allCases) }
+
+    /// RFC 6455 only: none of the drafts.
+    public static var modern: Self { [.hybi13] }
+
+    /// Their numbers for `Sec-WebSocket-Version`, the newest first; `nil` if there are none.
+    var numbers: String? {
+        let numbers = compactMap(\.number).sorted(by: >)
+        return numbers.isEmpty ? nil : numbers.map(String.init).joined(separator: ", ")
+    }
 }
 
 /// Which protocol a handshake asks for; the one place that knows how they are told apart.
@@ -19,20 +46,21 @@ enum VersionSelection {
         request.headers.hasToken("Connection", "upgrade") && request.headers.hasToken("Upgrade", "websocket")
     }
 
-    /// The version of a handshake, if it is one that is served.
-    static func select(_ request: RequestHead) throws(ProtocolViolation) -> WebSocketVersion {
+    /// The version of a handshake, if it is one of those that are served.
+    static func select(
+        _ request: RequestHead, from served: Set<WebSocketVersion>
+    ) throws(ProtocolViolation) -> WebSocketVersion {
         guard isWebSocket(request) else { throw .notWebSocket }
         guard request.method == "GET" else { throw .methodNotAllowed }
         let version = requestedVersion(request.headers)
-        switch version {
-        case .hybi13: return .hybi13
-        case .hixie75?, .hixie76?: throw .unsupportedDraft(version ?? .hixie75)
-        case .hybi07?, .hybi08?, nil:
-            throw .unsupportedVersion(request.headers.combined("Sec-WebSocket-Version") ?? "")
-        }
+        if let version, !version.isHixie, served.contains(version) { return version }
+        if let version, version.isHixie { throw .unsupportedDraft(version) }
+        let number = request.headers.combined("Sec-WebSocket-Version") ?? ""
+        throw .unsupportedVersion(number, canUpgrade: served.numbers != nil)
     }
 
-    private static func requestedVersion(_ headers: HeaderFields) -> WebSocketVersion? {
+    /// The version that a handshake asks for, `nil` if it is unknown.
+    static func requestedVersion(_ headers: HeaderFields) -> WebSocketVersion? {
         let number = headers.combined("Sec-WebSocket-Version")
         if number != nil || headers.first("Sec-WebSocket-Key") != nil {
             return switch number {
