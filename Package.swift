@@ -85,7 +85,7 @@ let package = Package(
             name: "echo-client", dependencies: ["Driver"], path: "Examples/EchoClient", swiftSettings: settings),
 
         .target(name: "Support", dependencies: ["BrokerCore"], path: "Tests/Support", swiftSettings: settings),
-        .testTarget(name: "DriverTests", dependencies: ["Driver"], swiftSettings: settings),
+        .testTarget(name: "DriverTests", dependencies: ["Driver", "Support"], swiftSettings: settings),
         .testTarget(name: "BrokerCoreTests", dependencies: ["BrokerCore", "Support"], swiftSettings: settings),
         .testTarget(
             name: "BrokerStoreTests",

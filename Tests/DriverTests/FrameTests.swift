@@ -1,4 +1,5 @@
 import Driver
+import Support
 import Testing
 
 /// Frames as they come in (RFC 6455 §5), for servers; each stream whole, byte by byte, cut at each point, with a tail.

@@ -1,4 +1,5 @@
 import Driver
+import Support
 import Testing
 
 /// A client and a server joined by a link that cuts as it likes: what one sends, the other gets, in order.

@@ -1,4 +1,5 @@
 import Driver
+import Support
 
 /// The handshake of RFC 6455 §1.3.
 let sampleRequest = """
