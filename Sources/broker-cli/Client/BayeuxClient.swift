@@ -1,5 +1,6 @@
 import BrokerCore
 import Driver
+import Foundation
 import NIOCore
 import NIOPosix
 
@@ -57,8 +58,17 @@ struct BayeuxClient {
             throw error
         } catch {
             throw CLIError.unreachable(
-                "no broker answers at \(endpoint.text). Is broker-server running there? (\(error))")
+                "no broker answers at \(endpoint.text): \(reason(of: error)). Is broker-server running there?")
         }
+    }
+
+    /// Why no connection came about, in a few words.
+    private static func reason(of error: any Error) -> String {
+        guard let error = error as? NIOConnectionError else { return "\(error)" }
+        if let failure = error.connectionErrors.first {
+            return (failure.error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(failure.error)"
+        }
+        return "the name \(error.host) is not known"
     }
 
     private init(
