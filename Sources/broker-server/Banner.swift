@@ -5,13 +5,19 @@ struct Banner {
     let settings: Settings
     let port: Int
 
+    /// `broker-cli` as it can be called from here: beside this program, if that was called by a path.
+    private static var client: String {
+        let path = CommandLine.arguments.first ?? ""
+        return path[..<(path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex)] + "broker-cli"
+    }
+
     var text: String {
         let broker = settings.broker
         let isAnywhere = broker.host == "0.0.0.0" || broker.host == "::"
         let host = isAnywhere ? "127.0.0.1" : broker.host.contains(":") ? "[\(broker.host)]" : broker.host
         let base = "http://\(host):\(port)"
         let isDefault = base == "http://127.0.0.1:8000" && broker.endpoint == "/bayeux"
-        let cli = "broker-cli" + (isDefault ? "" : " --url \(base)\(broker.endpoint)")
+        let cli = Self.client + (isDefault ? "" : " --url \(base)\(broker.endpoint)")
         let access =
             broker.isLoopbackOnly
             ? "this machine only; for others, too: --listen 0.0.0.0:\(port)"

@@ -10,12 +10,13 @@ struct ServeTests {
         let broker = try await RunningBroker(environment: ["HOME": home.url.path])
         let port = broker.port
         let file = home.path(".local/state/fanfare/fanfare.db")
+        let client = Program.folder.appending(path: "broker-cli").path
         #expect(
             broker.banner == [
                 "Fanfare 0.1.0 is ready. Ctrl-C stops it.",
                 "  page       http://127.0.0.1:\(port)/",
-                "  subscribe  broker-cli --url http://127.0.0.1:\(port)/bayeux subscribe '/demo/**'",
-                "  publish    broker-cli --url http://127.0.0.1:\(port)/bayeux publish /demo/hello '{\"text\":\"Hello\"}'",
+                "  subscribe  \(client) --url http://127.0.0.1:\(port)/bayeux subscribe '/demo/**'",
+                "  publish    \(client) --url http://127.0.0.1:\(port)/bayeux publish /demo/hello '{\"text\":\"Hello\"}'",
                 "             curl -d '{\"text\":\"Hello\"}' http://127.0.0.1:\(port)/channels/demo/hello",
                 "  clients    http://127.0.0.1:\(port)/bayeux",
                 "  data       \(file)",
