@@ -138,6 +138,8 @@ extension ClientDriver {
             end()
             sink.closed(.abnormal, reason: "")
         case .framing:
+            let key = nextKey()
+            connection.settle(key: key, output: &output, into: &sink)
             connection.receiveEnd(into: &sink)
         case .over:
             break
@@ -152,10 +154,26 @@ extension ClientDriver {
             guard let pending, pending.deadline <= now else { return }
             fail(.responseTimeout, into: &sink)
         case .framing:
+            let key = nextKey()
+            connection.settle(key: key, output: &output, into: &sink)
             connection.advance(to: now, into: &sink)
         case .over:
             break
         }
+    }
+
+    /// Takes what a session of an extension finished. Messages that can go on by it are written or reported, in their
+    /// order, and so is what waited for them. A token counts once.
+    public mutating func complete<S: DriverSink & ~Copyable>(
+        _ token: ExtensionToken, _ result: Result<ExtensionMessage, ExtensionFailure>, into sink: inout S
+    ) {
+        guard phase == .framing else { return }
+        for result in connection.complete(token, result) {
+            let key = nextKey()
+            connection.deliver(result, from: token, key: key, output: &output, into: &sink)
+        }
+        let key = nextKey()
+        connection.settle(key: key, output: &output, into: &sink)
     }
 
     private mutating func readHead<S: DriverSink & ~Copyable>(
@@ -170,7 +188,8 @@ extension ClientDriver {
         phase = .framing
         self.pending = nil
         for (opcode, payload) in pending.queue {
-            payload.withUnsafeBytes { output.append(opcode, $0, key: nextKey()) }
+            let key = nextKey()
+            _ = payload.withUnsafeBytes { connection.send(opcode, $0, key: key, output: &output) }
         }
         sink.open()
     }
@@ -189,6 +208,7 @@ extension ClientDriver {
         status = response.status
         responseHeaders = response.headers
         subprotocol = try handshake.check(response)
+        connection.use(try pending.extensions.check(response.headers))
         return true
     }
 
@@ -219,7 +239,7 @@ extension ClientDriver {
     public mutating func start() -> Bool {
         guard phase == .idle, let pending, options.subprotocols.allSatisfy(ASCII.isToken) else { return false }
         phase = .readingHead
-        output.append(handshake.request(pending.headers))
+        output.append(handshake.request(pending.headers, extensions: pending.extensions.makeOffers()))
         return true
     }
 
@@ -229,6 +249,17 @@ extension ClientDriver {
     public mutating func setHeader(_ name: String, _ value: String) -> Bool {
         guard phase == .idle, let pending else { return false }
         return pending.headers.set(name, value)
+    }
+
+    /// Registers an extension for the handshake; the order is the order of preference.
+    public mutating func addExtension(_ added: any WebSocketExtension) throws(ExtensionRegistrationError) {
+        guard phase == .idle, let pending else { throw .tooLate }
+        try pending.extensions.add(added)
+    }
+
+    /// Gives back the memory of extensions that the next message does not depend on; for a connection that is idle.
+    public mutating func releaseIdleMemory() {
+        connection.releaseIdleMemory()
     }
 
     /// Sends a text. False, and nothing sent, if it is not UTF-8, the connection is closing or closed, or too much
@@ -289,8 +320,8 @@ extension ClientDriver {
         case .idle, .connecting:
             return pending?.enqueue(opcode, payload) ?? false
         case .open:
-            output.append(opcode, payload, key: nextKey())
-            return true
+            let key = nextKey()
+            return connection.send(opcode, payload, key: key, output: &output)
         case .closing, .closed:
             return false
         }

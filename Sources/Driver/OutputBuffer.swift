@@ -15,9 +15,11 @@ struct OutputBuffer {
     }
 
     /// Appends one frame, masked if there is a key. The caller has checked that a control frame is not too long.
-    mutating func append(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer, key: MaskingKey?) {
+    mutating func append(
+        _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, key: MaskingKey?, reservedBits: ReservedBits = []
+    ) {
         prepare()
-        FrameEncoder.append(opcode, payload, key: key, to: &bytes)
+        FrameEncoder.append(opcode, payload, key: key, reservedBits: reservedBits, to: &bytes)
     }
 
     mutating func take() -> [UInt8] {

@@ -159,6 +159,7 @@ extension ServerDriver {
             end()
             sink.closed(.abnormal, reason: "")
         case .framing:
+            connection.settle(key: nil, output: &output, into: &sink)
             connection.receiveEnd(into: &sink)
         case .handedOver, .over:
             break
@@ -173,10 +174,23 @@ extension ServerDriver {
             guard let pending, pending.deadline <= now else { return }
             fail(phase == .readingHead ? .requestTimeout : .answerTimeout, into: &sink)
         case .framing:
+            connection.settle(key: nil, output: &output, into: &sink)
             connection.advance(to: now, into: &sink)
         case .handedOver, .over:
             break
         }
+    }
+
+    /// Takes what a session of an extension finished. Messages that can go on by it are written or reported, in their
+    /// order, and so is what waited for them. A token counts once.
+    public mutating func complete<S: DriverSink & ~Copyable>(
+        _ token: ExtensionToken, _ result: Result<ExtensionMessage, ExtensionFailure>, into sink: inout S
+    ) {
+        guard phase == .framing else { return }
+        for result in connection.complete(token, result) {
+            connection.deliver(result, from: token, key: nil, output: &output, into: &sink)
+        }
+        connection.settle(key: nil, output: &output, into: &sink)
     }
 
     private mutating func readHead<S: DriverSink & ~Copyable>(
@@ -248,9 +262,11 @@ extension ServerDriver {
         }
         selectedVersion = handshake.version
         subprotocol = handshake.subprotocol
-        output.append(handshake.response(pending.headers))
+        let agreed = pending.extensions.accept(handshake.extensionOffers)
+        output.append(handshake.response(pending.headers, extensions: agreed?.response))
+        connection.use(agreed?.members ?? [])
         for (opcode, payload) in pending.queue {
-            payload.withUnsafeBytes { output.append(opcode, $0, key: nil) }
+            _ = payload.withUnsafeBytes { connection.send(opcode, $0, key: nil, output: &output) }
         }
         phase = .framing
         self.pending = nil
@@ -282,6 +298,17 @@ extension ServerDriver {
         guard phase == .handedOver, let pending else { return [] }
         self.pending = nil
         return pending.reader.original + pending.earlyBytes
+    }
+
+    /// Registers an extension for the handshake; the order is the order of preference.
+    public mutating func addExtension(_ added: any WebSocketExtension) throws(ExtensionRegistrationError) {
+        guard state == .connecting, let pending else { throw .tooLate }
+        try pending.extensions.add(added)
+    }
+
+    /// Gives back the memory of extensions that the next message does not depend on; for a connection that is idle.
+    public mutating func releaseIdleMemory() {
+        connection.releaseIdleMemory()
     }
 
     /// Sends a text. False, and nothing sent, if it is not UTF-8, the connection is closing or closed, or too much
@@ -341,8 +368,7 @@ extension ServerDriver {
         case .connecting:
             return pending?.enqueue(opcode, payload) ?? false
         case .open:
-            output.append(opcode, payload, key: nil)
-            return true
+            return connection.send(opcode, payload, key: nil, output: &output)
         case .idle, .closing, .closed:
             return false
         }

@@ -4,7 +4,7 @@ struct ClientHandshake {
     let key: String
     let subprotocols: [String]
 
-    func request(_ headers: HandshakeHeaders) -> String {
+    func request(_ headers: HandshakeHeaders, extensions: String?) -> String {
         var text = "GET \(url.target) HTTP/1.1\r\nHost: \(url.authority)\r\n"
         text +=
             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: \(key)\r\nSec-WebSocket-Version: 13\r\n"
@@ -14,7 +14,9 @@ struct ClientHandshake {
         if let credentials = url.basicCredentials, headers.fields.first("Authorization") == nil {
             text += "Authorization: Basic \(credentials)\r\n"
         }
-        return text + headers.lines + "\r\n"
+        text += headers.lines
+        if let extensions { text += "\(ExtensionHeader.name): \(extensions)\r\n" }
+        return text + "\r\n"
     }
 
     /// The subprotocol that the server chose, if any.
@@ -33,11 +35,6 @@ struct ClientHandshake {
         let subprotocol = headers.combined("Sec-WebSocket-Protocol")
         if let subprotocol, !subprotocols.contains(subprotocol) {
             throw .response("Sec-WebSocket-Protocol mismatch")
-        }
-        // None is offered, so any is unknown.
-        if let answer = headers.list("Sec-WebSocket-Extensions").first {
-            let name = ASCII.trimmed(answer.prefix { $0 != ";" })
-            throw .response("Server sent an extension response for unknown extension \"\(name)\"")
         }
         return subprotocol
     }

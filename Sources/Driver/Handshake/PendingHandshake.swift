@@ -2,6 +2,7 @@
 final class PendingHandshake {
     var reader: HTTPHeadReader
     var headers = HandshakeHeaders()
+    var extensions = ExtensionNegotiation()
     let deadline: UInt64
     /// Server: the request, once its head is complete. Client: always `nil`.
     var request: RequestHead?

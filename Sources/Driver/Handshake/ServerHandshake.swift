@@ -2,6 +2,8 @@
 struct ServerHandshake {
     let version: WebSocketVersion
     let acceptKey: String
+    /// The extensions that the client offers.
+    let extensionOffers: [ExtensionOffer]
     let subprotocol: String?
 
     /// Judges a request (RFC 6455 §4.2.1) of a hybi version; the drafts 07 and 08 ask for the same.
@@ -13,6 +15,11 @@ struct ServerHandshake {
             throw .missingHeader("Sec-WebSocket-Key")
         }
         guard AcceptKey.isValid(key) else { throw .invalidHeader("Sec-WebSocket-Key") }
+        do throws(ExtensionHeader.Malformed) {
+            extensionOffers = try ExtensionHeader.offers(in: request.headers)
+        } catch {
+            throw .refusal(400, error.description)
+        }
         acceptKey = AcceptKey.accept(for: key)
         subprotocol = Self.choose(from: subprotocols, for: request.headers.list("Sec-WebSocket-Protocol"))
     }
@@ -23,10 +30,11 @@ struct ServerHandshake {
     }
 
     /// The 101 response.
-    func response(_ headers: HandshakeHeaders) -> String {
+    func response(_ headers: HandshakeHeaders, extensions: String? = nil) -> String {
         var text = "HTTP/1.1 101 Switching Protocols\r\n" + headers.lines
         text += "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \(acceptKey)\r\n"
         if let subprotocol { text += "Sec-WebSocket-Protocol: \(subprotocol)\r\n" }
+        if let extensions { text += "\(ExtensionHeader.name): \(extensions)\r\n" }
         return text + "\r\n"
     }
 

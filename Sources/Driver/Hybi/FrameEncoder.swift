@@ -62,13 +62,17 @@ public enum FrameEncoder {
 
     /// Appends an unfragmented frame, masked if there is a key.
     static func append(
-        _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, key: MaskingKey?, to bytes: inout [UInt8]
+        _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, key: MaskingKey?, reservedBits: ReservedBits = [],
+        to bytes: inout [UInt8]
     ) {
         let lengthBytes = headerBytes(payloadBytes: payload.count)
         let headerBytes = lengthBytes + (key == nil ? 0 : 4)
         withUnsafeTemporaryAllocation(byteCount: 16, alignment: 16) { header in
             let base = header.baseAddress.unsafelyUnwrapped  // 16 bytes
             writeHeader(opcode, payloadBytes: payload.count, maskBit: key == nil ? 0 : 0x80, to: base)
+            if !reservedBits.isEmpty {
+                base.storeBytes(of: 0x80 | reservedBits.rawValue | opcode.rawValue, as: UInt8.self)
+            }
             key?.write(to: base + lengthBytes)
             bytes.append(contentsOf: UnsafeRawBufferPointer(start: base, count: headerBytes))
         }

@@ -16,6 +16,9 @@ struct HybiConnection: ~Copyable {
     /// A control frame's payload that came in pieces; apart, because it may interrupt a message.
     private var control = PayloadBuffer()
     private var closing = ClosingHandshake.open
+    /// The extensions that were agreed on, if any.
+    private var extensions: ExtensionPipeline?
+    private var claimedBits: UInt8 = 0
 
     init(isServer: Bool, maximumMessageBytes: Int, scratch: DriverScratch) {
         requiresMask = isServer
@@ -23,15 +26,25 @@ struct HybiConnection: ~Copyable {
         self.scratch = scratch
     }
 
-    var state: DriverState { closing.state }
-    var deadline: UInt64? { closing.deadline }
+    var state: DriverState {
+        if let extensions, extensions.isEnding, closing.state == .open { return .closing }
+        return closing.state
+    }
+
+    /// Zero if the end of the connection only waits to be reported.
+    var deadline: UInt64? {
+        if let extensions, extensions.canEnd { return 0 }
+        return closing.deadline
+    }
 }
 
 /// Reading.
 extension HybiConnection {
     /// The next event in `input` from `offset` on, which moves; `nil` when all of the input is used.
     mutating func next(_ input: UnsafeRawBufferPointer, _ offset: inout Int) -> HybiEvent? {
-        while state != .closed {
+        if let end = extensions?.takeEnd() { return end }
+        // Nothing counts behind an end that is held.
+        while closing.state != .closed, extensions?.isEnding != true {
             let header: FrameHeader
             if let frame {
                 header = frame
@@ -62,7 +75,7 @@ extension HybiConnection {
 
     private var rules: FrameHeader.Rules {
         FrameHeader.Rules(
-            requiresMask: requiresMask, messageIsOpen: message.kind != nil,
+            requiresMask: requiresMask, claimedBits: claimedBits, messageIsOpen: message.kind != nil,
             remainingBytes: maximumMessageBytes - message.byteCount)
     }
 
@@ -89,12 +102,22 @@ extension HybiConnection {
             header.key == nil || piece.count <= DriverScratch.retainedBytes
         {
             let (payload, isASCII) = unmask(piece, header.key)
+            if extensions != nil {
+                let kind: MessageKind = header.opcode == .text ? .text : .binary
+                return decode(kind, ReservedBits(rawValue: header.reservedBits), payload)
+            }
             if header.opcode == .text, !isASCII, !UTF8Validator.isValid(payload) { return .violation(.invalidText) }
             return state == .open ? .message(header.opcode == .text ? .text : .binary, payload) : nil
         }
         guard collect(header, piece) else { return .violation(.invalidText) }
         guard header.isFinal, let kind = message.kind else { return nil }
         guard message.finish() || kind == .binary else { return .violation(.invalidText) }
+        if extensions != nil {
+            let event = decode(kind, message.reservedBits, message.payload)
+            if case .message = event { return event }
+            message.release()
+            return event
+        }
         return state == .open ? .message(kind, message.payload) : nil
     }
 
@@ -117,7 +140,11 @@ extension HybiConnection {
             (key ?? MaskingKey(littleEndian: 0)).apply(from: source, to: destination, count: piece.count)
             return true
         }
-        if message.kind == nil { message.begin(header.opcode == .text ? .text : .binary) }
+        if message.kind == nil {
+            message.begin(
+                header.opcode == .text ? .text : .binary, reservedBits: ReservedBits(rawValue: header.reservedBits),
+                isEncoded: extensions != nil)
+        }
         return message.append(piece, key: key, keep: state == .open)
     }
 
@@ -140,6 +167,8 @@ extension HybiConnection {
         case .message(let kind, let payload):
             sink.message(payload.bytes, kind: kind)
             message.release()
+        case .decoded(let kind, let payload):
+            sink.message(payload.span.bytes, kind: kind)
         case .ping(let payload):
             output.append(.pong, payload, key: key)
             sink.ping(payload.bytes)
@@ -147,24 +176,39 @@ extension HybiConnection {
         case .pong(let payload):
             sink.pong(payload.bytes)
             control.clear()
+        case .end:
+            abandon(closing.receiveEnd(), into: &sink)
         case .close(let code, let reason):
+            if let extensions, extensions.holdEnd(event) { return }
             let action = closing.receiveClose(code)
             finish(action, reason, key: key, output: &output)
             if action != .none { sink.closed(code, reason: reason) }
         case .violation(let violation):
-            let action = closing.fail(violation.closeCode)
-            finish(action, violation.message, key: key, output: &output)
-            guard action != .none else { return }
-            sink.failed(violation)
-            sink.closed(violation.closeCode, reason: violation.message)
+            if let extensions, extensions.holdEnd(event) { return }
+            fail(violation, key: key, output: &output, into: &sink)
         }
+    }
+
+    private mutating func fail<S: DriverSink & ~Copyable>(
+        _ violation: ProtocolViolation, key: MaskingKey?, output: inout OutputBuffer, into sink: inout S
+    ) {
+        let action = closing.fail(violation.closeCode)
+        finish(action, violation.message, key: key, output: &output)
+        guard action != .none else { return }
+        sink.failed(violation)
+        sink.closed(violation.closeCode, reason: violation.message)
     }
 
     /// Starts the closing handshake; false if it was started before.
     mutating func close(
         _ code: CloseCode, reason: String, deadline: UInt64, key: MaskingKey?, output: inout OutputBuffer
     ) -> Bool {
+        guard extensions?.isEnding != true else { return false }
         let action = closing.close(code, deadline: deadline)
+        if action != .none, let extensions {
+            if extensions.holdClose(CloseFrame.payload(code, reason)) { return true }
+            extensions.close()
+        }
         send(action, reason, key: key, output: &output)
         message.release()
         return action != .none
@@ -172,6 +216,7 @@ extension HybiConnection {
 
     /// The peer's stream ended.
     mutating func receiveEnd<S: DriverSink & ~Copyable>(into sink: inout S) {
+        if let extensions, extensions.holdEnd(.end) { return }
         abandon(closing.receiveEnd(), into: &sink)
     }
 
@@ -203,5 +248,104 @@ extension HybiConnection {
     private mutating func release() {
         message.release()
         control.clear()
+        extensions?.close()
+    }
+}
+
+/// Messages through extensions.
+extension HybiConnection {
+    /// Puts the extensions in, before the first frame.
+    mutating func use(_ members: [ExtensionMember]) {
+        guard !members.isEmpty else { return }
+        let pipeline = ExtensionPipeline(members, maximumMessageBytes: maximumMessageBytes)
+        extensions = pipeline
+        claimedBits = pipeline.claimedBits.rawValue
+    }
+
+    /// Writes a frame of an open connection; false if an extension fails, which the next call with a sink reports.
+    mutating func send(
+        _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, key: MaskingKey?, output: inout OutputBuffer
+    ) -> Bool {
+        guard let extensions, !opcode.isControl else {
+            output.append(opcode, payload, key: key)
+            return true
+        }
+        switch extensions.processOutgoing(opcode == .text ? .text : .binary, payload) {
+        case .unchanged:
+            output.append(opcode, payload, key: key)
+        case .message(let message):
+            message.payload.withUnsafeBytes {
+                output.append(opcode, $0, key: key, reservedBits: message.reservedBits)
+            }
+        case .later:
+            break
+        case .failed(let violation):
+            extensions.holdFailure(violation)
+            return false
+        }
+        return true
+    }
+
+    /// Takes what an extension finished; each result goes to `deliver`, and then `settle` is due.
+    func complete(
+        _ token: ExtensionToken, _ result: Result<ExtensionMessage, ExtensionFailure>
+    ) -> [ExtensionLane.Result] {
+        extensions?.complete(token, result) ?? []
+    }
+
+    mutating func deliver<S: DriverSink & ~Copyable>(
+        _ result: ExtensionLane.Result, from token: ExtensionToken, key: MaskingKey?, output: inout OutputBuffer,
+        into sink: inout S
+    ) {
+        guard closing.state != .closed else { return }
+        switch (result, token.direction) {
+        case (.message(let kind, let message), .incoming):
+            guard case .decoded(_, let payload) = checked(kind, message.payload) else {
+                return fail(.invalidText, key: key, output: &output, into: &sink)
+            }
+            sink.message(payload.span.bytes, kind: kind)
+        case (.message(let kind, let message), .outgoing):
+            message.payload.withUnsafeBytes {
+                output.append(kind == .text ? .text : .binary, $0, key: key, reservedBits: message.reservedBits)
+            }
+        case (.failed(let violation), _):
+            fail(violation, key: key, output: &output, into: &sink)
+        }
+    }
+
+    /// Does what had to wait for messages under way, if none is any more.
+    mutating func settle<S: DriverSink & ~Copyable>(
+        key: MaskingKey?, output: inout OutputBuffer, into sink: inout S
+    ) {
+        guard let extensions else { return }
+        if let payload = extensions.takeClose() {
+            payload.withUnsafeBytes { output.append(.close, $0, key: key) }
+            if !extensions.canEnd { extensions.close() }
+        }
+        if let end = extensions.takeEnd() { deliver(end, key: key, output: &output, into: &sink) }
+    }
+
+    func releaseIdleMemory() {
+        extensions?.releaseIdleMemory()
+    }
+
+    private func decode(
+        _ kind: MessageKind, _ bits: ReservedBits, _ payload: UnsafeRawBufferPointer
+    ) -> HybiEvent? {
+        guard state == .open, let extensions else { return nil }
+        switch extensions.processIncoming(kind, bits, payload) {
+        case .unchanged:
+            guard kind == .binary || UTF8Validator.isValid(payload) else { return .violation(.invalidText) }
+            return .message(kind, payload)
+        case .message(let message): return checked(kind, message.payload)
+        case .later: return nil
+        case .failed(let violation): return .violation(violation)
+        }
+    }
+
+    /// A text is judged by what the extensions made of it (RFC 6455 §8.1, RFC 7692 §6.2).
+    private func checked(_ kind: MessageKind, _ payload: [UInt8]) -> HybiEvent {
+        kind == .binary || payload.withUnsafeBytes(UTF8Validator.isValid)
+            ? .decoded(kind, payload) : .violation(.invalidText)
     }
 }

@@ -3,6 +3,10 @@ enum HybiEvent {
     case message(MessageKind, UnsafeRawBufferPointer)
     case ping(UnsafeRawBufferPointer)
     case pong(UnsafeRawBufferPointer)
+    /// A message that an extension changed, which therefore has a payload of its own.
+    case decoded(MessageKind, [UInt8])
+    /// The peer's stream ended.
+    case end
     // Rare and large, hence boxed: a message's event stays small.
     indirect case close(CloseCode, reason: String)
     indirect case violation(ProtocolViolation)
@@ -11,7 +15,7 @@ enum HybiEvent {
     var mayNeedAnswer: Bool {
         switch self {
         case .ping, .close, .violation: true
-        case .message, .pong: false
+        case .message, .decoded, .pong, .end: false
         }
     }
 }

@@ -6,14 +6,20 @@ struct MessageAssembler: ~Copyable {
     private(set) var kind: MessageKind?
     /// How many bytes the open message has so far.
     private(set) var byteCount = 0
+    /// The reserved bits of its first frame.
+    private(set) var reservedBits: ReservedBits = []
+    /// Whether extensions are to process it, so that a text is not UTF-8 yet.
+    private var isEncoded = false
     private var validator = UTF8Validator()
     private var buffer = PayloadBuffer()
 
     /// What was assembled; valid until `release` or the next message.
     var payload: UnsafeRawBufferPointer { buffer.bytes() }
 
-    mutating func begin(_ kind: MessageKind) {
+    mutating func begin(_ kind: MessageKind, reservedBits: ReservedBits, isEncoded: Bool) {
         self.kind = kind
+        self.reservedBits = reservedBits
+        self.isEncoded = isEncoded
         validator = UTF8Validator()
     }
 
@@ -28,7 +34,7 @@ struct MessageAssembler: ~Copyable {
         let isASCII = (key ?? MaskingKey(littleEndian: 0)).apply(from: source, to: destination, count: piece.count)
         byteCount += piece.count
         defer { if !keep { buffer.clear() } }
-        if kind == .binary || (isASCII && validator.isComplete) { return true }
+        if kind == .binary || isEncoded || (isASCII && validator.isComplete) { return true }
         return validator.accept(buffer.bytes(from: start))
     }
 

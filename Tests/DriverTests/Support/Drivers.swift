@@ -36,6 +36,25 @@ final class ServerEnd {
         return end
     }
 
+    /// An open connection for which extensions were agreed on.
+    static func open(
+        _ extensions: [any WebSocketExtension], offering offer: String, _ options: DriverOptions = .init()
+    ) throws -> ServerEnd {
+        let end = ServerEnd(options)
+        for added in extensions { try end.add(added) }
+        end.receive(sampleRequest.with("Sec-WebSocket-Extensions: " + offer))
+        end.start()
+        _ = end.takeOutput()
+        _ = end.takeEvents()
+        return end
+    }
+
+    func add(_ added: any WebSocketExtension) throws(ExtensionRegistrationError) { try driver.addExtension(added) }
+    func complete(_ token: ExtensionToken, _ result: Result<ExtensionMessage, ExtensionFailure>) {
+        driver.complete(token, result, into: &sink)
+    }
+    func releaseIdleMemory() { driver.releaseIdleMemory() }
+
     @discardableResult
     func start() -> Bool { driver.start(into: &sink) }
     func refuse(status: Int, reason: String) { driver.refuse(status: status, reason: reason, into: &sink) }
@@ -96,6 +115,12 @@ final class ClientEnd {
         _ = end.takeEvents()
         return end
     }
+
+    func add(_ added: any WebSocketExtension) throws(ExtensionRegistrationError) { try driver.addExtension(added) }
+    func complete(_ token: ExtensionToken, _ result: Result<ExtensionMessage, ExtensionFailure>) {
+        driver.complete(token, result, into: &sink)
+    }
+    func releaseIdleMemory() { driver.releaseIdleMemory() }
 
     @discardableResult
     func start() -> Bool { driver.start() }
