@@ -30,9 +30,11 @@ let package = Package(
         .systemLibrary(
             name: "CLibcrypto", path: "Sources/Driver/CLibcrypto", pkgConfig: "libcrypto",
             providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
+            name: "CZlib", path: "Sources/Driver/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
-            name: "Driver", dependencies: ["CLibcrypto"], path: "Sources/Driver", exclude: ["CLibcrypto"],
-            swiftSettings: settings),
+            name: "Driver", dependencies: ["CLibcrypto", "CZlib"], path: "Sources/Driver",
+            exclude: ["CLibcrypto", "CZlib"], swiftSettings: settings),
 
         // The broker: Core knows nothing of ours, Store knows Core, Front knows Driver and Core.
         .target(name: "BrokerCore", path: "Sources/Broker/Core", swiftSettings: settings),

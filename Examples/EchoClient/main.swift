@@ -37,6 +37,7 @@ func converse(url text: String, echo: Bool) throws -> String? {
     let socket = try Socket(connectingTo: url)
     var driver = ClientDriver(url: url, now: monotonicNow())
     var sink = ClientSink(echo: echo)
+    try driver.addExtension(PermessageDeflate())
     driver.start()
     try socket.write(driver.takeOutput())
 

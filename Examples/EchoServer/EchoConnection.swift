@@ -31,9 +31,10 @@ final class EchoConnection {
 
     private static let lingerNanoseconds: UInt64 = 2_000_000_000
 
-    init(socket: Int32, scratch: DriverScratch, now: UInt64) {
+    init(socket: Int32, scratch: DriverScratch, now: UInt64) throws(ExtensionRegistrationError) {
         self.socket = socket
         driver = ServerDriver(scratch: scratch, now: now)
+        try driver.addExtension(PermessageDeflate())
         var yes: Int32 = 1
         setsockopt(socket, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, socklen_t(MemoryLayout.size(ofValue: yes)))
     }

@@ -1,4 +1,4 @@
-// echo-server PORT: sends every message back, on 127.0.0.1.
+// echo-server PORT: sends every message back, on 127.0.0.1, compressed if the client offers permessage-deflate.
 //
 // The driver does the protocol; this file does sockets, poll and the clock. Port 0 takes a free one.
 
@@ -64,7 +64,7 @@ while true {
     if polled[0].revents != 0 {
         let accepted = accept(listener.socket, nil, nil)
         if accepted >= 0, fcntl(accepted, F_SETFL, O_NONBLOCK) == 0 {
-            connections.append(EchoConnection(socket: accepted, scratch: scratch, now: now))
+            try connections.append(EchoConnection(socket: accepted, scratch: scratch, now: now))
         }
     }
 }
