@@ -95,6 +95,11 @@ extension ServerDriver {
         }
     }
 
+    /// The form in which this connection takes a ``PreparedMessage`` that the owner writes itself, behind the output
+    /// so far; `nil` if the connection is not open, or its extensions have to see each message (then `text` or
+    /// `binary` sends it).
+    public var wireForm: PreparedMessage.WireForm? { phase == .framing ? connection.wireForm : nil }
+
     /// Whether there are bytes to write.
     public var hasOutput: Bool { !output.isEmpty }
 

@@ -58,6 +58,9 @@ final class DeflateSession: ClientExtensionSession {
         if agreement.peerNoContextTakeover { inflater = nil }
     }
 
+    // With context takeover a later message could refer to what the shared one moved out of reach.
+    var sharedDeflation: DeflateSettings? { agreement.ownNoContextTakeover ? settings : nil }
+
     private var settings: DeflateSettings {
         DeflateSettings(
             level: options.level, windowBits: agreement.ownWindowBits, memoryLevel: options.memoryLevel,

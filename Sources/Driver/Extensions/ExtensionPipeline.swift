@@ -95,4 +95,9 @@ final class ExtensionPipeline {
     func releaseIdleMemory() {
         for member in members { member.session.releaseIdleMemory() }
     }
+
+    /// How a message prepared for many connections is deflated for this one; `nil` if it must go through the sessions.
+    var sharedDeflation: DeflateSettings? {
+        members.count == 1 && isIdle ? members[0].session.sharedDeflation : nil
+    }
 }

@@ -41,11 +41,16 @@ public protocol ExtensionSession: AnyObject {
 
     /// Gives back memory that the next message does not depend on.
     func releaseIdleMemory()
+
+    /// How a message prepared for many connections is deflated for this one; `nil` if it cannot be.
+    var sharedDeflation: DeflateSettings? { get }
 }
 
 extension ExtensionSession {
     /// Does nothing.
     public func releaseIdleMemory() {}
+    /// `nil`.
+    public var sharedDeflation: DeflateSettings? { nil }
 }
 
 /// A client's session, which has a handshake before it.

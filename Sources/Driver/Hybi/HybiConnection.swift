@@ -262,6 +262,13 @@ extension HybiConnection {
         claimedBits = pipeline.claimedBits.rawValue
     }
 
+    /// How a prepared message goes out; `nil` if it must be sent with `send`, or cannot be sent.
+    var wireForm: PreparedMessage.WireForm? {
+        guard state == .open else { return nil }
+        guard let extensions else { return .hybi }
+        return extensions.sharedDeflation.map(PreparedMessage.WireForm.hybiDeflated)
+    }
+
     /// Writes a frame of an open connection; false if an extension fails, which the next call with a sink reports.
     mutating func send(
         _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, key: MaskingKey?, output: inout OutputBuffer

@@ -54,6 +54,7 @@ final class ServerEnd {
         driver.complete(token, result, into: &sink)
     }
     func releaseIdleMemory() { driver.releaseIdleMemory() }
+    var wireForm: PreparedMessage.WireForm? { driver.wireForm }
 
     @discardableResult
     func start() -> Bool { driver.start(into: &sink) }
