@@ -57,8 +57,8 @@ extension ClientDriver where Generator == SystemRandomNumberGenerator {
 }
 
 /// What the owner can ask.
-extension ClientDriver {
-    /// Where the connection stands.
+extension ClientDriver: WebSocketDriver {
+    /// See ``WebSocketDriver``.
     public var state: DriverState {
         switch phase {
         case .idle: .idle
@@ -68,31 +68,31 @@ extension ClientDriver {
         }
     }
 
-    /// The protocol's name, `hybi-13`.
+    /// `hybi-13`; a client speaks no other.
     public var version: String { WebSocketVersion.hybi13.rawValue }
 
     /// The URL that the driver was made for.
     public var url: WebSocketURL { handshake.url }
 
-    /// Whether there are bytes to write.
+    /// See ``WebSocketDriver``.
     public var hasOutput: Bool { !output.isEmpty }
 
-    /// The bytes to write, which are then the caller's.
+    /// See ``WebSocketDriver``.
     public mutating func takeOutput() -> [UInt8] { output.take() }
 
-    /// Lends the bytes to write; unless `body` throws they are gone afterwards. Keeps their memory in the scratch.
+    /// See ``WebSocketDriver``.
     public mutating func drainOutput<R>(_ body: (RawSpan) throws -> R) rethrows -> R { try output.drain(body) }
 
-    /// Whether all has been said: write the output, then close the transport.
+    /// See ``WebSocketDriver``.
     public var shouldCloseTransport: Bool { state == .closed }
 
-    /// When `advance` has something to do, `nil` for never.
+    /// See ``WebSocketDriver``.
     public var nextDeadline: UInt64? { phase == .framing ? connection.deadline : pending?.deadline }
 }
 
 /// The peer's side.
 extension ClientDriver {
-    /// Takes all of what was read. Once closed, it is discarded.
+    /// See ``WebSocketDriver``.
     public mutating func receive<S: DriverSink & ~Copyable>(_ bytes: RawSpan, into sink: inout S) {
         bytes.withUnsafeBytes { input in
             var offset = 0
@@ -100,9 +100,7 @@ extension ClientDriver {
         }
     }
 
-    /// Takes what was read up to the next event, and returns how many bytes that were; the owner acts and
-    /// calls again with the rest. With this, an answer to a message goes out before the Close frame that
-    /// answers what came right behind it.
+    /// See ``WebSocketDriver``.
     public mutating func receiveNext<S: DriverSink & ~Copyable>(_ bytes: RawSpan, into sink: inout S) -> Int {
         bytes.withUnsafeBytes { input in
             var offset = 0
@@ -130,7 +128,7 @@ extension ClientDriver {
         }
     }
 
-    /// The peer's stream ended: without a closing handshake that is 1006.
+    /// See ``WebSocketDriver``.
     public mutating func receiveEnd<S: DriverSink & ~Copyable>(into sink: inout S) {
         reportClose(into: &sink)
         switch phase {
@@ -162,8 +160,7 @@ extension ClientDriver {
         }
     }
 
-    /// Takes what a session of an extension finished. Messages that can go on by it are written or reported, in their
-    /// order, and so is what waited for them. A token counts once.
+    /// See ``WebSocketDriver``.
     public mutating func complete<S: DriverSink & ~Copyable>(
         _ token: ExtensionToken, _ result: Result<ExtensionMessage, ExtensionFailure>, into sink: inout S
     ) {
@@ -187,9 +184,11 @@ extension ClientDriver {
         }
         phase = .framing
         self.pending = nil
-        for (opcode, payload) in pending.queue {
+        for frame in pending.queue {
             let key = nextKey()
-            _ = payload.withUnsafeBytes { connection.send(opcode, $0, key: key, output: &output) }
+            frame.payload.withUnsafeBytes {
+                _ = connection.send(frame.opcode, $0, onPong: frame.onPong, key: key, output: &output)
+            }
         }
         sink.open()
     }
@@ -243,63 +242,49 @@ extension ClientDriver {
         return true
     }
 
-    /// Adds a header field to the request. False after `start`, if the name is no token or one that the driver writes,
-    /// or if the value has control or non-ASCII characters. `Authorization` replaces what the URL says.
+    /// Adds a header field to the request, as ``WebSocketDriver/setHeader(_:_:)`` says, before `start`. `Authorization`
+    /// replaces what the URL says.
     @discardableResult
     public mutating func setHeader(_ name: String, _ value: String) -> Bool {
         guard phase == .idle, let pending else { return false }
         return pending.headers.set(name, value)
     }
 
-    /// Registers an extension for the handshake; the order is the order of preference.
+    /// See ``WebSocketDriver``.
     public mutating func addExtension(_ added: any WebSocketExtension) throws(ExtensionRegistrationError) {
         guard phase == .idle, let pending else { throw .tooLate }
         try pending.extensions.add(added)
     }
 
-    /// Gives back the memory of extensions that the next message does not depend on; for a connection that is idle.
+    /// See ``WebSocketDriver``.
     public mutating func releaseIdleMemory() {
         connection.releaseIdleMemory()
     }
 
-    /// Sends a text. False, and nothing sent, if it is not UTF-8, the connection is closing or closed, or too much
-    /// was queued before it is open.
+    /// See ``WebSocketDriver``.
     @discardableResult
-    public mutating func text(_ payload: RawSpan) -> Bool {
-        payload.withUnsafeBytes { UTF8Validator.isValid($0) && send(.text, $0) }
+    public mutating func send(_ kind: MessageKind, _ payload: RawSpan) -> Bool {
+        payload.withUnsafeBytes { bytes in
+            guard kind == .binary || UTF8Validator.isValid(bytes) else { return false }
+            return send(Opcode(kind), bytes)
+        }
     }
 
-    /// Sends a text; false as for bytes.
+    /// See ``WebSocketDriver``.
     @discardableResult
-    public mutating func text(_ text: String) -> Bool {
-        var text = text
-        return text.withUTF8 { send(.text, UnsafeRawBufferPointer($0)) }
+    public mutating func ping(_ payload: RawSpan, onPong: (() -> Void)?) -> Bool {
+        payload.withUnsafeBytes { $0.count <= 125 && send(.ping, $0, onPong: onPong) }
     }
 
-    /// Sends bytes; false as for a text.
-    @discardableResult
-    public mutating func binary(_ payload: RawSpan) -> Bool {
-        payload.withUnsafeBytes { send(.binary, $0) }
-    }
-
-    /// Sends a Ping of at most 125 bytes; false as for a text, or if it is longer.
-    @discardableResult
-    public mutating func ping(_ payload: RawSpan) -> Bool {
-        payload.withUnsafeBytes { $0.count <= 125 && send(.ping, $0) }
-    }
-
-    /// Sends a Pong of at most 125 bytes that nobody asked for; false as for a Ping. Pings are answered without it.
+    /// See ``WebSocketDriver``.
     @discardableResult
     public mutating func pong(_ payload: RawSpan) -> Bool {
         payload.withUnsafeBytes { $0.count <= 125 && send(.pong, $0) }
     }
 
-    /// Starts the closing handshake, with at most 123 bytes of `reason`; 1005 sends neither code nor reason.
-    ///
-    /// Before the connection is open, it is closed at once and nothing is written; `closed` is reported by the next
-    /// call that has a sink. False if it is closing already, or the code must not be sent.
+    /// See ``WebSocketDriver``.
     @discardableResult
-    public mutating func close(_ code: CloseCode = .normal, reason: String = "", now: UInt64) -> Bool {
+    public mutating func close(_ code: CloseCode, reason: String, now: UInt64) -> Bool {
         guard code.isAllowedOnWire || code == .noStatus else { return false }
         switch phase {
         case .idle, .readingHead:
@@ -315,14 +300,16 @@ extension ClientDriver {
         }
     }
 
-    private mutating func send(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer) -> Bool {
-        switch state {
-        case .idle, .connecting:
-            return pending?.enqueue(opcode, payload) ?? false
-        case .open:
+    private mutating func send(
+        _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, onPong: (() -> Void)? = nil
+    ) -> Bool {
+        switch phase {
+        case .idle, .readingHead:
+            return pending?.enqueue(opcode, payload, onPong: onPong) ?? false
+        case .framing:
             let key = nextKey()
-            return connection.send(opcode, payload, key: key, output: &output)
-        case .closing, .closed:
+            return connection.send(opcode, payload, onPong: onPong, key: key, output: &output)
+        case .over:
             return false
         }
     }

@@ -32,6 +32,9 @@ public struct DriverOptions: Sendable {
     /// but RFC 6455. A client speaks RFC 6455 only.
     public var versions: Set<WebSocketVersion>
 
+    /// Server: whether the transport is TLS, which the hixie handshakes have to say: `wss:` in their location.
+    public var isSecure: Bool
+
     static let defaultMaximumMessageBytes = 67_108_863
 
     /// Options with the defaults, or with those named.
@@ -43,7 +46,8 @@ public struct DriverOptions: Sendable {
         handshakeTimeout: Duration = .seconds(10),
         closeTimeout: Duration = .seconds(30),
         maximumQueuedBytes: Int = 65_536,
-        versions: Set<WebSocketVersion> = .all
+        versions: Set<WebSocketVersion> = .all,
+        isSecure: Bool = false
     ) {
         self.maximumMessageBytes = maximumMessageBytes > 0 ? maximumMessageBytes : Self.defaultMaximumMessageBytes
         self.maximumHeadBytes = maximumHeadBytes
@@ -53,6 +57,7 @@ public struct DriverOptions: Sendable {
         self.closeTimeout = closeTimeout
         self.maximumQueuedBytes = maximumQueuedBytes
         self.versions = versions
+        self.isSecure = isSecure
     }
 }
 

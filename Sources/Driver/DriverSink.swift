@@ -14,7 +14,7 @@ public protocol DriverSink: ~Copyable {
     /// The handshake succeeded.
     mutating func open()
 
-    /// A whole message; a text is valid UTF-8.
+    /// A whole message; a text is valid UTF-8 (in hixie, bytes that are not are replaced with U+FFFD).
     mutating func message(_ payload: RawSpan, kind: MessageKind)
 
     /// A Ping arrived, and was answered.
@@ -27,7 +27,8 @@ public protocol DriverSink: ~Copyable {
     mutating func failed(_ violation: ProtocolViolation)
 
     /// The connection is over, once per driver: the peer's code and reason, or those of the violation,
-    /// or 1006 when the stream ended (or a deadline passed) without a closing handshake.
+    /// or 1006 when the stream ended (or a deadline passed) without a closing handshake. The hixie drafts have
+    /// no codes: there an end that either side asked for is 1005 with an empty reason, in hixie-75 every end.
     mutating func closed(_ code: CloseCode, reason: String)
 }
 

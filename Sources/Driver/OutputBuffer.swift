@@ -14,6 +14,12 @@ struct OutputBuffer {
         bytes.append(contentsOf: text.utf8)
     }
 
+    /// Appends bytes as they are.
+    mutating func append(_ raw: some Collection<UInt8>) {
+        prepare()
+        bytes.append(contentsOf: raw)
+    }
+
     /// Appends one frame, masked if there is a key. The caller has checked that a control frame is not too long.
     mutating func append(
         _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, key: MaskingKey?, reservedBits: ReservedBits = []

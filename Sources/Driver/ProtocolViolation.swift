@@ -1,6 +1,6 @@
 /// What the peer did wrong: a value, reported through ``DriverSink/failed(_:)``, never thrown by `receive`.
 public struct ProtocolViolation: Error, Hashable, Sendable {
-    /// The code of the Close frame that the peer got, 1002 for a handshake.
+    /// The code of the Close frame that the peer got, 1002 for a handshake; 1005 in hixie, which has no codes.
     public let closeCode: CloseCode
     /// What was wrong, in one line; also the reason in the Close frame, or the body of the HTTP answer.
     public let message: String
@@ -76,8 +76,27 @@ extension ProtocolViolation {
 
     /// The hixie drafts have no way to ask for another version, so it is 400.
     static func unsupportedDraft(_ version: WebSocketVersion) -> Self {
-        refusal(400, "Unsupported WebSocket version: \(version.rawValue)")
+        hixie("Unsupported WebSocket version: \(version.rawValue)", httpStatus: 400)
     }
+}
+
+/// The hixie drafts, which know no codes and no reasons.
+extension ProtocolViolation {
+    private static func hixie(_ message: String, httpStatus: Int? = nil) -> Self {
+        Self(closeCode: .noStatus, message: message, httpStatus: httpStatus)
+    }
+
+    static func missingHixieHeader(_ name: String) -> Self {
+        hixie("Missing required header: \(name)", httpStatus: 400)
+    }
+
+    static var invalidHixieKeys: Self { hixie("Client sent invalid Sec-WebSocket-Key headers", httpStatus: 400) }
+    static var invalidHixieRequest: Self { hixie("Invalid HTTP request", httpStatus: 400) }
+
+    // What follows happens when the 101 is out, so that there is no status.
+    static var hixieBodyTimeout: Self { hixie("Handshake request timed out") }
+    static var hixieAnswerUnavailable: Self { hixie("Cannot compute MD5") }
+    static var hixieMessageTooLong: Self { hixie(messageTooLong.message) }
 }
 
 /// The handshake on the client's side.

@@ -14,6 +14,7 @@ struct HandshakeHeaders {
     mutating func set(_ name: String, _ value: String) -> Bool {
         let lowercased = name.lowercased()
         guard ASCII.isToken(name), !Self.reserved.contains(lowercased), !lowercased.hasPrefix("sec-websocket-"),
+            !lowercased.hasPrefix("websocket-"),
             value.utf8.allSatisfy({ 0x20...0x7E ~= $0 })
         else { return false }
         if Self.repeatable.contains(lowercased) || fields.first(name) == nil {

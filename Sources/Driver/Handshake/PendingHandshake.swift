@@ -1,3 +1,11 @@
+/// What the owner sent before the connection was open.
+struct QueuedFrame {
+    let opcode: Opcode
+    let payload: [UInt8]
+    /// For a Ping: what its owner wants called.
+    let onPong: (() -> Void)?
+}
+
 /// What a connection has only until it is open: a class, so that an open one carries a `nil` for all of it.
 final class PendingHandshake {
     var reader: HTTPHeadReader
@@ -9,7 +17,7 @@ final class PendingHandshake {
     /// Server: what came behind the head before the owner called `start`.
     private(set) var earlyBytes: [UInt8] = []
     /// What the owner sent before the connection was open; encoded later, because how depends on the handshake.
-    private(set) var queue: [(opcode: Opcode, payload: [UInt8])] = []
+    private(set) var queue: [QueuedFrame] = []
 
     private let maximumQueuedBytes: Int
     private var queuedBytes = 0
@@ -22,12 +30,18 @@ final class PendingHandshake {
     }
 
     /// Keeps a frame for later; false if that were too much. A frame counts at least 16 bytes, also an empty one.
-    func enqueue(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer) -> Bool {
+    func enqueue(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer, onPong: (() -> Void)? = nil) -> Bool {
         let cost = payload.count + 16
         guard cost <= maximumQueuedBytes - queuedBytes else { return false }
         queuedBytes += cost
-        queue.append((opcode, Array(payload)))
+        queue.append(QueuedFrame(opcode: opcode, payload: Array(payload), onPong: onPong))
         return true
+    }
+
+    /// What was kept, which is then the caller's.
+    func takeEarlyBytes() -> [UInt8] {
+        defer { earlyBytes = [] }
+        return earlyBytes
     }
 
     /// Keeps input for later; false if that were too much.

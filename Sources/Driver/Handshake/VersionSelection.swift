@@ -53,7 +53,7 @@ enum VersionSelection {
         guard isWebSocket(request) else { throw .notWebSocket }
         guard request.method == "GET" else { throw .methodNotAllowed }
         let version = requestedVersion(request.headers)
-        if let version, !version.isHixie, served.contains(version) { return version }
+        if let version, served.contains(version) { return version }
         if let version, version.isHixie { throw .unsupportedDraft(version) }
         let number = request.headers.combined("Sec-WebSocket-Version") ?? ""
         throw .unsupportedVersion(number, canUpgrade: served.numbers != nil)

@@ -15,6 +15,7 @@ struct HybiConnection: ~Copyable {
     private var message = MessageAssembler()
     /// A control frame's payload that came in pieces; apart, because it may interrupt a message.
     private var control = PayloadBuffer()
+    private var awaitedPongs = AwaitedPongs()
     private var closing = ClosingHandshake.open
     /// The extensions that were agreed on, if any.
     private var extensions: ExtensionPipeline?
@@ -174,6 +175,7 @@ extension HybiConnection {
             sink.ping(payload.bytes)
             control.clear()
         case .pong(let payload):
+            awaitedPongs.receive(payload)
             sink.pong(payload.bytes)
             control.clear()
         case .end:
@@ -248,6 +250,7 @@ extension HybiConnection {
     private mutating func release() {
         message.release()
         control.clear()
+        awaitedPongs.clear()
         extensions?.close()
     }
 }
@@ -269,10 +272,14 @@ extension HybiConnection {
         return extensions.sharedDeflation.map(PreparedMessage.WireForm.hybiDeflated)
     }
 
-    /// Writes a frame of an open connection; false if an extension fails, which the next call with a sink reports.
+    /// Writes a frame. False if the connection is not open, too many Pongs are awaited, or an extension fails, which the
+    /// next call with a sink reports.
     mutating func send(
-        _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, key: MaskingKey?, output: inout OutputBuffer
+        _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, onPong: (() -> Void)?, key: MaskingKey?,
+        output: inout OutputBuffer
     ) -> Bool {
+        guard state == .open else { return false }
+        if let onPong, !awaitedPongs.add(payload, onPong) { return false }
         guard let extensions, !opcode.isControl else {
             output.append(opcode, payload, key: key)
             return true
@@ -313,7 +320,7 @@ extension HybiConnection {
             sink.message(payload.span.bytes, kind: kind)
         case (.message(let kind, let message), .outgoing):
             message.payload.withUnsafeBytes {
-                output.append(kind == .text ? .text : .binary, $0, key: key, reservedBits: message.reservedBits)
+                output.append(Opcode(kind), $0, key: key, reservedBits: message.reservedBits)
             }
         case (.failed(let violation), _):
             fail(violation, key: key, output: &output, into: &sink)

@@ -15,4 +15,13 @@ public enum Opcode: UInt8, Sendable {
 
     /// Close, Ping and Pong: at most 125 bytes, never fragmented, allowed between fragments.
     public var isControl: Bool { rawValue & 0x8 != 0 }
+
+    /// The opcode of a message of this kind.
+    init(_ kind: MessageKind) {
+        self =
+            switch kind {
+            case .text: .text
+            case .binary: .binary
+            }
+    }
 }
