@@ -55,7 +55,7 @@ let package = Package(
         // Files that are compiled into the program, so that one binary suffices.
         .target(
             name: "Migrations", path: "migrations", exclude: ["README.md"],
-            resources: [.embedInCode("0001_initial.sql")], swiftSettings: settings),
+            resources: [.embedInCode("0001_initial.sql"), .embedInCode("0002_history.sql")], swiftSettings: settings),
         .target(
             name: "WebAssets", path: "web",
             resources: [.embedInCode("index.html"), .embedInCode("fanfare.js")], swiftSettings: settings),

@@ -54,6 +54,49 @@ struct OriginPolicyTests {
         #expect(policy.allows(origin: row.origin, host: row.host) == row.isAllowed)
     }
 
+    struct Script: CustomTestStringConvertible, Sendable {
+        var testDescription: String { "\(referer ?? "hidden"), \(site ?? "silent")" }
+        var referer: String?
+        var site: String?
+        let isAllowed: Bool
+    }
+    static let scripts = [
+        Script(isAllowed: true),
+        Script(site: "none", isAllowed: true),
+        Script(site: "same-origin", isAllowed: true),
+        Script(site: "same-site", isAllowed: false),
+        Script(site: "cross-site", isAllowed: false),
+        Script(site: "anything", isAllowed: false),
+        Script(referer: "", isAllowed: true),
+        Script(referer: "", site: "cross-site", isAllowed: false),
+        Script(referer: "https://app.example", isAllowed: true),
+        Script(referer: "https://app.example/", site: "cross-site", isAllowed: true),
+        Script(referer: "https://app.example/a?b#c", isAllowed: true),
+        Script(referer: "https://app.example?a", isAllowed: true),
+        Script(referer: "HTTPS://App.Example/A", isAllowed: true),
+        Script(referer: "http://broker.test:8000/page", isAllowed: true),
+        // A proxy has changed the host, but the browser knows.
+        Script(referer: "https://public.example/page", site: "same-origin", isAllowed: true),
+        Script(referer: "https://evil.example/https://app.example/", isAllowed: false),
+        Script(referer: "https://app.example.evil/", isAllowed: false),
+        Script(referer: "https://app.example:444/", isAllowed: false),
+        Script(referer: "https://app.example@evil.example/", isAllowed: false),
+        Script(referer: "app.example", isAllowed: false),
+        Script(referer: "://", isAllowed: false),
+        Script(referer: "https://", isAllowed: false),
+        Script(referer: "android-app://com.example/", isAllowed: false),
+    ]
+
+    /// What a script element asks for: `Referer` and `Sec-Fetch-Site` take the place of `Origin`.
+    @Test(arguments: scripts)
+    func script(row: Script) {
+        let policy = OriginPolicy(allowed: ["https://app.example"], allowsLoopback: false)
+        #expect(
+            policy.allowsScript(of: row.referer, fetchSite: row.site, host: "broker.test:8000") == row.isAllowed)
+        let open = OriginPolicy(allowed: ["*"], allowsLoopback: false)
+        #expect(open.allowsScript(of: row.referer, fetchSite: row.site, host: nil))
+    }
+
     @Test(arguments: [
         ("127.0.0.1", true), ("127.1.2.3", true), ("localhost", true), ("::1", true), ("0.0.0.0", false), ("::", false),
         ("192.168.1.1", false), ("127.0.0", false), ("127.0.0.1.2", false), ("127.0.0.256", false), ("", false),

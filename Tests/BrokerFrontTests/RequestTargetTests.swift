@@ -24,6 +24,12 @@ struct RequestTargetTests {
         Target(text: "/a?&&b=1&", path: "/a", query: ["b", "1"]),
         Target(text: "/a?b%3D=c+d%2B", path: "/a", query: ["b=", "c d+"]),
         Target(text: "/a%20b+c", path: "/a%20b+c"),
+        Target(text: "http://broker.test:80/a?b=c", path: "/a", query: ["b", "c"]),
+        Target(text: "https://broker.test/a/b", path: "/a/b"),
+        Target(text: "http://broker.test", path: "/"),
+        Target(text: "http://broker.test?b=/c", path: "/", query: ["b", "/c"]),
+        Target(text: "httpx://broker.test/a", path: "httpx://broker.test/a"),
+        Target(text: "/http://a/b", path: "/http://a/b"),
     ]
 
     @Test(arguments: targets)
@@ -31,6 +37,7 @@ struct RequestTargetTests {
         let target = RequestTarget(row.text)
         #expect(target.path == row.path)
         #expect(target.query.flatMap { [$0.name, $0.value] } == row.query)
+        #expect(RequestTarget.parameters(in: target.queryText).flatMap { [$0.name, $0.value] } == row.query)
     }
 
     @Test
@@ -44,6 +51,9 @@ struct RequestTargetTests {
     @Test(arguments: [
         ("/bayeux", true), ("/bayeux/", true), ("/bayeux/handshake", true), ("/bayeux?x", true), ("/bayeux.js", false),
         ("/bayeuxx", false), ("/bayeu", false), ("/", false), ("", false), ("/a/bayeux", false), ("/BAYEUX", false),
+        ("/bayeux.json", true), ("/bayeux.", false), ("/bayeux.a.b", false), ("/bayeux.map", false),
+        ("/bayeux/client.js", false), ("/bayeux/a.map", false), ("/bayeux/a.b", true), ("/bayeux/a.js/b", true),
+        ("http://broker.test/bayeux/x", true),
     ])
     func endpoint(target: String, isBelow: Bool) {
         #expect(RequestTarget(target).isBelow("/bayeux") == isBelow)

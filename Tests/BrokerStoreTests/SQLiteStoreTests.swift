@@ -69,11 +69,11 @@ struct SQLiteStoreTests {
         let second = try OpenedStore(path: path)
         defer { second.store.close() }
         let outcome = second.run([.subscribe(1, clientID: "s", patterns: try patterns("/c/*"), wall: 0)]).first
-        guard case .retained(1, let found)? = outcome else {
+        guard case .backlog(1, let backlog)? = outcome else {
             Issue.record("\(String(describing: outcome))")
             return
         }
-        #expect(found.map { String(decoding: $0.data, as: UTF8.self) } == (0..<500).map { "\($0)" })
+        #expect(backlog.publications.map { String(decoding: $0.data, as: UTF8.self) } == (0..<500).map { "\($0)" })
     }
 
     @Test("Replaced and cleared publications, and sessions that ended, leave no rows")
@@ -170,7 +170,7 @@ struct SQLiteStoreTests {
         try queue.close()
         let before = try Data(contentsOf: URL(filePath: path))
         let error = error { try OpenedStore(path: path) }
-        #expect(error?.reason == "the database has version 99, this broker knows up to 1")
+        #expect(error?.reason == "the database has version 99, this broker knows up to 2")
         #expect(error?.remedy != nil)
         #expect(try Data(contentsOf: URL(filePath: path)) == before)
     }

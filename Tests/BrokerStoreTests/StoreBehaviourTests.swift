@@ -114,12 +114,12 @@ struct StoreBehaviourTests {
         let outcome = opened.run([
             .subscribe(1, clientID: "s", patterns: try patterns(row.pattern), wall: 0)
         ]).first
-        guard case .retained(1, let found)? = outcome else {
+        guard case .backlog(1, let backlog)? = outcome else {
             Issue.record("\(String(describing: outcome))")
             return
         }
-        #expect(found.map(\.channel.text) == row.found)
-        #expect(found.map(\.sequence) == found.map(\.sequence).sorted())
+        #expect(backlog.publications.map(\.channel.text) == row.found)
+        #expect(backlog.publications.map(\.sequence) == backlog.publications.map(\.sequence).sorted())
     }
 
     private static let randomRows = StoreKind.allCases.flatMap { kind in
@@ -190,10 +190,12 @@ private struct NaiveStore {
                 retained.append((publication, draft.expiresAt))
             }
             return .published(ticket, sequence: sequence)
-        case .subscribe(let ticket, _, let patterns, let wall):
-            return .retained(ticket, find(wall) { name in patterns.contains { $0.matches(name) } })
+        case .subscribe(let ticket, _, let items, _, let wall):
+            return .retained(ticket, find(wall) { name in items.contains { $0.pattern.matches(name) } })
         case .readRetained(let ticket, let channel, let wall):
             return .retained(ticket, find(wall) { $0 == channel })
+        case .readHistory(let ticket, _, _, _, _):
+            return .retained(ticket, [])
         case .unsubscribe(let ticket, _, _), .endSession(let ticket, _), .pass(let ticket):
             return .done(ticket)
         }

@@ -105,3 +105,20 @@ func draft(
 func stored(_ sequence: UInt64, _ channel: String, _ data: String) throws -> StoredPublication {
     StoredPublication(sequence: sequence, channel: try name(channel), data: Array(data.utf8))
 }
+
+/// What most tests are about: patterns without a wish for history, and retained messages.
+extension StoreOperation {
+    static func subscribe(_ ticket: StoreTicket, clientID: String, patterns: [ChannelPattern], wall: Int64) -> Self {
+        .subscribe(ticket, clientID: clientID, patterns.map { SubscriptionItem($0) }, BacklogLimits(), wall: wall)
+    }
+}
+
+extension StoreOutcome {
+    static func retained(_ ticket: StoreTicket, _ publications: [StoredPublication]) -> Self {
+        .backlog(ticket, Backlog(entries: publications.map { .init($0, isRetained: true) }))
+    }
+}
+
+extension Backlog {
+    var publications: [StoredPublication] { entries.map(\.publication) }
+}

@@ -26,6 +26,14 @@ package final class RouterHarness {
         case receipt(Result<PublishReceipt, BayeuxError>)
         /// The answer to a request for a retained message.
         case retained(Result<StoredPublication?, BayeuxError>)
+        /// The answer to a request for history.
+        case history([JSON])
+        /// There is no history to be had.
+        case noHistory(BayeuxError)
+        /// An event stream begins.
+        case open
+        /// There will be no event stream.
+        case refuse(BayeuxError)
     }
 
     /// When the store does what it is asked to do.
@@ -58,7 +66,8 @@ package final class RouterHarness {
     /// A router with its store. With `reusesSlots` a free slot goes to the next connection, as in the broker; without,
     /// every connection has one of its own, so that tests can look at old ones.
     package init(
-        limits: Limits = Limits(), seed: UInt64 = 1, loopCount: Int = 1, sessions: [StoredState.Session] = [],
+        limits: Limits = Limits(), policies: ChannelPolicies = ChannelPolicies(), seed: UInt64 = 1, loopCount: Int = 1,
+        sessions: [StoredState.Session] = [],
         store: any Store = MemoryStore(epoch: "log"), reusesSlots: Bool = false
     ) throws {
         self.limits = limits
@@ -68,7 +77,8 @@ package final class RouterHarness {
         var state = try store.open { [box] outcomes in box.append(outcomes) }
         state = StoredState(epoch: state.epoch, sessions: state.sessions + sessions)
         router = Router(
-            limits: limits, state: state, loopCount: UInt32(loopCount), generator: SeededGenerator(seed: seed), now: now
+            limits: limits, policies: policies, state: state, loopCount: UInt32(loopCount),
+            generator: SeededGenerator(seed: seed), now: now
         )
     }
 
@@ -92,6 +102,24 @@ package final class RouterHarness {
 
     /// A new HTTP request.
     package func exchange(loop: Int = 0) -> Peer { add(.exchange, loop: loop) }
+
+    /// A new event stream of a session.
+    package func stream(of clientID: String, loop: Int = 0) -> Peer {
+        let peer = add(.stream, loop: loop)
+        router.openStream(for: clientID, from: peer.connection, into: &outbox)
+        carryOut(endingTurn: true)
+        return peer
+    }
+
+    /// A new event stream of a channel or pattern.
+    package func stream(of pattern: String, replay: ReplayPoint?, loop: Int = 0) throws -> Peer {
+        let peer = add(.stream, loop: loop)
+        let pattern = try ChannelPattern(pattern, grammar: limits.grammar, maximumBytes: limits.channelBytes)
+        router.openStream(
+            of: [SubscriptionItem(pattern, replay: replay)], from: peer.connection, now: now, into: &outbox)
+        carryOut(endingTurn: true)
+        return peer
+    }
 
     private func add(_ kind: Peer.Kind, loop: Int) -> Peer {
         let free = reusesSlots ? slots[loop].firstIndex { if case .free = $0 { true } else { false } } : nil
@@ -141,6 +169,16 @@ package final class RouterHarness {
     package func readRetained(of channel: String, for peer: Peer) throws -> [Event] {
         let name = try ChannelName(channel, grammar: limits.grammar, maximumBytes: limits.channelBytes)
         router.readRetained(of: name, for: peer.connection, now: now, into: &outbox)
+        carryOut(endingTurn: true)
+        return take(peer)
+    }
+
+    /// Plain HTTP asks for a part of a channel's history.
+    @discardableResult
+    package func readHistory(of channel: String, after: UInt64, limit: Int, for peer: Peer) throws -> [Event] {
+        let name = try ChannelName(channel, grammar: limits.grammar, maximumBytes: limits.channelBytes)
+        router.readHistory(
+            of: name, HistoryRange(after: after, limit: limit), for: peer.connection, now: now, into: &outbox)
         carryOut(endingTurn: true)
         return take(peer)
     }
@@ -221,6 +259,11 @@ package final class RouterHarness {
         case .finish(let connection): finish(.finish, connection)
         case .receipt(let connection, let result): finish(.receipt(result), connection)
         case .retained(let connection, let result): finish(.retained(result), connection)
+        case .history(let connection, .success(let publications)):
+            finish(.history(publications.map { parse($0.json[...]) }), connection)
+        case .history(let connection, .failure(let error)): finish(.noHistory(error), connection)
+        case .open(let connection): record(.open, for: connection)
+        case .refuse(let connection, let error): finish(.refuse(error), connection)
         case .close(let connection): record(.close, for: connection)
         case .release(let connection):
             guard case .gone = slots[Int(connection.loop)][Int(connection.slot)] else {
@@ -234,8 +277,9 @@ package final class RouterHarness {
 
     private func finish(_ event: Event, _ connection: ConnectionID) {
         record(event, for: connection)
-        guard case .open(.exchange) = slots[Int(connection.loop)][Int(connection.slot)] else {
-            return faults.append("\(event) for \(connection)")
+        switch slots[Int(connection.loop)][Int(connection.slot)] {
+        case .open(.exchange), .open(.stream): break
+        case .open(.socket), .free, .gone: return faults.append("\(event) for \(connection)")
         }
         slots[Int(connection.loop)][Int(connection.slot)] = .free
     }

@@ -12,8 +12,14 @@ package struct BrokerConfiguration: Sendable {
     package var endpoint = "/bayeux"
     /// Origins of web pages that may use the broker, beyond those of the same host; `*` stands for all.
     package var allowedOrigins: [String] = []
+    /// Whether pages may poll by script elements (JSON-P); stock Faye clients on pages of other origins begin so.
+    package var allowsCallbackPolling = true
     /// What the Bayeux side keeps.
     package var limits = Limits()
+    /// What is kept of publications, by channel.
+    package var policies = ChannelPolicies()
+    /// Messages from this size on are compressed for clients that can take it (permessage-deflate); nil for none.
+    package var compressionBytes: Int? = 1024
 
     /// Connections in all; one more is closed at once.
     package var connections = 100_000
@@ -38,6 +44,8 @@ package struct BrokerConfiguration: Sendable {
     package var pingInterval = Duration.seconds(25)
     /// A WebSocket that stays silent for so long after a ping is closed.
     package var pongTimeout = Duration.seconds(10)
+    /// An event stream on which nothing was written for so long gets a comment.
+    package var streamPingInterval = Duration.seconds(15)
     /// From the wish to stop until connections are cut.
     package var shutdownTimeout = Duration.seconds(10)
 

@@ -98,7 +98,7 @@ package final class BrokerServer: Service, Sendable {
         let state = try store.open { outcomes in inbox.mailbox?.send([.outcomes(outcomes)]) }
         let router = try await first.submit {
             let router = Router(
-                limits: configuration.limits, state: state, loopCount: UInt32(loops.count),
+                limits: configuration.limits, policies: configuration.policies, state: state, loopCount: UInt32(loops.count),
                 generator: SystemRandomNumberGenerator(), now: SystemClock.now)
             let loop = RouterLoop(router: router, store: store, eventLoop: first)
             return NIOLoopBound(loop, eventLoop: first)

@@ -24,7 +24,7 @@ struct MessageQueueTests {
         for number in 0..<5 { queue.append(try publication(number), within: limits(messages: 10, bytes: 100)) }
         #expect(queue.count == 5)
         #expect(queue.byteCount == 5)
-        #expect(queue.takeAll().map { $0.json[0] } == [0, 1, 2, 3, 4])
+        #expect(queue.takeAll(epoch: "e").map { $0.json[0] } == [0, 1, 2, 3, 4])
         #expect(queue.isEmpty)
         #expect(queue.byteCount == 0)
     }
@@ -34,8 +34,12 @@ struct MessageQueueTests {
         var queue = MessageQueue()
         for number in 0..<100 { queue.append(try publication(number), within: limits(messages: 3, bytes: 1000)) }
         #expect(queue.count == 3)
-        #expect(queue.droppedCount == 97)
-        #expect(queue.takeAll().map { $0.json[0] } == [97, 98, 99])
+        #expect(queue.gapCount == 1)
+        let taken = queue.takeAll(epoch: "e")
+        #expect(
+            String(decoding: taken[0].json, as: UTF8.self)
+                == #"{"channel":"/a","ext":{"epoch":"e","gap":{"count":97}}}"#)
+        #expect(taken.dropFirst().map { $0.json[0] } == [97, 98, 99])
     }
 
     @Test("Too many bytes: the oldest make room, the newest stays even if it alone is too large")
@@ -50,7 +54,7 @@ struct MessageQueueTests {
         #expect(queue.byteCount == 5)
         queue.append(try publication(4, byteCount: 50), within: limits)
         #expect(queue.byteCount == 50)
-        #expect(queue.takeAll().map { $0.json[0] } == [4])
+        #expect(queue.takeAll(epoch: "e").dropFirst().map { $0.json[0] } == [4])
     }
 
     @Test("Random operations give what an array gives")
@@ -58,16 +62,24 @@ struct MessageQueueTests {
         var generator = SeededGenerator(seed: 3)
         var queue = MessageQueue()
         var model: [(number: Int, byteCount: Int)] = []
+        var lostCount = 0
         let limits = limits(messages: 20, bytes: 100)
         for number in 0..<5000 {
             if Int.random(in: 0..<40, using: &generator) == 0 {
-                #expect(queue.takeAll().map { Int($0.json[0]) } == model.map { $0.number % 256 })
+                let gapCount = queue.gapCount
+                let taken = queue.takeAll(epoch: "e").dropFirst(gapCount)
+                #expect(taken.map { Int($0.json[0]) } == model.map { $0.number % 256 })
+                #expect(gapCount == (lostCount > 0 ? 1 : 0))
                 model = []
+                lostCount = 0
             }
             let byteCount = Int.random(in: 1...15, using: &generator)
             queue.append(try publication(number, byteCount: byteCount), within: limits)
             model.append((number, byteCount))
-            while model.count > 20 || model.reduce(0, { $0 + $1.byteCount }) > 100 { model.removeFirst() }
+            while model.count > 20 || model.reduce(0, { $0 + $1.byteCount }) > 100 {
+                model.removeFirst()
+                lostCount += 1
+            }
             #expect(queue.count == model.count)
             #expect(queue.byteCount == model.reduce(0) { $0 + $1.byteCount })
         }

@@ -225,6 +225,7 @@ struct ConnectTests {
         for number in 0..<5 { harness.publish(.number(Double(number)), to: "/a", from: harness.socket()) }
         #expect(
             harness.connect(clientID, from: harness.socket()) == [
+                .push(["channel": "/a", "ext": ["epoch": "log", "gap": ["count": 3]]]),
                 .message(3, on: "/a"), .message(4, on: "/a"),
                 .connected(clientID),
             ])

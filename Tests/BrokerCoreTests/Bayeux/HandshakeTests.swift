@@ -12,7 +12,9 @@ private struct RefusalRow: Sendable, CustomStringConvertible {
 
 @Suite("Handshake")
 struct HandshakeTests {
-    private static let types: JSON = ["long-polling", "websocket"]
+    private static let types: JSON = [
+        "long-polling", "cross-origin-long-polling", "callback-polling", "websocket", "eventsource",
+    ]
 
     @Test("A handshake is answered with a client id, the version, the types and advice")
     func success() throws {

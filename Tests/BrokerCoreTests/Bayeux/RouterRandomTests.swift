@@ -217,6 +217,8 @@ private struct Crowd {
                 harness.close(peer)
             case .reply, .emptyReply, .release, .receipt, .retained:
                 break
+            case .history, .noHistory, .open, .refuse:
+                Issue.record("\(event)")
             }
         }
     }

@@ -15,12 +15,14 @@ package struct ConnectionID: Hashable, Sendable, BitwiseCopyable {
 
 /// Who sent a batch: the connection and what can be written to it.
 package struct Peer: Equatable, Sendable {
-    /// The two shapes that a Bayeux transport has.
+    /// The shapes that a transport has.
     package enum Kind: Sendable {
         /// A WebSocket: any number of frames in either direction.
         case socket
         /// One HTTP request: one answer, complete when every message of the batch is answered.
         case exchange
+        /// An event stream: messages go out, nothing comes in.
+        case stream
     }
     package let connection: ConnectionID
     package let kind: Kind

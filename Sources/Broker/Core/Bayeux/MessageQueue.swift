@@ -1,32 +1,82 @@
 /// Messages that wait for a session which has no connection to write to; bounded in number and bytes.
+///
+/// What has to make room leaves a gap behind, one for each channel, which the client is told of.
 struct MessageQueue {
     private var messages: [Publication] = []
     private var first = 0
     private(set) var byteCount = 0
-    /// How many messages had to make room for newer ones.
-    private(set) var droppedCount = 0
+    private var gaps: [ChannelName: Gap] = [:]
 
     var isEmpty: Bool { first == messages.count }
     var count: Int { messages.count - first }
+    /// Channels on which messages had to make room.
+    var gapCount: Int { gaps.count }
 
     /// Appends a message; the oldest ones are dropped while a bound is exceeded, the new one never.
     mutating func append(_ publication: Publication, within limits: Limits) {
         messages.append(publication)
         byteCount += publication.json.count
+        dropOldest(within: limits)
+    }
+
+    /// Puts messages that were taken before in front of those that came meanwhile.
+    mutating func prepend(_ earlier: some Collection<Publication>, within limits: Limits) {
+        messages.replaceSubrange(..<first, with: earlier)
+        first = 0
+        byteCount = messages.reduce(0) { $0 + $1.json.count }
+        dropOldest(within: limits)
+    }
+
+    /// Removes all messages, in order; before them, what tells of gaps.
+    mutating func takeAll(epoch: String) -> [Publication] {
+        let lost = gaps.sorted { $0.key.text < $1.key.text }.map { Publication($0.value, on: $0.key, epoch: epoch) }
+        defer { self = MessageQueue() }
+        return lost + messages[first...]
+    }
+
+    private mutating func dropOldest(within limits: Limits) {
         while count > 1, count > limits.queuedMessages || byteCount > limits.queuedBytes {
-            byteCount -= messages[first].json.count
+            let dropped = messages[first]
+            byteCount -= dropped.json.count
+            gaps[dropped.channel, default: Gap()].add(dropped.sequence)
             first += 1
-            droppedCount += 1
         }
         if first > messages.count / 2 {
             messages.removeFirst(first)
             first = 0
         }
     }
+}
 
-    /// Removes all messages, in order.
-    mutating func takeAll() -> ArraySlice<Publication> {
-        defer { self = MessageQueue() }
-        return messages[first...]
+/// Messages of one channel that a session did not get.
+package struct Gap: Equatable, Sendable {
+    /// The first and the last one's sequence numbers, as far as they were stored.
+    package private(set) var sequences: ClosedRange<UInt64>?
+    /// How many they were; none when only the range is known.
+    package private(set) var count: Int?
+
+    /// No message yet.
+    init() {
+        count = 0
+    }
+
+    /// All that there were with these sequence numbers.
+    package init(sequences: ClosedRange<UInt64>?) {
+        self.sequences = sequences
+    }
+
+    mutating func add(_ sequence: UInt64?) {
+        count? += 1
+        if let sequence { sequences = Self.hull(sequences, sequence...sequence) }
+    }
+
+    /// One gap that covers both.
+    func joined(with other: Gap) -> Gap {
+        Gap(sequences: other.sequences.map { Self.hull(sequences, $0) } ?? sequences)
+    }
+
+    private static func hull(_ first: ClosedRange<UInt64>?, _ second: ClosedRange<UInt64>) -> ClosedRange<UInt64> {
+        guard let first else { return second }
+        return min(first.lowerBound, second.lowerBound)...max(first.upperBound, second.upperBound)
     }
 }

@@ -7,13 +7,13 @@ package struct Outbox: ~Copyable {
         /// Write a reply, the JSON object at these places of `bytes` (an empty range: the answer to an empty batch).
         /// Replies to one connection that follow each other make one array.
         case reply(ConnectionID, Range<Int>)
-        /// Write a publication to the WebSockets of one event loop, those at these places of `slots`.
+        /// Write a publication to the WebSockets and event streams of one event loop, those at these places of `slots`.
         case deliver(Publication, loop: UInt32, slots: Range<Int>)
         /// Write a publication to one connection.
         case push(Publication, ConnectionID)
         /// Every message of the request is answered: send the response.
         case finish(ConnectionID)
-        /// Close the WebSocket, normally, behind what was written.
+        /// Close the WebSocket or event stream, normally, behind what was written.
         case close(ConnectionID)
         /// Nothing will come for this connection any more: its slot is free.
         case release(ConnectionID)
@@ -21,6 +21,12 @@ package struct Outbox: ~Copyable {
         case receipt(ConnectionID, Result<PublishReceipt, BayeuxError>)
         /// The answer to a request for a channel's retained message.
         case retained(ConnectionID, Result<StoredPublication?, BayeuxError>)
+        /// The answer to a request for a channel's history, as it would be delivered.
+        case history(ConnectionID, Result<[Publication], BayeuxError>)
+        /// The event stream begins: messages follow.
+        case open(ConnectionID)
+        /// There will be no event stream.
+        case refuse(ConnectionID, BayeuxError)
         /// Hand this to the store.
         case store(StoreOperation)
     }

@@ -16,13 +16,29 @@ final class Session {
     var hasConnected = false
     /// Whether the store knows the session; it learns of it with the first subscription.
     var isStored = false
+    /// What the client has not acknowledged, if it uses CometD's acknowledgement extension.
+    var acknowledgements: Acknowledgements?
+    var recentIDs = RecentIDs()
+    /// What its handshake asked for of the past.
+    var replayPoints = ReplayPoints()
+    /// Whether it is only there for one connection, and ends with it.
+    let isEphemeral: Bool
     /// The earliest deadline of this session that is in the router's queue of deadlines.
     var scheduledDeadline = UInt64.max
 
-    init(clientID: String, handle: SubscriptionTable.Subscriber, expiresAt: UInt64) {
+    init(clientID: String, handle: SubscriptionTable.Subscriber, expiresAt: UInt64, isEphemeral: Bool) {
         self.clientID = clientID
         self.handle = handle
+        self.isEphemeral = isEphemeral
         self.expiresAt = expiresAt
+    }
+
+    /// Whether this is the session's client id. No copy is made of one that was written plainly.
+    func isNamed(by slice: JSONSlice, in text: RawSpan) -> Bool {
+        guard slice.kind == .string else { return slice.string(in: text) == clientID }
+        return text.extracting(slice.range.dropFirst().dropLast()).withUnsafeBytes {
+            clientID.utf8.elementsEqual($0)
+        }
     }
 
     /// What comes first: the end of the held connect or of the session.

@@ -1,14 +1,15 @@
 /// How a session is reached (Bayeux 1.0 `/meta/connect`), a pure value: no clock, no buffer, no socket.
 ///
 /// A session has at most one connect under way. Over a WebSocket the socket is bound to the session by its connect:
-/// messages go out at once and the connect is held as a sign of life. Over HTTP messages go out with the answer to the
-/// held connect. A second connect has the first answered at once, so that none is ever left without an answer.
+/// messages go out at once and the connect is held as a sign of life. Over HTTP, and wherever the client acknowledges,
+/// messages go out with the answer to the held connect. A second connect has the first answered at once, so that none
+/// is ever left without an answer.
 package enum SessionLink: ~Copyable {
     /// Nothing to write to: messages wait in the session's queue.
     case away
-    /// An HTTP request with a connect is held.
+    /// A connect is held whose answer carries messages.
     case polling(HeldConnect)
-    /// A WebSocket is bound, no connect is held.
+    /// A WebSocket or an event stream is bound, no connect is held.
     case attached(ConnectionID)
     /// A WebSocket is bound and its connect is held.
     case holding(HeldConnect)
@@ -42,12 +43,11 @@ package enum SessionLink: ~Copyable {
             socket = older.peer.connection
             action.answerOlder = older
         }
-        switch connect.peer.kind {
-        case .exchange:
+        if connect.isPoll {
             action.detach = socket
             action.answer = mustAnswer
             self = mustAnswer ? .away : .polling(connect)
-        case .socket:
+        } else {
             let connection = connect.peer.connection
             if socket != connection {
                 action.detach = socket
@@ -59,7 +59,15 @@ package enum SessionLink: ~Copyable {
         return action
     }
 
-    /// A message was queued: the connect that can carry it now, if one is held over HTTP.
+    /// An event stream was opened for the session: messages go there from now on. The older connect that has to be
+    /// answered, and what was bound until now.
+    package mutating func attach(_ stream: ConnectionID) -> (held: HeldConnect?, detached: ConnectionID?) {
+        let (held, bound) = release()
+        self = .attached(stream)
+        return (held, bound)
+    }
+
+    /// A message was queued: the connect that can carry it now, if one is held.
     package mutating func takePoll() -> HeldConnect? {
         switch consume self {
         case .away:
@@ -157,14 +165,20 @@ package enum SessionLink: ~Copyable {
 package struct HeldConnect: Equatable, Sendable {
     /// Where the answer goes.
     package let peer: Peer
+    /// Whether messages for the session travel with the answer; else they go out at once.
+    package let isPoll: Bool
     /// The answer as far as it is known: a JSON object without its end.
     package let reply: [UInt8]
+    /// What its `ext` says.
+    package let extensions: ReplyExtension
     /// When it is answered whatever happens (ns, monotonic).
     package let deadline: UInt64
 
     /// A connect to hold until `deadline`.
-    package init(peer: Peer, reply: [UInt8], deadline: UInt64) {
+    package init(peer: Peer, isPoll: Bool, reply: [UInt8], extensions: ReplyExtension = .init(), deadline: UInt64) {
         self.peer = peer
+        self.isPoll = isPoll
+        self.extensions = extensions
         self.reply = reply
         self.deadline = deadline
     }

@@ -14,6 +14,8 @@ package struct Limits: Sendable, Equatable {
     package var queuedMessages = 1_000
     /// Bytes that wait for a session that has no connection.
     package var queuedBytes = 1 << 20
+    /// What a subscriber is given of the past at once.
+    package var backlog = BacklogLimits()
     /// Operations under way in the store; what comes beyond it is refused.
     package var pendingStoreOperations = 65_536
 

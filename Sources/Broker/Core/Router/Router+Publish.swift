@@ -18,24 +18,71 @@ extension Router {
         }
         if channel.isService { return reply(to: request, text: text, nil, into: &outbox) }
 
+        let sender = sender(of: request, text: text)
+        if let sender, sender.session.recentIDs.contains(sender.id) {
+            return acknowledgeRepeated(request, from: sender, text: text, into: &outbox)
+        }
+        if let sender { sender.session.recentIDs.insert(sender.id) }
         let options = PublishOptions(ext: request.envelope.ext, text: text)
-        if options.retain {
-            let draft = PublicationDraft(channel: channel, data: data, text: text, options: options, now: now)
-            let publisher = Publisher.bayeux(request.peer, head: Self.replyHead(of: request, text: text))
-            return store(draft, from: publisher, into: &outbox)
+        let policy = policies.isEmpty ? ChannelPolicy() : policies.policy(for: channel)
+        let excluded = options.noEcho ? session(of: request, text: text).success?.handle : nil
+        if options.retain || policy.isStored {
+            let draft = PublicationDraft(
+                channel: channel, data: data, text: text, options: options, policy: policy, now: now)
+            let publisher = BayeuxPublisher(request, text: text, sender: sender, excluded: excluded)
+            return store(draft, from: .bayeux(publisher), into: &outbox)
         }
         if mustQueueBehindStore(request.peer.connection) {
-            let publisher = Publisher.bayeux(request.peer, head: Self.replyHead(of: request, text: text))
-            guard !storeIsBusy else { return refuse(publisher, .publishFailed(channel.text), into: &outbox) }
-            let publication = Publication(channel: channel, data: text.extracting(data.range))
-            submit(.pass(publisher, publication), for: request.peer.connection, to: &outbox) { .pass($0) }
-            return
+            let publication = Publication(
+                channel: channel, data: text.extracting(data.range), isBinary: options.isBinary)
+            let publisher = BayeuxPublisher(request, text: text, sender: sender, excluded: excluded)
+            return pass(publication, from: publisher, into: &outbox)
         }
         reply(to: request, text: text, nil, into: &outbox)
-        match(channel)
+        match(channel, excluding: excluded)
         // What nobody gets is not even put together.
         if matched.isEmpty { return }
-        send(Publication(channel: channel, data: text.extracting(data.range)), into: &outbox)
+        let publication = Publication(channel: channel, data: text.extracting(data.range), isBinary: options.isBinary)
+        send(publication, into: &outbox)
+    }
+
+    /// The session and the id that a publication names, if there are such ones.
+    private func sender(of request: Request, text: RawSpan) -> BayeuxPublisher.Sender? {
+        let (clientID, id) = (request.envelope.clientId, request.envelope.id)
+        guard clientID.isString, id.isTruthy(in: text) else { return nil }
+        let bound = bindings[request.peer.connection].flatMap { sessions[Int($0)] }
+        let session: Session?
+        if let bound, bound.isNamed(by: clientID, in: text) {
+            session = bound
+        } else {
+            session = self.session(of: request, text: text).success
+        }
+        return session.map { .init(session: $0, id: RecentIDs.ID(text.extracting(id.range))) }
+    }
+
+    /// A publication that is not stored waits for the store, because its connection's earlier ones do.
+    private mutating func pass(
+        _ publication: Publication?, from publisher: BayeuxPublisher, into outbox: inout Outbox
+    ) {
+        guard !storeIsBusy else {
+            return refuse(.bayeux(publisher), .publishFailed(publication?.channel.text ?? ""), into: &outbox)
+        }
+        submit(.pass(publisher, publication), for: publisher.peer.connection, to: &outbox) { .pass($0) }
+    }
+
+    /// The client has sent this very publication before and missed the acknowledgement. It gets it once more, but not
+    /// before the first one is decided, which may still be in the store.
+    private mutating func acknowledgeRepeated(
+        _ request: Request, from sender: BayeuxPublisher.Sender, text: RawSpan, into outbox: inout Outbox
+    ) {
+        if pending.isEmpty { return reply(to: request, text: text, nil, into: &outbox) }
+        pass(nil, from: BayeuxPublisher(request, text: text, sender: sender, excluded: nil), into: &outbox)
+    }
+
+    /// The first one of a repeated publication is decided.
+    mutating func finishRepeated(_ publisher: BayeuxPublisher, into outbox: inout Outbox) {
+        let wasTaken = publisher.sender.map { $0.session.recentIDs.contains($0.id) } ?? true
+        reply(to: publisher.peer, head: publisher.replyHead, wasTaken ? nil : .publishFailed(""), into: &outbox)
     }
 
     /// A publication over plain HTTP. `data` is one JSON value, already validated; the answer is a `receipt`.
@@ -47,9 +94,11 @@ extension Router {
             return outbox.append(.receipt(connection, .failure(.forbidden(channel.text))))
         }
         let publisher = Publisher.http(connection, id: ClientID.make(using: &generator))
-        if options.retain {
+        let policy = policies.policy(for: channel)
+        if options.retain || policy.isStored {
             let whole = JSONSlice(kind: .object, offset: 0, count: UInt32(data.byteCount))
-            let draft = PublicationDraft(channel: channel, data: whole, text: data, options: options, now: now)
+            let draft = PublicationDraft(
+                channel: channel, data: whole, text: data, options: options, policy: policy, now: now)
             return store(draft, from: publisher, into: &outbox)
         }
         finish(publisher, Publication(channel: channel, data: data), sequence: nil, into: &outbox)
@@ -64,6 +113,20 @@ extension Router {
         }
         submit(.readRetained(connection), for: connection, to: &outbox) {
             .readRetained($0, channel, wall: now.wall)
+        }
+    }
+
+    /// Asks for a part of a channel's history; the answer is a `history`.
+    package mutating func readHistory(
+        of channel: ChannelName, _ range: HistoryRange, for connection: ConnectionID, now: Moment,
+        into outbox: inout Outbox
+    ) {
+        guard !storeIsBusy else {
+            return outbox.append(.history(connection, .failure(.tooMany("operations"))))
+        }
+        let limit = min(max(range.limit, 0), limits.backlog.messages)
+        submit(.readHistory(connection), for: connection, to: &outbox) {
+            .readHistory($0, channel, after: range.after, limit: limit, wall: now.wall)
         }
     }
 
@@ -94,7 +157,8 @@ extension Router {
     mutating func finish(
         _ publisher: Publisher, _ draft: PublicationDraft, sequence: UInt64, into outbox: inout Outbox
     ) {
-        let stored = StoredPublication(sequence: sequence, channel: draft.channel, data: draft.data)
+        let stored = StoredPublication(
+            sequence: sequence, channel: draft.channel, data: draft.data, isBinary: draft.isBinary)
         let publication = Publication(stored, epoch: epoch, retained: false)
         finish(publisher, publication, sequence: sequence, into: &outbox)
     }
@@ -103,8 +167,12 @@ extension Router {
     mutating func finish(
         _ publisher: Publisher, _ publication: Publication, sequence: UInt64?, into outbox: inout Outbox
     ) {
-        if case .bayeux(let peer, let head) = publisher { reply(to: peer, head: head, nil, into: &outbox) }
-        match(publication.channel)
+        var excluded: SubscriptionTable.Subscriber?
+        if case .bayeux(let publisher) = publisher {
+            reply(to: publisher.peer, head: publisher.replyHead, nil, into: &outbox)
+            excluded = publisher.excluded
+        }
+        match(publication.channel, excluding: excluded)
         let matchedCount = matched.count
         send(publication, into: &outbox)
         acknowledge(
@@ -122,8 +190,9 @@ extension Router {
     /// The publication was not taken.
     mutating func refuse(_ publisher: Publisher, _ error: BayeuxError, into outbox: inout Outbox) {
         switch publisher {
-        case .bayeux(let peer, let head):
-            reply(to: peer, head: head, error, into: &outbox)
+        case .bayeux(let publisher):
+            if let sender = publisher.sender { sender.session.recentIDs.remove(sender.id) }
+            reply(to: publisher.peer, head: publisher.replyHead, error, into: &outbox)
         case .http(let connection, _):
             guard !closedConnections.contains(connection) else { return }
             outbox.append(.receipt(connection, .failure(error)))
@@ -133,10 +202,11 @@ extension Router {
 
 /// Fan-out.
 extension Router {
-    /// Puts every session with a matching subscription into `matched`, each once.
-    private mutating func match(_ channel: ChannelName) {
+    /// Puts every session with a matching subscription into `matched`, each once, but for one.
+    private mutating func match(_ channel: ChannelName, excluding excluded: SubscriptionTable.Subscriber?) {
         matched.removeAll(keepingCapacity: true)
         table.match(channel, into: &matched)
+        if let excluded { matched.removeAll { $0 == excluded } }
     }
 
     /// Sends a publication to the sessions in `matched`.
@@ -170,17 +240,56 @@ extension Router {
     }
 }
 
+/// Which part of a channel's history is read.
+package struct HistoryRange: Sendable, Equatable {
+    /// The sequence number behind which it begins; 0 for the beginning.
+    package let after: UInt64
+    /// How many publications at most.
+    package let limit: Int
+
+    /// A part of the history.
+    package init(after: UInt64, limit: Int) {
+        self.after = after
+        self.limit = limit
+    }
+}
+
 /// Who is told what became of a publication.
 enum Publisher {
-    case bayeux(Peer, head: [UInt8])
+    case bayeux(BayeuxPublisher)
     case http(ConnectionID, id: String)
 
     var connection: ConnectionID {
         switch self {
-        case .bayeux(let peer, _): peer.connection
+        case .bayeux(let publisher): publisher.peer.connection
         case .http(let connection, _): connection
         }
     }
+}
+
+/// A Bayeux client that waits for its acknowledgement.
+struct BayeuxPublisher {
+    /// By what a repeated publication is known.
+    struct Sender {
+        let session: Session
+        let id: RecentIDs.ID
+    }
+    let peer: Peer
+    let replyHead: [UInt8]
+    let sender: Sender?
+    /// Its own session, if it does not want to hear itself.
+    let excluded: SubscriptionTable.Subscriber?
+
+    init(_ request: Request, text: RawSpan, sender: Sender?, excluded: SubscriptionTable.Subscriber?) {
+        peer = request.peer
+        replyHead = Router.replyHead(of: request, text: text)
+        self.sender = sender
+        self.excluded = excluded
+    }
+}
+
+extension Result {
+    fileprivate var success: Success? { try? get() }
 }
 
 /// What a publisher asks for beyond delivery.
@@ -189,6 +298,10 @@ package struct PublishOptions: Sendable, Equatable {
     package var retain = false
     /// Drop it after this many seconds.
     package var timeToLive: Double?
+    /// Do not deliver it to the session that published it.
+    package var noEcho = false
+    /// The data is CometD's form of binary data, which subscribers are told.
+    package var isBinary = false
 
     /// Nothing beyond delivery.
     package init(retain: Bool = false, timeToLive: Double? = nil) {
@@ -196,23 +309,30 @@ package struct PublishOptions: Sendable, Equatable {
         self.timeToLive = timeToLive
     }
 
-    /// The options in a message's `ext`: `retain` and `ttl` (seconds).
+    /// The options in a message's `ext`: `retain`, `ttl` (seconds), `noEcho` and `binary` (there at all).
     init(ext: JSONSlice, text: RawSpan) {
         guard ext.kind == .object else { return }
         retain = ext.member("retain", in: text).bool == true
         timeToLive = ext.member("ttl", in: text).double(in: text)
+        noEcho = ext.member("noEcho", in: text).bool == true
+        let binary = ext.member("binary", in: text)
+        isBinary = !binary.isAbsent && binary.bool != false
     }
 }
 
 extension PublicationDraft {
-    init(channel: ChannelName, data: JSONSlice, text: RawSpan, options: PublishOptions, now: Moment) {
+    init(
+        channel: ChannelName, data: JSONSlice, text: RawSpan, options: PublishOptions, policy: ChannelPolicy,
+        now: Moment
+    ) {
         var bytes: [UInt8] = []
         bytes.append(data, of: text)
         let isNull = bytes.elementsEqual("null".utf8)
         // Up to a century, so that no number of seconds overflows.
         let lifetime = options.timeToLive.map { Int64(min(max($0, 0), 3.2e9) * 1000) }
         self.init(
-            channel: channel, data: bytes, retention: isNull ? .clear : .replace, publishedAt: now.wall,
-            expiresAt: lifetime.map { now.wall + $0 })
+            channel: channel, data: bytes, isBinary: options.isBinary,
+            retention: options.retain || policy.retain ? isNull ? .clear : .replace : nil,
+            history: policy.history(now: now), publishedAt: now.wall, expiresAt: lifetime.map { now.wall + $0 })
     }
 }

@@ -85,7 +85,7 @@ extension Router {
         outbox.append(.finish(connection))
     }
 
-    private func isOpen(_ connection: ConnectionID) -> Bool {
+    func isOpen(_ connection: ConnectionID) -> Bool {
         closedConnections.isEmpty || !closedConnections.contains(connection)
     }
 

@@ -13,9 +13,14 @@ extension Router {
             advice.interval = limits.timeout.milliseconds
         }
         var clientID: String?
+        var extensions = ReplyExtension()
         if error == nil {
             let id = ClientID.make(using: &generator)
-            _ = addSession(clientID: id, now: now)
+            let session = addSession(clientID: id, now: now)
+            let asked = ExtensionFields(of: request.envelope)
+            if asked.wantsAcknowledgements(in: text) { session.acknowledgements = Acknowledgements() }
+            session.replayPoints = ReplayPoints(ext: request.envelope.ext, text: text, limits: limits)
+            extensions = asked.handshakeReply(now: now, in: text)
             clientID = id
             advice = successAdvice
         }
@@ -25,6 +30,7 @@ extension Router {
             bytes += "],".utf8
             if let clientID { bytes += #""clientId":"\#(clientID)","#.utf8 }
             bytes += #""advice":\#(advice.json),"#.utf8
+            extensions.append(to: &bytes)
         }
     }
 
@@ -70,26 +76,39 @@ extension Router {
         _ request: Request, text: RawSpan, for session: Session, now: Moment, into outbox: inout Outbox
     ) {
         session.expiresAt = now.adding(limits.timeout * 2)
-        if request.peer.kind == .socket { release(request.peer.connection, unlessBoundTo: session, into: &outbox) }
+        let peer = request.peer
+        if peer.kind == .socket { release(peer.connection, unlessBoundTo: session, into: &outbox) }
+        let asked = ExtensionFields(of: request.envelope)
+        if let batch = asked.acknowledgedBatch(in: text), let missing = session.acknowledgements?.receive(batch) {
+            session.queue.prepend(missing, within: limits)
+        }
 
         let timeout = timeout(of: request, text: text)
-        let connect = HeldConnect(
-            peer: request.peer, reply: Self.replyHead(of: request, text: text), deadline: now.adding(timeout))
-        let isPoll = request.peer.kind == .exchange
+        let isPoll = peer.kind == .exchange || session.acknowledgements != nil
         let mustAnswer =
             timeout == .zero || !session.hasConnected
-            || isPoll && (!request.isAlone || !session.queue.isEmpty)
+            || peer.kind == .exchange && !request.isAlone
+            || isPoll && !session.queue.isEmpty
         session.hasConnected = true
+        var extensions = ReplyExtension()
+        // Of a connect that is held the client could not tell the lag.
+        if mustAnswer { asked.addTimesync(now: now, in: text, to: &extensions) }
+        if request.envelope.connectionType.equals("eventsource", in: text), session.acknowledgements == nil {
+            return beat(session, request, text: text, extensions, into: &outbox)
+        }
+        let connect = HeldConnect(
+            peer: peer, isPoll: isPoll, reply: Self.replyHead(of: request, text: text), extensions: extensions,
+            deadline: now.adding(timeout))
 
         let action = session.link.receiveConnect(connect, mustAnswer: mustAnswer)
         if let socket = action.detach { unbind(socket, from: session) }
         if let older = action.answerOlder {
-            unbindExchange(older)
+            unbindPoll(older)
             answerWithoutMessages(older, into: &outbox)
         }
         if let socket = action.attach { bind(socket, to: session) }
-        if isPoll, !action.answer { bindings[request.peer.connection] = session.handle }
-        if !isPoll { pushQueue(of: session, to: request.peer.connection, into: &outbox) }
+        if isPoll, !action.answer { bindings[peer.connection] = session.handle }
+        if !isPoll { pushQueue(of: session, to: peer.connection, into: &outbox) }
         if action.answer { answer(connect, of: session, into: &outbox) }
         schedule(session)
     }
@@ -114,7 +133,11 @@ extension Router {
         case .success(let session):
             let socket = end(session, advice: Advice(reconnect: .none), into: &outbox)
             reply(to: request, text: text, nil, into: &outbox)
-            if let socket { outbox.append(.close(socket)) }
+            if let socket {
+                outbox.append(.close(socket))
+            } else if request.peer.kind == .socket, bindings[request.peer.connection] == nil {
+                outbox.append(.close(request.peer.connection))
+            }
         }
     }
 
@@ -152,44 +175,54 @@ extension Router {
         if let held { answerWithoutMessages(held, into: &outbox) }
     }
 
-    private mutating func bind(_ connection: ConnectionID, to session: Session) {
+    mutating func bind(_ connection: ConnectionID, to session: Session) {
         bindings[connection] = session.handle
         routes[Int(session.handle)] = connection
     }
 
-    private mutating func unbind(_ connection: ConnectionID, from session: Session) {
+    mutating func unbind(_ connection: ConnectionID, from session: Session) {
         bindings[connection] = nil
         routes[Int(session.handle)] = Self.nowhere
     }
 
-    /// A held connect is about to be answered: an HTTP request is no longer the session's.
-    mutating func unbindExchange(_ held: HeldConnect) {
-        if held.peer.kind == .exchange { bindings[held.peer.connection] = nil }
+    /// A held connect is about to be answered: its connection is no longer the session's.
+    mutating func unbindPoll(_ held: HeldConnect) {
+        if held.isPoll { bindings[held.peer.connection] = nil }
     }
 
-    /// Answers a connect; an HTTP one carries what waits for the session behind the reply.
+    /// Answers a connect, with what waits for the session if messages travel with the answer.
     mutating func answer(_ held: HeldConnect, of session: Session, into outbox: inout Outbox) {
-        // The reply may complete the response, so what the response carries comes before it.
-        if held.peer.kind == .exchange { pushQueue(of: session, to: held.peer.connection, into: &outbox) }
-        answerWithoutMessages(held, into: &outbox)
+        guard held.isPoll else { return answerWithoutMessages(held, into: &outbox) }
+        // The reply may complete an HTTP response, so what the response carries comes before it.
+        let messages = pushQueue(of: session, to: held.peer.connection, into: &outbox)
+        let batch = session.acknowledgements?.send(messages)
+        answerWithoutMessages(held, batch: batch, into: &outbox)
     }
 
-    private mutating func answerWithoutMessages(_ held: HeldConnect, into outbox: inout Outbox) {
+    mutating func answerWithoutMessages(
+        _ held: HeldConnect, batch: Int64? = nil, into outbox: inout Outbox
+    ) {
+        var extensions = held.extensions
+        if let batch { extensions.add(#""ack":\#(batch)"#) }
         let advice = successAdvice
         reply(to: held.peer, head: held.reply, nil, into: &outbox) { bytes in
             bytes += #""advice":\#(advice.json),"#.utf8
+            extensions.append(to: &bytes)
         }
     }
 
-    private func pushQueue(of session: Session, to connection: ConnectionID, into outbox: inout Outbox) {
-        guard !session.queue.isEmpty else { return }
-        for publication in session.queue.takeAll() { outbox.append(.push(publication, connection)) }
+    @discardableResult
+    func pushQueue(of session: Session, to connection: ConnectionID, into outbox: inout Outbox) -> [Publication] {
+        guard !session.queue.isEmpty else { return [] }
+        let messages = session.queue.takeAll(epoch: epoch)
+        for publication in messages { outbox.append(.push(publication, connection)) }
+        return messages
     }
 }
 
 /// The table of sessions.
 extension Router {
-    mutating func addSession(clientID: String, now: Moment) -> Session {
+    mutating func addSession(clientID: String, isEphemeral: Bool = false, now: Moment) -> Session {
         let handle: SubscriptionTable.Subscriber
         if let free = freeHandles.popLast() {
             handle = free
@@ -198,7 +231,9 @@ extension Router {
             sessions.append(nil)
             routes.append(Self.nowhere)
         }
-        let session = Session(clientID: clientID, handle: handle, expiresAt: now.adding(limits.timeout * 2))
+        let session = Session(
+            clientID: clientID, handle: handle, expiresAt: isEphemeral ? .max : now.adding(limits.timeout * 2),
+            isEphemeral: isEphemeral)
         sessions[Int(handle)] = session
         handles[clientID] = handle
         schedule(session)
@@ -228,11 +263,11 @@ extension Router {
     }
 
     /// Ends a session; its held connect is answered with `advice`. Returns the socket that was bound to it.
-    private mutating func end(_ session: Session, advice: Advice, into outbox: inout Outbox) -> ConnectionID? {
+    mutating func end(_ session: Session, advice: Advice, into outbox: inout Outbox) -> ConnectionID? {
         let (held, socket) = session.link.release()
         if let socket { unbind(socket, from: session) }
         if let held {
-            unbindExchange(held)
+            unbindPoll(held)
             reply(to: held.peer, head: held.reply, nil, into: &outbox) { bytes in
                 bytes += #""advice":\#(advice.json),"#.utf8
             }

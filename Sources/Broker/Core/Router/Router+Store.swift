@@ -18,20 +18,30 @@ extension Router {
             finish(publisher, draft, sequence: sequence, into: &outbox)
         case (.publish(let publisher, let draft), .failed):
             refuse(publisher, .publishFailed(draft.channel.text), into: &outbox)
-        case (.pass(let publisher, let publication), _):
-            finish(publisher, publication, sequence: nil, into: &outbox)
-        case (.subscribe(let change), .retained(_, let publications)):
-            finish(change, retained: publications, into: &outbox)
+        case (.pass(let publisher, let publication?), _):
+            finish(.bayeux(publisher), publication, sequence: nil, into: &outbox)
+        case (.pass(let publisher, nil), _):
+            finishRepeated(publisher, into: &outbox)
+        case (.subscribe(let change), .backlog(_, let backlog)):
+            finish(change, backlog, into: &outbox)
         case (.unsubscribe(let change), .done):
             finishRemoval(change, into: &outbox)
+        case (.subscribe(let change), .failed) where change.peer.kind == .stream:
+            refuse(change, into: &outbox)
         case (.subscribe(let change), .failed), (.unsubscribe(let change), .failed):
             reply(to: change.peer, head: change.replyHead, .storeFailed(), into: &outbox)
-        case (.readRetained(let connection), .retained(_, let publications)):
-            guard !closedConnections.contains(connection) else { return }
-            outbox.append(.retained(connection, .success(publications.first)))
+        case (.readRetained(let connection), .backlog(_, let backlog)):
+            guard isOpen(connection) else { return }
+            outbox.append(.retained(connection, .success(backlog.entries.first?.publication)))
         case (.readRetained(let connection), .failed):
-            guard !closedConnections.contains(connection) else { return }
+            guard isOpen(connection) else { return }
             outbox.append(.retained(connection, .failure(.storeFailed())))
+        case (.readHistory(let connection), .backlog(_, let backlog)):
+            guard isOpen(connection) else { return }
+            outbox.append(.history(connection, .success(publications(of: backlog))))
+        case (.readHistory(let connection), .failed):
+            guard isOpen(connection) else { return }
+            outbox.append(.history(connection, .failure(.storeFailed())))
         case (.endSession, _):
             break
         default:
@@ -73,19 +83,21 @@ extension Router {
 /// What the router does when the store is through with an operation.
 enum PendingOperation {
     case publish(Publisher, PublicationDraft)
-    /// A publication that is not stored, behind others that are.
-    case pass(Publisher, Publication)
+    /// A publication that is not stored, behind others that are; without one, only its publisher is told.
+    case pass(BayeuxPublisher, Publication?)
     case subscribe(SubscriptionChange)
     case unsubscribe(SubscriptionChange)
     case endSession
     case readRetained(ConnectionID)
+    case readHistory(ConnectionID)
 
     /// The connection that waits for it.
     var connection: ConnectionID? {
         switch self {
-        case .publish(let publisher, _), .pass(let publisher, _): publisher.connection
+        case .publish(let publisher, _): publisher.connection
+        case .pass(let publisher, _): publisher.peer.connection
         case .subscribe(let change), .unsubscribe(let change): change.peer.connection
-        case .readRetained(let connection): connection
+        case .readRetained(let connection), .readHistory(let connection): connection
         case .endSession: nil
         }
     }

@@ -14,8 +14,11 @@ extension Router {
             change.claimedCount = Self.newCount(of: change.patterns, in: session)
             session.claimedCount += change.claimedCount
             session.isStored = true
+            let points = ReplayPoints(ext: request.envelope.ext, text: text, limits: router.limits)
+            let items = change.patterns.map { SubscriptionItem($0, replay: points[$0] ?? session.replayPoints[$0]) }
+            let backlog = router.limits.backlog
             router.submit(.subscribe(change), for: request.peer.connection, to: &outbox) {
-                .subscribe($0, clientID: session.clientID, patterns: change.patterns, wall: now.wall)
+                .subscribe($0, clientID: session.clientID, items, backlog, wall: now.wall)
             }
         }
     }
@@ -118,15 +121,21 @@ extension Router {
     }
 
     /// The store has the subscriptions.
-    mutating func finish(
-        _ change: SubscriptionChange, retained: [StoredPublication], into outbox: inout Outbox
-    ) {
+    mutating func finish(_ change: SubscriptionChange, _ backlog: Backlog, into outbox: inout Outbox) {
         guard let session = session(for: change, into: &outbox) else { return }
         for pattern in change.patterns { addSubscription(to: pattern, of: session) }
-        reply(to: change.peer, head: change.replyHead, change.error, into: &outbox)
-        for stored in retained {
-            deliver(Publication(stored, epoch: epoch, retained: true), to: session, into: &outbox)
+        if change.peer.kind == .stream {
+            attach(change.peer.connection, to: session, into: &outbox)
+        } else {
+            reply(to: change.peer, head: change.replyHead, change.error, into: &outbox)
         }
+        for publication in publications(of: backlog) { deliver(publication, to: session, into: &outbox) }
+    }
+
+    /// A backlog as it is delivered: what is missing first.
+    func publications(of backlog: Backlog) -> [Publication] {
+        backlog.losses.map { Publication($0.gap, on: $0.channel, epoch: epoch) }
+            + backlog.entries.map { Publication($0.publication, epoch: epoch, retained: $0.isRetained) }
     }
 
     /// The store has forgotten the subscriptions.

@@ -11,9 +11,12 @@
 /// - Messages for a session without a connection wait in its queue and go out before anything newer.
 package struct Router: ~Copyable {
     /// The transports that this broker offers, as they stand in the reply to a handshake.
-    package static let connectionTypes = ["long-polling", "websocket"]
+    package static let connectionTypes = [
+        "long-polling", "cross-origin-long-polling", "callback-polling", "websocket", "eventsource",
+    ]
 
     let limits: Limits
+    let policies: ChannelPolicies
     let epoch: String
     let loopCount: UInt32
     var generator: any RandomNumberGenerator
@@ -48,10 +51,12 @@ package struct Router: ~Copyable {
 
     /// A router for `loopCount` event loops that goes on where `state` left off.
     package init(
-        limits: Limits, state: StoredState, loopCount: UInt32, generator: some RandomNumberGenerator, now: Moment
+        limits: Limits, policies: ChannelPolicies = .init(), state: StoredState, loopCount: UInt32,
+        generator: some RandomNumberGenerator, now: Moment
     ) {
         var generator = generator
         self.limits = limits
+        self.policies = policies
         self.epoch = state.epoch
         self.loopCount = loopCount
         self.table = SubscriptionTable(seed: generator.next())
@@ -77,6 +82,7 @@ package struct Router: ~Copyable {
             switch peer.kind {
             case .exchange: finish(peer.connection, into: &outbox)
             case .socket: outbox.reply(to: peer.connection) { _ in }
+            case .stream: break
             }
             return
         }
@@ -109,10 +115,9 @@ package struct Router: ~Copyable {
     /// A connection is gone, or an HTTP client has given up its request. The session stays until it expires.
     package mutating func close(_ connection: ConnectionID, into outbox: inout Outbox) {
         exchanges[connection] = nil
-        if let handle = bindings.removeValue(forKey: connection), let session = sessions[Int(handle)],
-            session.link.receiveClose(of: connection)
-        {
-            routes[Int(handle)] = Self.nowhere
+        if let handle = bindings.removeValue(forKey: connection), let session = sessions[Int(handle)] {
+            if session.link.receiveClose(of: connection) { routes[Int(handle)] = Self.nowhere }
+            if session.isEphemeral { _ = end(session, advice: Advice(reconnect: .none), into: &outbox) }
         }
         if pendingCounts[connection] == nil {
             outbox.append(.release(connection))
@@ -126,7 +131,7 @@ package struct Router: ~Copyable {
         guard !readyPolls.isEmpty else { return }
         for handle in readyPolls {
             guard let session = sessions[Int(handle)], let held = session.link.takePoll() else { continue }
-            unbindExchange(held)
+            unbindPoll(held)
             answer(held, of: session, into: &outbox)
         }
         readyPolls.removeAll(keepingCapacity: true)
@@ -145,7 +150,7 @@ package struct Router: ~Copyable {
                 continue
             }
             if let held = session.link.advance(to: now.monotonic) {
-                unbindExchange(held)
+                unbindPoll(held)
                 answer(held, of: session, into: &outbox)
             }
             schedule(session)
@@ -156,7 +161,7 @@ package struct Router: ~Copyable {
     package mutating func shutDown(into outbox: inout Outbox) {
         for case let session? in sessions {
             guard let held = session.link.takePoll() else { continue }
-            unbindExchange(held)
+            unbindPoll(held)
             answer(held, of: session, into: &outbox)
         }
     }

@@ -30,22 +30,26 @@ package typealias StoreTicket = UInt64
 package enum StoreOperation: Sendable {
     /// Gives a publication the next sequence number and keeps it as its retention says.
     case publish(StoreTicket, PublicationDraft)
-    /// Adds subscriptions to a session (and the session, if it is new), then reads the retained messages that match.
-    case subscribe(StoreTicket, clientID: String, patterns: [ChannelPattern], wall: Int64)
+    /// Adds subscriptions to a session (and the session, if it is new), then reads what of the past is wanted. Without a
+    /// client id only the latter.
+    case subscribe(StoreTicket, clientID: String?, [SubscriptionItem], BacklogLimits, wall: Int64)
     /// Removes subscriptions of a session; those that it does not have are passed over.
     case unsubscribe(StoreTicket, clientID: String, patterns: [ChannelPattern])
     /// Forgets a session and its subscriptions.
     case endSession(StoreTicket, clientID: String)
     /// Reads the retained message of a channel.
     case readRetained(StoreTicket, ChannelName, wall: Int64)
+    /// Reads at most `limit` publications of a channel's history, the oldest behind `after`.
+    case readHistory(StoreTicket, ChannelName, after: UInt64, limit: Int, wall: Int64)
     /// Changes nothing: its outcome comes after those of all that was submitted before it.
     case pass(StoreTicket)
 
     /// The operation's ticket.
     package var ticket: StoreTicket {
         switch self {
-        case .publish(let ticket, _), .subscribe(let ticket, _, _, _), .unsubscribe(let ticket, _, _),
-            .endSession(let ticket, _), .readRetained(let ticket, _, _), .pass(let ticket):
+        case .publish(let ticket, _), .subscribe(let ticket, _, _, _, _), .unsubscribe(let ticket, _, _),
+            .endSession(let ticket, _), .readRetained(let ticket, _, _), .readHistory(let ticket, _, _, _, _),
+            .pass(let ticket):
             ticket
         }
     }
@@ -55,8 +59,8 @@ package enum StoreOperation: Sendable {
 package enum StoreOutcome: Sendable, Equatable {
     /// The publication has this sequence number.
     case published(StoreTicket, sequence: UInt64)
-    /// The retained messages asked for, in order of sequence numbers.
-    case retained(StoreTicket, [StoredPublication])
+    /// What a subscriber, or a reader of retained messages or history, gets.
+    case backlog(StoreTicket, Backlog)
     /// Done, with nothing to tell.
     case done(StoreTicket)
     /// Not done, and without effect.
@@ -65,7 +69,7 @@ package enum StoreOutcome: Sendable, Equatable {
     /// The ticket of the operation that this is the outcome of.
     package var ticket: StoreTicket {
         switch self {
-        case .published(let ticket, _), .retained(let ticket, _), .done(let ticket), .failed(let ticket, _): ticket
+        case .published(let ticket, _), .backlog(let ticket, _), .done(let ticket), .failed(let ticket, _): ticket
         }
     }
 }
@@ -79,19 +83,35 @@ package struct PublicationDraft: Sendable, Equatable {
         /// The channel's retained message is forgotten (a retained publication of `null`).
         case clear
     }
+
+    /// How long it can be read again.
+    package struct History: Sendable, Equatable {
+        /// The channel keeps this many.
+        package let count: Int
+        /// And none of them beyond this time, in milliseconds since 1970.
+        package let until: Int64
+    }
     package let channel: ChannelName
     /// The published value, valid JSON.
     package let data: [UInt8]
-    package let retention: Retention
+    /// Whether it is CometD's form of binary data.
+    package let isBinary: Bool
+    package let retention: Retention?
+    package let history: History?
     /// When it was published and when it is to be dropped, in milliseconds since 1970.
     package let publishedAt: Int64
     package let expiresAt: Int64?
 
     /// A publication for the store.
-    package init(channel: ChannelName, data: [UInt8], retention: Retention, publishedAt: Int64, expiresAt: Int64?) {
+    package init(
+        channel: ChannelName, data: [UInt8], isBinary: Bool = false, retention: Retention?, history: History? = nil,
+        publishedAt: Int64, expiresAt: Int64?
+    ) {
         self.channel = channel
         self.data = data
+        self.isBinary = isBinary
         self.retention = retention
+        self.history = history
         self.publishedAt = publishedAt
         self.expiresAt = expiresAt
     }
@@ -103,12 +123,15 @@ package struct StoredPublication: Sendable, Equatable {
     package let channel: ChannelName
     /// The published value, valid JSON.
     package let data: [UInt8]
+    /// Whether it is CometD's form of binary data.
+    package let isBinary: Bool
 
     /// A publication read from the log.
-    package init(sequence: UInt64, channel: ChannelName, data: [UInt8]) {
+    package init(sequence: UInt64, channel: ChannelName, data: [UInt8], isBinary: Bool = false) {
         self.sequence = sequence
         self.channel = channel
         self.data = data
+        self.isBinary = isBinary
     }
 }
 

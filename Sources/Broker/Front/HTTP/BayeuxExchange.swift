@@ -5,11 +5,14 @@ import NIOHTTP1
 /// One HTTP request that the router answers: gathers what it is given until it is complete.
 final class BayeuxExchange {
     private weak var handler: HTTPHandler?
+    /// The function that the answer calls, when it is a script.
+    private let callback: JSONPCallback?
     private var replies: [UInt8] = []
     private var messages: [UInt8] = []
 
-    init(handler: HTTPHandler) {
+    init(handler: HTTPHandler, callback: JSONPCallback? = nil) {
         self.handler = handler
+        self.callback = callback
     }
 
     /// Replies to messages of the request: JSON objects separated by commas.
@@ -26,11 +29,12 @@ final class BayeuxExchange {
 
     /// Every message of the batch is answered: replies first, then messages.
     func finish() {
-        var body = ByteBuffer(bytes: [UInt8(ascii: "[")])
-        body.writeBytes(replies)
-        body.writeBytes(messages)
-        body.writeBytes([UInt8(ascii: "]")])
-        handler?.finishExchange(.json(.ok, body))
+        let json = [UInt8(ascii: "[")] + replies + messages + [UInt8(ascii: "]")]
+        if let callback {
+            handler?.finishExchange(.script(ByteBuffer(bytes: callback.script(calling: json))))
+        } else {
+            handler?.finishExchange(.json(.ok, ByteBuffer(bytes: json)))
+        }
     }
 
     /// A publication over HTTP was taken or refused.
@@ -48,6 +52,22 @@ final class BayeuxExchange {
         }
     }
 
+    /// A part of a channel's history was read.
+    func finish(_ result: Result<[Publication], BayeuxError>) {
+        switch result {
+        case .failure(let error):
+            handler?.finishExchange(.problem(error.status, error.wire))
+        case .success(let publications):
+            var body = ByteBuffer(string: "[")
+            for (index, publication) in publications.enumerated() {
+                if index > 0 { body.writeStaticString(",\n") }
+                body.writeBytes(publication.json)
+            }
+            body.writeStaticString("]\n")
+            handler?.finishExchange(.json(.ok, body))
+        }
+    }
+
     /// The retained message of a channel was looked up.
     func finish(_ result: Result<StoredPublication?, BayeuxError>) {
         switch result {
@@ -58,6 +78,7 @@ final class BayeuxExchange {
         case .success(let stored?):
             var response = HTTPResponse.json(.ok, ByteBuffer(bytes: stored.data + [UInt8(ascii: "\n")]))
             response.headers.add(name: "Fanfare-Seq", value: "\(stored.sequence)")
+            response.headers.add(name: "Access-Control-Expose-Headers", value: "Fanfare-Seq")
             handler?.finishExchange(response)
         }
     }

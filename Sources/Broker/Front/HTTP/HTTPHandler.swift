@@ -21,6 +21,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         case upgrading(RequestHead)
         /// The answer is being made.
         case answering(HTTPRequestHead)
+        /// The response is an event stream.
+        case streaming(EventStream)
         /// The last response is written: what still comes is passed over until the client ends its side.
         case ending
     }
@@ -94,7 +96,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         case (.body(let part), .ending):
             passedOverBytes += part.readableBytes
             if passedOverBytes > services.configuration.messageBytes { context.close(promise: nil) }
-        case (_, .ending), (_, .idle), (_, .answering), (.head, .receiving), (_, .upgrading):
+        case (_, .ending), (_, .idle), (_, .answering), (.head, .receiving), (_, .upgrading), (_, .streaming):
             break
         }
     }
@@ -166,6 +168,30 @@ extension HTTPHandler {
         respond(response)
     }
 
+    /// The router has opened `stream`: the connection carries nothing else from now on, as bytes that go straight out.
+    func begin(_ stream: EventStream, _ headers: HTTPHeaders) -> Outbound? {
+        guard let context, case .answering(let request) = phase else { return nil }
+        phase = .streaming(stream)
+        for helper in helpers { context.pipeline.syncOperations.removeHandler(helper, promise: nil) }
+        var headers = headers
+        services.addOriginHeaders(to: &headers, for: request.headers)
+        let outbound = Outbound(context: context, isDirect: true)
+        var head = ByteBuffer(string: "HTTP/1.1 200 OK\r\n")
+        for (name, value) in headers { head.writeString("\(name): \(value)\r\n") }
+        head.writeString("\r\n")
+        outbound.write(head)
+        return outbound
+    }
+
+    /// The event stream is over: our side ends behind what was written.
+    func end(_ outbound: Outbound) {
+        guard case .streaming = phase else { return }
+        phase = .ending
+        deadline = SystemClock.now.adding(services.configuration.closeTimeout)
+        outbound.endOutput()
+        abandon()
+    }
+
     /// Sends a response to the current request.
     private func respond(_ response: HTTPResponse) {
         guard let context, case .answering(let request) = phase else { return }
@@ -197,11 +223,14 @@ extension HTTPHandler {
     /// Refuses a request that is not complete, and ends the connection.
     private func refuse(_ status: HTTPResponseStatus, _ detail: String) {
         guard let context else { return }
-        phase = .ending
         let response = HTTPResponse.problem(status, detail)
         var head = HTTPResponseHead(version: .http1_1, status: status, headers: response.headers)
         head.headers.replaceOrAdd(name: "Content-Length", value: "\(response.body.readableBytes)")
         head.headers.replaceOrAdd(name: "Connection", value: "close")
+        if case .receiving(let request, _) = phase {
+            services.addOriginHeaders(to: &head.headers, for: request.headers)
+        }
+        phase = .ending
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(.byteBuffer(response.body))), promise: nil)
         finish(keepAlive: false)
@@ -216,17 +245,22 @@ extension HTTPHandler {
 
 extension HTTPHandler: GuardedConnection {
     func keepDeadlines(now: UInt64) {
+        if case .streaming(let stream) = phase { stream.keepAlive(now: now) }
         guard now >= deadline else { return }
         switch phase {
         case .receiving: refuse(.requestTimeout, "The request took too long")
-        case .idle, .upgrading, .answering, .ending: context?.close(promise: nil)
+        case .idle, .upgrading, .answering, .streaming, .ending: context?.close(promise: nil)
         }
         deadline = SystemClock.now.adding(services.configuration.closeTimeout)
     }
 
     func goAway() {
         // A request under way is answered first, with `Connection: close`.
-        if case .idle = phase { context?.close(promise: nil) }
+        switch phase {
+        case .idle: context?.close(promise: nil)
+        case .streaming(let stream): stream.close()
+        case .receiving, .upgrading, .answering, .ending: break
+        }
     }
 }
 
@@ -236,17 +270,5 @@ extension RequestHead {
         self.init(
             method: head.method.rawValue, target: head.uri, version: "\(head.version)",
             headers: HeaderFields(head.headers.map { ($0.name, $0.value) }))
-    }
-}
-
-extension HTTPServices {
-    /// Lets pages of an allowed origin read the answer (CORS): that very origin, never `*`.
-    func addOriginHeaders(to headers: inout HTTPHeaders, for request: HTTPHeaders) {
-        guard let origin = request.first(name: "Origin"),
-            origins.allows(origin: origin, host: request.first(name: "Host"))
-        else { return }
-        headers.replaceOrAdd(name: "Access-Control-Allow-Origin", value: origin)
-        headers.replaceOrAdd(name: "Access-Control-Allow-Credentials", value: "true")
-        headers.add(name: "Vary", value: "Origin")
     }
 }

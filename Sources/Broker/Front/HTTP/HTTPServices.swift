@@ -1,4 +1,5 @@
 import BrokerCore
+import Driver
 import NIOCore
 import NIOHTTP1
 import WebAssets
@@ -6,10 +7,19 @@ import WebAssets
 /// What the HTTP side of every connection shares.
 struct HTTPServices: Sendable {
     let origins: OriginPolicy
+    /// How messages to WebSocket clients are compressed, if they are: each by itself, so that they all share it.
+    let compression: PermessageDeflate?
     let configuration: BrokerConfiguration
 
     init(configuration: BrokerConfiguration) {
         self.configuration = configuration
+        compression = configuration.compressionBytes.flatMap { minimumBytes in
+            var options = PermessageDeflate.Options()
+            options.minimumBytes = minimumBytes
+            options.noContextTakeover = true
+            options.requestNoContextTakeover = true
+            return try? PermessageDeflate(options)
+        }
         origins = OriginPolicy(
             allowed: configuration.allowedOrigins, allowsLoopback: configuration.isLoopbackOnly)
     }
@@ -27,9 +37,9 @@ struct HTTPResponse: Sendable {
         self.body = body
     }
 
-    /// Plain text, one line.
+    /// Plain text, not to be cached.
     static func text(_ status: HTTPResponseStatus, _ text: String) -> Self {
-        HTTPResponse(status, type: "text/plain; charset=utf-8", ByteBuffer(string: text + "\n"))
+        HTTPResponse(status, type: "text/plain; charset=utf-8", ByteBuffer(string: text)).fresh
     }
 
     /// An error as problem details (RFC 9457): `detail` says what was wrong with this request.
@@ -39,12 +49,31 @@ struct HTTPResponse: Sendable {
         body += #","status":\#(status.code),"detail":"#.utf8
         body.append(jsonString: detail)
         body += "}\n".utf8
-        return HTTPResponse(status, type: "application/problem+json", ByteBuffer(bytes: body))
+        return HTTPResponse(status, type: "application/problem+json", ByteBuffer(bytes: body)).fresh
+    }
+
+    /// A problem with the method; `methods` are those that would do (RFC 9110 §15.5.6).
+    static func methodNotAllowed(_ detail: String, allowed methods: String) -> Self {
+        var response = problem(.methodNotAllowed, detail)
+        response.headers.add(name: "Allow", value: methods)
+        return response
     }
 
     /// JSON, not to be cached.
     static func json(_ status: HTTPResponseStatus, _ body: ByteBuffer) -> Self {
-        var response = HTTPResponse(status, type: "application/json; charset=utf-8", body)
+        HTTPResponse(status, type: "application/json; charset=utf-8", body).fresh
+    }
+
+    /// A script that a page includes, and nobody else opens by mistake; not to be cached.
+    static func script(_ body: ByteBuffer) -> Self {
+        var response = HTTPResponse(.ok, type: "text/javascript; charset=utf-8", body).fresh
+        response.headers.add(name: "Content-Disposition", value: "attachment; filename=f.txt")
+        return response
+    }
+
+    /// The same response, which is good once and is of the type that it says.
+    private var fresh: Self {
+        var response = self
         response.headers.add(name: "Cache-Control", value: "no-cache, no-store")
         response.headers.add(name: "X-Content-Type-Options", value: "nosniff")
         return response

@@ -24,6 +24,23 @@ struct OriginPolicy: Sendable {
         return allowsLoopback && Self.isLoopback(host: Self.host(of: authority))
     }
 
+    /// Whether a page may have its script element ask for something that has effects. No `Origin` comes with that.
+    ///
+    /// `referer` names the page instead. One who hides it is let in only when the browser says that there is no other
+    /// site behind the request (`Sec-Fetch-Site`, W3C Fetch Metadata), or says nothing: programs and old browsers do.
+    func allowsScript(of referer: String?, fetchSite: String?, host: String?) -> Bool {
+        if allowsAll || fetchSite == "same-origin" { return true }
+        if let referer, !referer.isEmpty { return allows(origin: Self.origin(of: referer), host: host) }
+        return fetchSite == nil || fetchSite == "none"
+    }
+
+    /// The origin of a URL: its scheme and authority.
+    private static func origin(of url: String) -> String {
+        guard let authority = url.firstRange(of: "://")?.upperBound else { return "null" }
+        let end = url[authority...].firstIndex { "/?#".contains($0) } ?? url.endIndex
+        return String(url[..<end])
+    }
+
     /// The host of `host:port`, an IPv6 address without its brackets.
     private static func host(of authority: String) -> String {
         if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") {

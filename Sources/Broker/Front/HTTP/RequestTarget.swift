@@ -1,14 +1,26 @@
-/// The target of a request in its parts (RFC 9112 §3.2.1).
+/// The target of a request in its parts (RFC 9112 §3.2): a path, or a URL whose authority is passed over.
 struct RequestTarget {
     /// The path, as it was sent.
     let path: Substring
+    /// The query, as it was sent, without its question mark.
+    let queryText: Substring
     /// The query's parameters, decoded, in order.
     let query: [(name: String, value: String)]
 
     init(_ target: String) {
-        let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let parts = Self.withoutAuthority(target)
+            .split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         path = parts[0]
-        query = parts.count > 1 ? Self.parameters(in: parts[1]) : []
+        queryText = parts.count > 1 ? parts[1] : ""
+        query = Self.parameters(in: queryText)
+    }
+
+    /// The part behind the authority, which a client sends that takes the broker for a proxy (RFC 9112 §3.2.2).
+    private static func withoutAuthority(_ target: String) -> Substring {
+        guard let scheme = ["http://", "https://"].first(where: target.hasPrefix) else { return target[...] }
+        let rest = target.dropFirst(scheme.count)
+        guard let start = rest.firstIndex(where: { $0 == "/" || $0 == "?" }) else { return "/" }
+        return rest[start] == "/" ? rest[start...] : "/" + rest[start...]
     }
 
     /// The first parameter of that name.
@@ -16,9 +28,16 @@ struct RequestTarget {
         query.first { $0.name == name }?.value
     }
 
-    /// Whether the path is that of the endpoint or below it.
+    /// Whether the path is that of the endpoint or below it, as CometD's clients append the name of the message; as with
+    /// Faye, it may also have an extension. Scripts are files, wherever they lie.
     func isBelow(_ endpoint: String) -> Bool {
-        path == endpoint || path.hasPrefix(endpoint) && path.dropFirst(endpoint.count).first == "/"
+        guard path.hasPrefix(endpoint), !path.hasSuffix(".js"), !path.hasSuffix(".map") else { return false }
+        let rest = path.dropFirst(endpoint.count)
+        switch rest.first {
+        case nil, "/": return true
+        case ".": return rest.count > 1 && !rest.dropFirst().contains(".")
+        case _: return false
+        }
     }
 
     /// The parameters of a query or of a form (`application/x-www-form-urlencoded`).
@@ -31,22 +50,6 @@ struct RequestTarget {
 
     /// Replaces percent escapes; one that is malformed stays as it is.
     static func decode(_ text: some StringProtocol, plusIsSpace: Bool) -> String {
-        var bytes: [UInt8] = []
-        var rest = Array(text.utf8)[...]
-        while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), rest.count >= 2, let value = hexValue(rest.prefix(2)) {
-                bytes.append(value)
-                rest.removeFirst(2)
-            } else {
-                bytes.append(byte == UInt8(ascii: "+") && plusIsSpace ? UInt8(ascii: " ") : byte)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
-    }
-
-    private static func hexValue(_ digits: ArraySlice<UInt8>) -> UInt8? {
-        // `UInt8(_:radix:)` would take a sign, too.
-        guard digits.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }) else { return nil }
-        return UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
+        String(decoding: FormField.decode(text.utf8, plusIsSpace: plusIsSpace), as: UTF8.self)
     }
 }

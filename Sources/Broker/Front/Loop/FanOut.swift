@@ -1,3 +1,4 @@
+import BrokerCore
 import Driver
 import NIOCore
 
@@ -60,6 +61,24 @@ struct FanOut {
             buffer[position] = UInt8(ascii: "]")
             return position + 1
         }
+        ends.append(bytes.writerIndex)
+        return Frame(number: UInt32(ends.count - 1))
+    }
+
+    /// The same as a frame of the hixie drafts.
+    mutating func appendHixieArray(of objects: RawSpan) -> Frame {
+        bytes.writeInteger(HixieFrameEncoder.textPrefix)
+        bytes.writeStaticString("[")
+        objects.withUnsafeBytes { _ = bytes.writeBytes($0) }
+        bytes.writeStaticString("]")
+        bytes.writeInteger(HixieFrameEncoder.textSuffix)
+        ends.append(bytes.writerIndex)
+        return Frame(number: UInt32(ends.count - 1))
+    }
+
+    /// Encodes a publication in another form than a plain text frame.
+    mutating func append(_ publication: Publication, as form: WireForm) -> Frame {
+        form.append(publication, to: &bytes)
         ends.append(bytes.writerIndex)
         return Frame(number: UInt32(ends.count - 1))
     }

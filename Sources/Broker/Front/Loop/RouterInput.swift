@@ -7,6 +7,11 @@ enum RouterInput: Sendable {
     /// A publication over HTTP: one valid JSON value.
     case publish([UInt8], ChannelName, PublishOptions, ConnectionID)
     case readRetained(ChannelName, ConnectionID)
+    case readHistory(ChannelName, HistoryRange, ConnectionID)
+    /// An event stream of a session, by client id.
+    case openSessionStream(String, ConnectionID)
+    /// An event stream of channels.
+    case openChannelStream([SubscriptionItem], ConnectionID)
     case close(ConnectionID)
     case outcomes([StoreOutcome])
 }
@@ -22,4 +27,7 @@ enum ShardCommand: Sendable {
     case release(slot: UInt32)
     case receipt(slot: UInt32, Result<PublishReceipt, BayeuxError>)
     case retained(slot: UInt32, Result<StoredPublication?, BayeuxError>)
+    case history(slot: UInt32, Result<[Publication], BayeuxError>)
+    case open(slot: UInt32)
+    case refuse(slot: UInt32, BayeuxError)
 }

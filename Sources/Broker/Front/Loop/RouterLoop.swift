@@ -67,6 +67,24 @@ final class RouterLoop {
         carryOut()
     }
 
+    /// A request for history that came in on this loop.
+    func readHistory(of channel: ChannelName, _ range: HistoryRange, for connection: ConnectionID) {
+        router.readHistory(of: channel, range, for: connection, now: now, into: &outbox)
+        carryOut()
+    }
+
+    /// An event stream of a session that was opened on this loop.
+    func openStream(for clientID: String, from connection: ConnectionID) {
+        router.openStream(for: clientID, from: connection, into: &outbox)
+        carryOut()
+    }
+
+    /// An event stream of channels that was opened on this loop.
+    func openStream(of items: [SubscriptionItem], from connection: ConnectionID) {
+        router.openStream(of: items, from: connection, now: now, into: &outbox)
+        carryOut()
+    }
+
     /// A connection of this loop is gone.
     func close(_ connection: ConnectionID) {
         router.close(connection, into: &outbox)
@@ -83,6 +101,12 @@ final class RouterLoop {
                 publish(data.span.bytes, to: channel, options: options, from: connection)
             case .readRetained(let channel, let connection):
                 readRetained(of: channel, for: connection)
+            case .readHistory(let channel, let range, let connection):
+                readHistory(of: channel, range, for: connection)
+            case .openSessionStream(let clientID, let connection):
+                openStream(for: clientID, from: connection)
+            case .openChannelStream(let items, let connection):
+                openStream(of: items, from: connection)
             case .close(let connection):
                 close(connection)
             case .outcomes(let outcomes):
@@ -133,6 +157,9 @@ final class RouterLoop {
             case .release(let connection): send(.release(slot: connection.slot), to: connection)
             case .receipt(let connection, let result): send(.receipt(slot: connection.slot, result), to: connection)
             case .retained(let connection, let result): send(.retained(slot: connection.slot, result), to: connection)
+            case .history(let connection, let result): send(.history(slot: connection.slot, result), to: connection)
+            case .open(let connection): send(.open(slot: connection.slot), to: connection)
+            case .refuse(let connection, let error): send(.refuse(slot: connection.slot, error), to: connection)
             case .store(let operation): operations.append(operation)
             }
             index += 1

@@ -18,6 +18,7 @@ final class Shard {
         case free
         case socket(WebSocketHandler)
         case exchange(BayeuxExchange)
+        case stream(EventStream)
         /// Gone; the slot is free once the router has released it.
         case gone
     }
@@ -33,11 +34,16 @@ final class Shard {
 
     private var router: RouterPort?
     private var entries: [Entry] = []
+    /// The form of each slot's connection, by its number in `frames`.
+    private var forms: [UInt8] = []
+    private var frames = FormFrames()
     private var freeSlots: [UInt32] = []
     private var fanOut = FanOut()
     private var flushIsScheduled = false
     /// Requests that are answered; the responses are written when the turn ends, since each may bring the next request.
     private var answered: [() -> Void] = []
+    /// Event streams that begin.
+    private var opening: [EventStream] = []
     /// Slots that are free once the frames of this turn, some for their last users, are gone.
     private var released: [UInt32] = []
     private let scanner: EnvelopeScanner
@@ -89,24 +95,30 @@ extension Shard {
     }
 
     /// A slot for an open WebSocket.
-    func add(_ socket: WebSocketHandler) -> UInt32 { add(.socket(socket)) }
+    func add(_ socket: WebSocketHandler, form: WireForm) -> UInt32 { add(.socket(socket), form) }
 
     /// A slot for a request that the router answers.
-    func add(_ exchange: BayeuxExchange) -> UInt32 { add(.exchange(exchange)) }
+    func add(_ exchange: BayeuxExchange) -> UInt32 { add(.exchange(exchange), FormFrames.plain) }
 
-    private func add(_ entry: Entry) -> UInt32 {
+    /// A slot for an event stream that the router is to open.
+    func add(_ stream: EventStream, form: WireForm) -> UInt32 { add(.stream(stream), form) }
+
+    private func add(_ entry: Entry, _ form: WireForm) -> UInt32 {
+        let number = frames.number(of: form)
         if let slot = freeSlots.popLast() {
             entries[Int(slot)] = entry
+            forms[Int(slot)] = number
             return slot
         }
         entries.append(entry)
+        forms.append(number)
         return UInt32(entries.count - 1)
     }
 
     /// The connection is gone, or its client has given up; nothing is written to it any more.
     func remove(slot: UInt32) {
         switch entries[Int(slot)] {
-        case .socket, .exchange: entries[Int(slot)] = .gone
+        case .socket, .exchange, .stream: entries[Int(slot)] = .gone
         case .free, .gone: return
         }
         switch router {
@@ -180,6 +192,33 @@ extension Shard {
         }
     }
 
+    /// A request for a part of a channel's history.
+    func readHistory(of channel: ChannelName, _ range: HistoryRange, forExchangeIn slot: UInt32) {
+        switch router {
+        case .local(let router): router.readHistory(of: channel, range, for: id(slot))
+        case .remote(let mailbox): mailbox.send([.readHistory(channel, range, id(slot))])
+        case nil: break
+        }
+    }
+
+    /// Asks for an event stream of the session with this client id.
+    func openStream(in slot: UInt32, for clientID: String) {
+        switch router {
+        case .local(let router): router.openStream(for: clientID, from: id(slot))
+        case .remote(let mailbox): mailbox.send([.openSessionStream(clientID, id(slot))])
+        case nil: break
+        }
+    }
+
+    /// Asks for an event stream of channels.
+    func openStream(in slot: UInt32, of items: [SubscriptionItem]) {
+        switch router {
+        case .local(let router): router.openStream(of: items, from: id(slot))
+        case .remote(let mailbox): mailbox.send([.openChannelStream(items, id(slot))])
+        case nil: break
+        }
+    }
+
     /// The one value that `body` consists of, if it is valid JSON.
     func value(in body: RawSpan) throws(EnvelopeError) -> JSONSlice {
         try scanner.scanValue(validatingUTF8: body)
@@ -202,7 +241,7 @@ extension Shard {
             deliver(publication, to: slots[...])
         case .push(let publication, let slot):
             switch entries[Int(slot)] {
-            case .socket: deliver(publication, to: [slot])
+            case .socket, .stream: deliver(publication, to: [slot])
             case .exchange(let exchange): exchange.append(message: publication)
             case .free, .gone: break
             }
@@ -212,8 +251,25 @@ extension Shard {
             complete(slot) { $0.finish(result) }
         case .retained(let slot, let result):
             complete(slot) { $0.finish(result) }
+        case .history(let slot, let result):
+            complete(slot) { $0.finish(result) }
+        case .open(let slot):
+            guard case .stream(let stream) = entries[Int(slot)] else { return }
+            opening.append(stream)
+            scheduleFlush()
+        case .refuse(let slot, let error):
+            guard case .stream(let stream) = entries[Int(slot)] else { return }
+            entries[Int(slot)] = .gone
+            released.append(slot)
+            answered.append { stream.refuse(error) }
+            scheduleFlush()
         case .close(let slot):
-            if case .socket(let socket) = entries[Int(slot)] { socket.closeAfterFlush() }
+            switch entries[Int(slot)] {
+            case .socket(let socket): socket.closeAfterFlush()
+            case .stream(let stream): answered.append { stream.close() }
+            case .exchange, .free, .gone: return
+            }
+            scheduleFlush()
         case .release(let slot):
             guard case .gone = entries[Int(slot)] else {
                 preconditionFailure("Cannot release a slot when it is in use")
@@ -236,20 +292,23 @@ extension Shard {
     func reply(_ objects: RawSpan, to slot: UInt32) {
         switch entries[Int(slot)] {
         case .socket:
-            fanOut.enqueue(fanOut.appendArray(of: objects), for: slot)
+            let isHixie = frames.isHixie(forms[Int(slot)])
+            let frame = isHixie ? fanOut.appendHixieArray(of: objects) : fanOut.appendArray(of: objects)
+            fanOut.enqueue(frame, for: slot)
             scheduleFlush()
         case .exchange(let exchange):
             exchange.append(replies: objects)
-        case .free, .gone:
+        case .stream, .free, .gone:
             break
         }
     }
 
-    /// A publication to WebSockets of this loop, encoded once for all of them.
+    /// A publication to connections of this loop, encoded once for all of the same form.
     func deliver(_ publication: Publication, to slots: ArraySlice<UInt32>) {
-        let json = publication.json
-        let frame = fanOut.appendArray(of: json.span.bytes)
-        for slot in slots { fanOut.enqueue(frame, for: slot) }
+        frames.begin()
+        for slot in slots {
+            fanOut.enqueue(frames.frame(of: forms[Int(slot)], publication, in: &fanOut), for: slot)
+        }
         scheduleFlush()
     }
 
@@ -269,9 +328,17 @@ extension Shard {
 
     /// Writes what has gathered, to each connection in as few pieces as possible.
     func flush() {
+        // Before what is to be written to them; each changes its pipeline, which the router must not be in the middle of.
+        let streams = opening
+        opening.removeAll()
+        for stream in streams { stream.open() }
         if !fanOut.isEmpty {
             fanOut.drain { slot, piece in
-                if case .socket(let socket) = entries[Int(slot)] { socket.write(piece) }
+                switch entries[Int(slot)] {
+                case .socket(let socket): socket.write(piece)
+                case .stream(let stream): stream.write(piece)
+                case .exchange, .free, .gone: break
+                }
             }
         }
         let (responses, free) = (answered, released)

@@ -36,6 +36,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
         self.services = services
         driver = ServerDriver(
             options: Self.options(shard.configuration), scratch: shard.scratch, now: SystemClock.monotonic)
+        offerCompression()
     }
 
     /// A handler for a connection on which HTTP requests came before the handshake.
@@ -45,6 +46,13 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
         driver = ServerDriver(
             request: request, options: Self.options(shard.configuration), scratch: shard.scratch,
             now: SystemClock.monotonic)
+        offerCompression()
+    }
+
+    private func offerCompression() {
+        guard let compression = services.compression else { return }
+        // Refused only when a handshake is over.
+        try? driver.addExtension(compression)
     }
 
     private static func options(_ configuration: BrokerConfiguration) -> DriverOptions {
@@ -64,6 +72,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
         if let request = driver.request {
             var events = Events(handler: self)
             decide(on: request, &events)
+            if events.isOpened { opened(events) }
             act(on: events)
         }
     }
@@ -86,6 +95,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
             return bytes.count
         }
         if let request = events.request { decide(on: request, &events) }
+        if events.isOpened { opened(events) }
         if events.isHTTP { handOver() } else { act(on: events) }
         shard.relieve()
     }
@@ -182,8 +192,10 @@ extension WebSocketHandler {
         if lingerBytes < 0 { context?.close(promise: nil) }
     }
 
-    fileprivate func opened() {
-        slot = shard.add(self)
+    /// The handshake is over, and with it the form of what goes out is known. Messages may have come with it.
+    private func opened(_ events: Events) {
+        slot = shard.add(self, form: .webSocket(driver.wireForm ?? .hybi))
+        for message in events.early { received(message.span.bytes) }
     }
 
     fileprivate func received(_ text: RawSpan) {
@@ -256,6 +268,9 @@ private struct Events: DriverSink {
     let handler: WebSocketHandler
     var request: RequestHead?
     var isHTTP = false
+    var isOpened = false
+    /// Messages that came in one piece with the end of the handshake.
+    var early: [[UInt8]] = []
     var hasUnsupportedMessage = false
     var violation: ProtocolViolation?
 
@@ -265,9 +280,10 @@ private struct Events: DriverSink {
 
     mutating func connect(_ request: borrowing RequestHead) { self.request = copy request }
     mutating func request(_ head: borrowing RequestHead) { isHTTP = true }
-    mutating func open() { handler.opened() }
+    mutating func open() { isOpened = true }
     mutating func message(_ payload: RawSpan, kind: MessageKind) {
         switch kind {
+        case .text where isOpened: early.append(payload.withUnsafeBytes { Array($0) })
         case .text: handler.received(payload)
         case .binary: hasUnsupportedMessage = true
         }

@@ -1,0 +1,68 @@
+/// What the broker does with publications of certain channels, beyond delivering them.
+package struct ChannelPolicy: Sendable, Equatable {
+    /// Whether every publication becomes the channel's retained message, not only one that asks for it.
+    package var retain = false
+    /// How many of the last publications can be read again; 0 for none.
+    package var historyCount = 0
+    /// How long they can be, if that is limited, too.
+    package var historyAge: Duration?
+
+    /// Nothing beyond delivery.
+    package init(retain: Bool = false, historyCount: Int = 0, historyAge: Duration? = nil) {
+        self.retain = retain
+        self.historyCount = historyCount
+        self.historyAge = historyAge
+    }
+
+    /// Whether publications go through the store.
+    var isStored: Bool { retain || historyCount > 0 }
+
+    /// What is kept of a publication that is made now.
+    func history(now: Moment) -> PublicationDraft.History? {
+        guard historyCount > 0 else { return nil }
+        let age = historyAge.map { Int64(clamping: $0.milliseconds) }
+        return .init(count: historyCount, until: age.map { now.wall.addingReportingOverflow($0).partialValue } ?? .max)
+    }
+}
+
+/// Policies by pattern; the most specific pattern that matches a channel decides alone: its very name, then one wildcard
+/// segment, then the longest prefix.
+package struct ChannelPolicies: Sendable, Equatable {
+    private var exact: [String: ChannelPolicy] = [:]
+    /// The most specific first.
+    private var patterns: [(pattern: ChannelPattern, policy: ChannelPolicy)] = []
+
+    /// No policies: every channel has the default.
+    package init() {}
+
+    /// Whether every channel has the default.
+    package var isEmpty: Bool { exact.isEmpty && patterns.isEmpty }
+
+    /// Sets the policy of a pattern.
+    package subscript(_ pattern: ChannelPattern) -> ChannelPolicy? {
+        get {
+            pattern.kind == .exact ? exact[pattern.text] : patterns.first { $0.pattern == pattern }?.policy
+        }
+        set {
+            if pattern.kind == .exact { return exact[pattern.text] = newValue }
+            patterns.removeAll { $0.pattern == pattern }
+            guard let newValue else { return }
+            patterns.append((pattern, newValue))
+            patterns.sort {
+                ($1.pattern.segmentCount, $0.pattern.kind.rawValue) < (
+                    $0.pattern.segmentCount, $1.pattern.kind.rawValue
+                )
+            }
+        }
+    }
+
+    /// What holds for a channel.
+    package func policy(for channel: ChannelName) -> ChannelPolicy {
+        if let policy = exact[channel.text] { return policy }
+        return patterns.first { $0.pattern.matches(channel) }?.policy ?? ChannelPolicy()
+    }
+
+    package static func == (left: Self, right: Self) -> Bool {
+        left.exact == right.exact && left.patterns.elementsEqual(right.patterns) { $0 == $1 }
+    }
+}

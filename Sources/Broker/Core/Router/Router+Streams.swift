@@ -1,0 +1,84 @@
+/// Event streams: connections that only take messages (Faye's `eventsource`, and channels for a bare `EventSource`).
+///
+/// Each asks once, and is answered with `open` or `refuse`.
+extension Router {
+    /// A stream for a session: from now on its messages go there. It does not keep the session alive; connects do.
+    package mutating func openStream(
+        for clientID: String, from connection: ConnectionID, into outbox: inout Outbox
+    ) {
+        guard let handle = handles[clientID], let session = sessions[Int(handle)], !session.isEphemeral else {
+            return outbox.append(.refuse(connection, .unknownClient(clientID)))
+        }
+        // Acknowledgements travel with connects only.
+        guard session.acknowledgements == nil else {
+            return outbox.append(.refuse(connection, .connectionTypes(["eventsource"])))
+        }
+        attach(connection, to: session, into: &outbox)
+    }
+
+    /// A stream of channels for anybody: a session of its own, which ends with it. It opens when the store has answered.
+    package mutating func openStream(
+        of items: [SubscriptionItem], from connection: ConnectionID, now: Moment, into outbox: inout Outbox
+    ) {
+        if let refusal = refusal(of: items) { return outbox.append(.refuse(connection, refusal)) }
+        let clientID = ClientID.make(using: &generator)
+        let session = addSession(clientID: clientID, isEphemeral: true, now: now)
+        bindings[connection] = session.handle
+        let change = SubscriptionChange(
+            peer: Peer(connection: connection, kind: .stream), clientID: clientID, patterns: items.map(\.pattern),
+            replyHead: [], error: nil)
+        let backlog = limits.backlog
+        submit(.subscribe(change), for: connection, to: &outbox) {
+            .subscribe($0, clientID: nil, items, backlog, wall: now.wall)
+        }
+    }
+
+    private func refusal(of items: [SubscriptionItem]) -> BayeuxError? {
+        if let item = items.first(where: { $0.pattern.isMeta || $0.pattern.isService }) {
+            return .forbidden(item.pattern.text)
+        }
+        if items.count > limits.subscriptionsPerSession { return .tooMany("subscriptions") }
+        if sessionCount >= limits.sessions { return .tooMany("sessions") }
+        return storeIsBusy ? .tooMany("operations") : nil
+    }
+
+    /// The store cannot serve the stream of a session that ends by that.
+    mutating func refuse(_ change: SubscriptionChange, into outbox: inout Outbox) {
+        guard isOpen(change.peer.connection) else { return }
+        bindings[change.peer.connection] = nil
+        if let handle = handles[change.clientID], let session = sessions[Int(handle)] {
+            _ = end(session, advice: Advice(reconnect: .none), into: &outbox)
+        }
+        outbox.append(.refuse(change.peer.connection, .storeFailed()))
+    }
+
+    /// Turns a session to a stream, which begins with what waited.
+    mutating func attach(_ stream: ConnectionID, to session: Session, into outbox: inout Outbox) {
+        let (held, detached) = session.link.attach(stream)
+        if let detached { unbind(detached, from: session) }
+        if let held {
+            unbindPoll(held)
+            answerWithoutMessages(held, into: &outbox)
+        }
+        bind(stream, to: session)
+        outbox.append(.open(stream))
+        pushQueue(of: session, to: stream, into: &outbox)
+    }
+
+    /// A connect of a client that has an event stream: a sign of life, answered at once. Without a stream it fetches what
+    /// waits, so that nothing is stuck.
+    mutating func beat(
+        _ session: Session, _ request: Request, text: RawSpan, _ extensions: ReplyExtension,
+        into outbox: inout Outbox
+    ) {
+        if routes[Int(session.handle)] == Self.nowhere {
+            pushQueue(of: session, to: request.peer.connection, into: &outbox)
+        }
+        let advice = Advice(reconnect: .retry, interval: limits.timeout.milliseconds, timeout: 0)
+        reply(to: request, text: text, nil, into: &outbox) { bytes in
+            bytes += #""advice":\#(advice.json),"#.utf8
+            extensions.append(to: &bytes)
+        }
+        schedule(session)
+    }
+}

@@ -1,0 +1,138 @@
+import BrokerCore
+import NIOCore
+import NIOHTTP1
+
+/// Channels for programs that speak plain HTTP.
+extension HTTPRoutes {
+    private static let channelMethods = "GET, HEAD, POST, OPTIONS"
+
+    /// Answers a request for a channel.
+    func channel(
+        _ head: HTTPRequestHead, target: RequestTarget, body: ByteBuffer, from handler: HTTPHandler
+    ) -> HTTPResponse? {
+        let limits = services.configuration.limits
+        let text = RequestTarget.decode(target.path.dropFirst("/channels".count), plusIsSpace: false)
+        if head.method == .GET, head.acceptsEventStream {
+            return eventStream(of: text, head: head, target: target, from: handler)
+        }
+        let name: ChannelName
+        do {
+            name = try ChannelName(text, grammar: limits.grammar, maximumBytes: limits.channelBytes)
+        } catch {
+            return .problem(.badRequest, "\(text) is no channel name: \(error)")
+        }
+        switch head.method {
+        case .OPTIONS: return services.preflight(head, methods: Self.channelMethods)
+        case .GET where target.first("since") != nil || target.first("limit") != nil:
+            return history(of: name, target: target, from: handler)
+        case .GET, .HEAD:
+            return open(BayeuxExchange(handler: handler), for: handler) {
+                shard.readRetained(of: name, forExchangeIn: $0)
+            } refusal: { _ in
+                .problem(.badRequest, "Bad request")
+            }
+        case .POST:
+            return publish(to: name, head: head, target: target, body: body, from: handler)
+        default:
+            return .methodNotAllowed(
+                "A channel is published to with POST and read with GET", allowed: Self.channelMethods)
+        }
+    }
+
+    /// The channel's history behind `since` (0 for all), at most `limit` messages of it.
+    private func history(of name: ChannelName, target: RequestTarget, from handler: HTTPHandler) -> HTTPResponse? {
+        let most = services.configuration.limits.backlog.messages
+        guard let after = UInt64(target.first("since") ?? "0") else {
+            return .problem(.badRequest, "since is a sequence number, not \(target.first("since") ?? "")")
+        }
+        guard let limit = Int(target.first("limit") ?? "\(most)"), limit > 0 else {
+            return .problem(.badRequest, "limit is a number of messages, not \(target.first("limit") ?? "")")
+        }
+        return open(BayeuxExchange(handler: handler), for: handler) {
+            shard.readHistory(of: name, HistoryRange(after: after, limit: limit), forExchangeIn: $0)
+        } refusal: { _ in
+            .problem(.badRequest, "Bad request")
+        }
+    }
+
+    /// What is published to a channel or pattern. `Last-Event-ID`, which a browser sends when it comes back, or `since`
+    /// says what the client has; without them it gets what is retained.
+    private func eventStream(
+        of text: String, head: HTTPRequestHead, target: RequestTarget, from handler: HTTPHandler
+    ) -> HTTPResponse? {
+        let limits = services.configuration.limits
+        let pattern: ChannelPattern
+        do {
+            pattern = try ChannelPattern(text, grammar: limits.grammar, maximumBytes: limits.channelBytes)
+        } catch {
+            return .problem(.badRequest, "\(text) is no channel or pattern: \(error)")
+        }
+        let lastSeen = head.headers.first(name: "Last-Event-ID") ?? target.first("since")
+        var replay: ReplayPoint?
+        if let lastSeen, !lastSeen.isEmpty {
+            guard let number = Int64(lastSeen), let point = ReplayPoint(number) else {
+                return .problem(.badRequest, "Last-Event-ID and since are sequence numbers, not \(lastSeen)")
+            }
+            replay = point
+        }
+        let stream = EventStream(handler: handler, shard: shard)
+        let slot = shard.add(stream, form: .channelStream)
+        handler.begin(slot)
+        shard.openStream(in: slot, of: [SubscriptionItem(pattern, replay: replay)])
+        return nil
+    }
+
+    /// Publishes the body, which has to be one JSON value; of which type it says to be does not matter: shells say
+    /// `application/x-www-form-urlencoded` (curl) or nothing.
+    private func publish(
+        to name: ChannelName, head: HTTPRequestHead, target: RequestTarget, body: ByteBuffer, from handler: HTTPHandler
+    ) -> HTTPResponse? {
+        let options: PublishOptions
+        switch Self.options(head, target) {
+        case .success(let found): options = found
+        case .failure(let problem): return .problem(.badRequest, problem.detail)
+        }
+        return open(BayeuxExchange(handler: handler), for: handler) { (slot) throws(EnvelopeError) in
+            let value = try shard.value(in: body.readableBytesSpan)
+            shard.publish(
+                body.readableBytesSpan.extracting(value.range), to: name, options: options, forExchangeIn: slot)
+        } refusal: { error in
+            .problem(.badRequest, "The body is not JSON: \(error)")
+        }
+    }
+
+    private struct Problem: Error {
+        let detail: String
+    }
+
+    /// `retain` and `ttl` (seconds), as headers or in the query.
+    private static func options(_ head: HTTPRequestHead, _ target: RequestTarget) -> Result<PublishOptions, Problem> {
+        var options = PublishOptions()
+        if let retain = target.first("retain") ?? head.headers.first(name: "retain") {
+            switch retain.lowercased() {
+            case "", "1", "true": options.retain = true
+            case "0", "false": options.retain = false
+            default: return .failure(Problem(detail: "retain is true or false, not \(retain)"))
+            }
+        }
+        if let ttl = target.first("ttl") ?? head.headers.first(name: "ttl") {
+            guard let seconds = Double(ttl), seconds.isFinite, seconds > 0 else {
+                return .failure(Problem(detail: "ttl is a number of seconds, not \(ttl)"))
+            }
+            options.timeToLive = seconds
+        }
+        return .success(options)
+    }
+}
+
+extension BayeuxError {
+    /// The HTTP status that says the same.
+    var status: HTTPResponseStatus {
+        switch code {
+        case 403: .forbidden
+        case 429: .tooManyRequests
+        case 407, 500: .serviceUnavailable
+        default: .badRequest
+        }
+    }
+}

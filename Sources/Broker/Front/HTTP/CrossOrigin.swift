@@ -1,0 +1,64 @@
+import NIOCore
+import NIOHTTP1
+
+/// What pages of other origins may do, and what browsers are told about it (Fetch standard, CORS protocol).
+extension HTTPServices {
+    /// Fields that pages may send, in lower case; beside them, all that begin with `x-`, as applications name theirs.
+    private static let allowedFields: Set<String> = [
+        "accept", "accept-language", "authorization", "baggage", "cache-control", "content-language", "content-type",
+        "idempotency-key", "last-event-id", "pragma", "retain", "traceparent", "tracestate", "ttl", "x-requested-with",
+    ]
+    /// The answer to those who ask without naming any.
+    private static let commonFields =
+        "Accept, Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Pragma, Retain, TTL, X-Requested-With"
+
+    /// Refuses what a page of an origin sends that is not let in.
+    func refusal(of head: HTTPRequestHead) -> HTTPResponse? {
+        let origin = head.headers.first(name: "Origin")
+        if origins.allows(origin: origin, host: head.headers.first(name: "Host")) { return nil }
+        return .problem(.forbidden, "Origin \(origin ?? "") is not allowed: see --allow-origin")
+    }
+
+    /// Refuses what a page's script element asks for, without an `Origin`, when the page is not known to be let in.
+    func refusal(ofScript head: HTTPRequestHead) -> HTTPResponse? {
+        let page = head.headers.first(name: "Referer")
+        let isAllowed =
+            head.headers.contains(name: "Origin")
+            || origins.allowsScript(
+                of: page, fetchSite: head.headers.first(name: "Sec-Fetch-Site"), host: head.headers.first(name: "Host"))
+        if isAllowed { return nil }
+        return .problem(
+            .forbidden, "A page at \(page ?? "an origin that it hides") is not allowed: see --allow-origin")
+    }
+
+    /// Lets pages of an allowed origin read the answer: that very origin, never `*`.
+    func addOriginHeaders(to headers: inout HTTPHeaders, for request: HTTPHeaders) {
+        // Also on an answer without the others: a cache must not give it to a page.
+        headers.add(name: "Vary", value: "Origin")
+        guard let origin = request.first(name: "Origin"),
+            origins.allows(origin: origin, host: request.first(name: "Host"))
+        else { return }
+        headers.replaceOrAdd(name: "Access-Control-Allow-Origin", value: origin)
+        headers.replaceOrAdd(name: "Access-Control-Allow-Credentials", value: "true")
+    }
+
+    /// The answer to a browser that asks whether a page may send its request, or to anybody who asks for the methods.
+    func preflight(_ head: HTTPRequestHead, methods: String) -> HTTPResponse {
+        var response = HTTPResponse(.ok)
+        response.headers.add(name: "Allow", value: methods)
+        response.headers.add(name: "Access-Control-Allow-Methods", value: methods)
+        response.headers.add(name: "Access-Control-Allow-Headers", value: Self.allowedFields(of: head.headers))
+        response.headers.add(name: "Access-Control-Max-Age", value: "86400")
+        return response
+    }
+
+    /// Those of the fields that the page wants to send which it may.
+    private static func allowedFields(of request: HTTPHeaders) -> String {
+        let wanted = request[canonicalForm: "Access-Control-Request-Headers"]
+        if wanted.isEmpty { return commonFields }
+        return wanted.filter { field in
+            let name = field.lowercased()
+            return allowedFields.contains(name) || name.hasPrefix("x-")
+        }.joined(separator: ", ")
+    }
+}

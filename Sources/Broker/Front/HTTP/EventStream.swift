@@ -1,0 +1,68 @@
+import BrokerCore
+import Logging
+import NIOCore
+import NIOHTTP1
+
+/// One event stream (WHATWG HTML §9.2): opened or refused by the router, then written to until either side ends it.
+final class EventStream {
+    /// How long a client waits before it comes back after the connection was lost (ms).
+    private static let retryMilliseconds = 5000
+
+    private weak var handler: HTTPHandler?
+    private let shard: Shard
+    private var outbound: Outbound?
+    private var lastWritten: UInt64 = 0
+
+    init(handler: HTTPHandler, shard: Shard) {
+        self.handler = handler
+        self.shard = shard
+    }
+
+    /// The stream begins: the connection carries nothing else from now on.
+    func open() {
+        guard let handler, let outbound = handler.begin(self, Self.headers) else { return }
+        self.outbound = outbound
+        write(ByteBuffer(string: "retry: \(Self.retryMilliseconds)\r\n\r\n"))
+    }
+
+    /// There is nothing to stream.
+    func refuse(_ error: BayeuxError) {
+        // 404 is for ever: a client must not come back to a session that is gone.
+        handler?.finishExchange(.problem(error.code == 401 ? .notFound : error.status, error.wire))
+    }
+
+    /// Writes whole events.
+    func write(_ piece: ByteBuffer) {
+        guard let outbound else { return }
+        lastWritten = SystemClock.monotonic
+        outbound.write(piece)
+        if outbound.queuedBytes > shard.configuration.outboundBytes {
+            shard.logger.notice(
+                "closing an event stream that is not read", metadata: ["queuedBytes": "\(outbound.queuedBytes)"])
+            close()
+        }
+    }
+
+    /// Writes a comment when nothing was written for long, so that nothing on the way takes the connection for dead.
+    func keepAlive(now: UInt64) {
+        guard outbound != nil, now >= lastWritten,
+            now - lastWritten >= shard.configuration.streamPingInterval.nanosecondsClamped
+        else { return }
+        write(ByteBuffer(string: ":\r\n\r\n"))
+    }
+
+    /// Ends the stream behind what was written.
+    func close() {
+        guard let outbound else { return }
+        self.outbound = nil
+        handler?.end(outbound)
+    }
+
+    /// A stream ends with its connection: its length is not known, and no proxy is to hold it back.
+    private static var headers: HTTPHeaders {
+        [
+            "Content-Type": "text/event-stream", "Cache-Control": "no-cache, no-store",
+            "X-Content-Type-Options": "nosniff", "X-Accel-Buffering": "no", "Connection": "close",
+        ]
+    }
+}
