@@ -1,0 +1,38 @@
+"""docs/openapi.yaml and the running broker: Schemathesis makes requests from the one and judges the other's answers."""
+
+import subprocess
+import sys
+
+import pytest
+
+from broker import PATIENCE, REPOSITORY
+
+SCHEMATHESIS = [sys.executable, "-m", "schemathesis.cli", "run", REPOSITORY / "docs" / "openapi.yaml"]
+# The same requests in each run.
+GENERATION = [
+    "--phases=examples,coverage,fuzzing", "--generation-deterministic", "--max-examples=100", "--continue-on-failure",
+]  # fmt: skip
+CHECKS = [
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+]
+# Bayeux says in the body what it refuses, and 400 to other methods.
+PLAIN_HTTP_CHECKS = ["allow_header_conformance", "positive_data_acceptance", "unsupported_method"]
+
+
+@pytest.mark.parametrize(
+    ("selection", "checks"),
+    [
+        pytest.param(["--include-path", "/bayeux"], CHECKS, id="Bayeux"),
+        pytest.param(["--exclude-path", "/bayeux"], CHECKS + PLAIN_HTTP_CHECKS, id="plain HTTP"),
+    ],
+)
+def test_the_broker_is_as_documented(broker, bystander, tmp_path, selection, checks):
+    command = [*SCHEMATHESIS, "--url", broker.url(""), *selection, "--checks", ",".join(checks), *GENERATION]
+    run = subprocess.run(
+        [*map(str, command), "--no-color"], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=4 * PATIENCE
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
