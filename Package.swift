@@ -14,6 +14,7 @@ let package = Package(
     platforms: [.macOS(.v26)],
     products: [
         .library(name: "Driver", targets: ["Driver"]),
+        .library(name: "Broker", targets: ["Broker"]),
         .executable(name: "broker-server", targets: ["broker-server"]),
         .executable(name: "broker-cli", targets: ["broker-cli"]),
     ],
@@ -52,6 +53,14 @@ let package = Package(
             ],
             path: "Sources/Broker/Front", swiftSettings: settings),
 
+        // The broker inside of another program.
+        .target(
+            name: "Broker",
+            dependencies: [
+                "BrokerCore", "BrokerFront", "BrokerStore", .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Sources/Broker/Embedding", swiftSettings: settings),
+
         // Files that are compiled into the program, so that one binary suffices.
         .target(
             name: "Migrations", path: "migrations", exclude: ["README.md"],
@@ -86,6 +95,9 @@ let package = Package(
         .executableTarget(
             name: "echo-client", dependencies: ["Driver"], path: "Examples/EchoClient", swiftSettings: settings),
 
+        .executableTarget(
+            name: "embedded-broker", dependencies: ["Broker"], path: "Examples/EmbeddedBroker", swiftSettings: settings),
+
         .target(name: "Support", dependencies: ["BrokerCore"], path: "Tests/Support", swiftSettings: settings),
         .testTarget(name: "DriverTests", dependencies: ["Driver", "Support"], swiftSettings: settings),
         .testTarget(name: "BrokerCoreTests", dependencies: ["BrokerCore", "Support"], swiftSettings: settings),
@@ -99,6 +111,10 @@ let package = Package(
                 "BrokerCore", "BrokerFront", "Driver", "Support", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded"),
                 .product(name: "Logging", package: "swift-log"),
             ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "EmbeddingTests",
+            dependencies: ["Broker", "Support", .product(name: "Logging", package: "swift-log")],
             swiftSettings: settings),
         .testTarget(
             name: "ProgramTests", dependencies: ["broker-server", "broker-cli"], swiftSettings: settings),

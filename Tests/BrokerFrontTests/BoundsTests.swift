@@ -12,7 +12,8 @@ struct BoundsTests {
     @Test(arguments: beginnings)
     func requestThatDoesNotEnd(beginning: String) async throws {
         try await TestBroker.run {
-            $0.handshakeTimeout = .milliseconds(300)
+            // The bystander has to make it in time, also on a machine that is busy.
+            $0.handshakeTimeout = .seconds(1)
         } _: { broker in
             let bystander = try await Bystander(at: broker)
             let socket = try await broker.connect()

@@ -51,6 +51,10 @@ package final class RouterHarness {
     /// What the clocks say; only `advance` moves them.
     package private(set) var now = Moment(monotonic: 1_000_000_000, wall: 1_700_000_000_000)
     package var storeMode = StoreMode.prompt
+    /// Messages to services that are not answered yet.
+    package private(set) var calls: [ServiceCall] = []
+    /// What those who watch were told.
+    package private(set) var brokerEvents: [BrokerEvent] = []
     package let limits: Limits
 
     private var router: Router
@@ -66,7 +70,8 @@ package final class RouterHarness {
     /// A router with its store. With `reusesSlots` a free slot goes to the next connection, as in the broker; without,
     /// every connection has one of its own, so that tests can look at old ones.
     package init(
-        limits: Limits = Limits(), policies: ChannelPolicies = ChannelPolicies(), seed: UInt64 = 1, loopCount: Int = 1,
+        limits: Limits = Limits(), policies: ChannelPolicies = ChannelPolicies(), embedding: Embedding = Embedding(),
+        seed: UInt64 = 1, loopCount: Int = 1,
         sessions: [StoredState.Session] = [],
         store: any Store = MemoryStore(epoch: "log"), reusesSlots: Bool = false
     ) throws {
@@ -77,7 +82,7 @@ package final class RouterHarness {
         var state = try store.open { [box] outcomes in box.append(outcomes) }
         state = StoredState(epoch: state.epoch, sessions: state.sessions + sessions)
         router = Router(
-            limits: limits, policies: policies, state: state, loopCount: UInt32(loopCount),
+            limits: limits, policies: policies, embedding: embedding, state: state, loopCount: UInt32(loopCount),
             generator: SeededGenerator(seed: seed), now: now
         )
     }
@@ -183,6 +188,12 @@ package final class RouterHarness {
         return take(peer)
     }
 
+    /// The oldest call of a service is answered.
+    package func answerCall(_ result: Result<[UInt8], BayeuxError>) {
+        router.finishService(calls.removeFirst().ticket, result, into: &outbox)
+        carryOut(endingTurn: true)
+    }
+
     /// A connection is gone.
     package func close(_ peer: Peer) {
         slots[Int(peer.connection.loop)][Int(peer.connection.slot)] = .gone
@@ -272,6 +283,8 @@ package final class RouterHarness {
             slots[Int(connection.loop)][Int(connection.slot)] = .free
             events[connection, default: []].append(.release)
         case .store(let operation): heldOperations.append(operation)
+        case .call(let call): calls.append(call)
+        case .event(let event): brokerEvents.append(event)
         }
     }
 

@@ -18,17 +18,22 @@ package final class BrokerServer: Service, Sendable {
     }
     private let configuration: BrokerConfiguration
     private let store: any Store
+    private let hooks: BrokerHooks
+    private let inProcess: InProcessPort?
     private let logger: Logger
     private let onReady: @Sendable (_ port: Int) -> Void
     private let running = Mutex<Running?>(nil)
 
     /// A broker that keeps what it has to in `store`; `onReady` is called by `run` when it listens.
     package init(
-        configuration: BrokerConfiguration, store: any Store, logger: Logger,
+        configuration: BrokerConfiguration, store: any Store, hooks: BrokerHooks = BrokerHooks(),
+        inProcess: InProcessPort? = nil, logger: Logger,
         onReady: @escaping @Sendable (_ port: Int) -> Void = { _ in }
     ) {
         self.configuration = configuration
         self.store = store
+        self.hooks = hooks
+        self.inProcess = inProcess
         self.logger = logger
         self.onReady = onReady
     }
@@ -73,6 +78,7 @@ package final class BrokerServer: Service, Sendable {
             try await shard.eventLoop.submit { shard.value.announceShutDown() }.get()
         }
         try await running.router.eventLoop.submit { running.router.value.shutDown() }.get()
+        inProcess?.shutDown()
         for shard in running.shards.all {
             try await shard.eventLoop.submit { shard.value.shutDown() }.get()
         }
@@ -91,16 +97,22 @@ package final class BrokerServer: Service, Sendable {
     ) async throws -> (ShardDirectory, NIOLoopBound<RouterLoop>) {
         let configuration = configuration
         let store = store
+        let hooks = hooks
         let logger = logger
         let first = loops[0]
+        // Clients in this process count as the connections of one more loop.
+        let inProcess = inProcess
+        let loopCount = UInt32(loops.count + (inProcess == nil ? 0 : 1))
 
         let inbox = RouterInbox()
         let state = try store.open { outcomes in inbox.mailbox?.send([.outcomes(outcomes)]) }
         let router = try await first.submit {
             let router = Router(
-                limits: configuration.limits, policies: configuration.policies, state: state, loopCount: UInt32(loops.count),
-                generator: SystemRandomNumberGenerator(), now: SystemClock.now)
-            let loop = RouterLoop(router: router, store: store, eventLoop: first)
+                limits: configuration.limits, policies: configuration.policies, embedding: hooks.embedding,
+                state: state, loopCount: loopCount, generator: SystemRandomNumberGenerator(),
+                now: SystemClock.now)
+            let services = ServiceRunner(hooks: hooks, logger: logger)
+            let loop = RouterLoop(router: router, store: store, services: services, eventLoop: first) { inbox.mailbox }
             return NIOLoopBound(loop, eventLoop: first)
         }.get()
         let mailbox = Mailbox<RouterInput>(eventLoop: first) { router.value.receive($0) }
@@ -110,7 +122,7 @@ package final class BrokerServer: Service, Sendable {
         for (number, loop) in loops.enumerated() {
             let shard = try await loop.submit {
                 let shard = Shard(
-                    loop: UInt32(number), eventLoop: loop, configuration: configuration, logger: logger)
+                    loop: UInt32(number), eventLoop: loop, configuration: configuration, hooks: hooks, logger: logger)
                 shard.connect(to: number == 0 ? .local(router.value) : .remote(mailbox))
                 return NIOLoopBound(shard, eventLoop: loop)
             }.get()
@@ -118,12 +130,13 @@ package final class BrokerServer: Service, Sendable {
         }
         let all = shards
         try await first.submit {
-            router.value.connect(
-                to: all.enumerated().map { number, shard in
-                    if number == 0 { return .local(shard.value) }
-                    return .remote(Mailbox(eventLoop: shard.eventLoop) { shard.value.carryOut($0) })
-                })
+            let ports = all.enumerated().map { number, shard -> RouterLoop.Port in
+                if number == 0 { return .local(shard.value) }
+                return .remote(Mailbox(eventLoop: shard.eventLoop) { shard.value.carryOut($0) })
+            }
+            router.value.connect(to: ports + (inProcess.map { [.remote($0)] } ?? []))
         }.get()
+        inProcess?.open(loop: UInt32(loops.count), router: mailbox, hooks: hooks)
         return (ShardDirectory(all), router)
     }
 

@@ -67,6 +67,7 @@ struct ConnectTests {
         ]
         guard case .reply(let second)? = harness.send([message], from: peer).first else { return #expect(Bool(false)) }
         #expect(second["error"] == "no")
+        #expect(second["advice"] == ["reconnect": "none"])
         // Still the first connect.
         #expect(harness.connect(clientID, from: peer) == [.connected(clientID)])
     }

@@ -6,6 +6,7 @@ import Testing
 private struct RefusalRow: Sendable, CustomStringConvertible {
     let members: [String: JSON]
     let error: JSON
+    var reconnect: JSON = "handshake"
 
     var description: String { "\(JSON.object(members))" }
 }
@@ -14,6 +15,7 @@ private struct RefusalRow: Sendable, CustomStringConvertible {
 struct HandshakeTests {
     private static let types: JSON = [
         "long-polling", "cross-origin-long-polling", "callback-polling", "websocket", "eventsource",
+        "in-process",
     ]
 
     @Test("A handshake is answered with a client id, the version, the types and advice")
@@ -79,7 +81,10 @@ struct HandshakeTests {
         RefusalRow(
             members: ["version": "1.0", "supportedConnectionTypes": ["websocket": true]],
             error: "301::Connection types not supported"),
-        RefusalRow(members: ["version": "1.0", "supportedConnectionTypes": types, "error": "no"], error: "no"),
+        // Whom an extension refuses, for such errors are its way to, stays away.
+        RefusalRow(
+            members: ["version": "1.0", "supportedConnectionTypes": types, "error": "no"], error: "no",
+            reconnect: "none"),
         RefusalRow(members: ["supportedConnectionTypes": types, "error": "no"], error: missingVersion),
     ]
 
@@ -93,7 +98,7 @@ struct HandshakeTests {
             harness.send([.object(message)], from: harness.socket()) == [
                 .reply([
                     "channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": Self.types,
-                    "advice": ["reconnect": "handshake"], "successful": false, "error": row.error,
+                    "advice": ["reconnect": row.reconnect], "successful": false, "error": row.error,
                 ])
             ])
         #expect(harness.sessionCount == 0)

@@ -35,7 +35,7 @@ struct WireTextTests {
         ErrorRow(error: .invalidChannel(nil), wire: "405::Invalid channel"),
         ErrorRow(error: .publishFailed("/a"), wire: "407:/a:Failed to publish"),
         ErrorRow(error: .tooMany("sessions"), wire: "429:sessions:Limit reached"),
-        ErrorRow(error: .storeFailed(), wire: "500::Internal server error"),
+        ErrorRow(error: .internalError(), wire: "500::Internal server error"),
     ]
 
     @Test("Errors", arguments: errors)

@@ -14,6 +14,13 @@ package struct BayeuxError: Error, Equatable, Sendable {
     package let arguments: [String]
     package let text: String
 
+    /// An error.
+    package init(code: Int, arguments: [String], text: String) {
+        self.code = code
+        self.arguments = arguments
+        self.text = text
+    }
+
     /// As it goes over the wire.
     package var wire: String { "\(code):\(arguments.joined(separator: ",")):\(text)" }
 
@@ -38,7 +45,8 @@ package struct BayeuxError: Error, Equatable, Sendable {
     static func tooMany(_ what: String) -> Self {
         Self(code: 429, arguments: [what], text: "Limit reached")
     }
-    static func storeFailed() -> Self {
+    /// Something on this side failed: the store, or a service.
+    package static func internalError() -> Self {
         Self(code: 500, arguments: [], text: "Internal server error")
     }
 }

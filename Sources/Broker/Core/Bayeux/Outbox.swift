@@ -29,6 +29,10 @@ package struct Outbox: ~Copyable {
         case refuse(ConnectionID, BayeuxError)
         /// Hand this to the store.
         case store(StoreOperation)
+        /// Hand this to a service of the embedding program.
+        case call(ServiceCall)
+        /// Tell those who watch.
+        case event(BrokerEvent)
     }
     package private(set) var actions: [Action] = []
     package private(set) var bytes: [UInt8] = []

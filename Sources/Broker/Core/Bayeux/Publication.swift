@@ -12,6 +12,11 @@ package final class Publication: Sendable {
         self.sequence = sequence
     }
 
+    /// The same publication with another message, a JSON object.
+    package convenience init(_ publication: Publication, json: [UInt8]) {
+        self.init(channel: publication.channel, json: json, sequence: publication.sequence)
+    }
+
     /// A publication that the store does not keep: it has no sequence number.
     convenience init(channel: ChannelName, data: RawSpan, isBinary: Bool = false) {
         var json = Self.head(of: channel, capacity: data.byteCount + 24)

@@ -16,7 +16,7 @@ extension Router {
         guard error == nil, case .success(let channel) = name else {
             return reply(to: request, text: text, error, into: &outbox)
         }
-        if channel.isService { return reply(to: request, text: text, nil, into: &outbox) }
+        if channel.isService { return callService(channel, request, text: text, into: &outbox) }
 
         let sender = sender(of: request, text: text)
         if let sender, sender.session.recentIDs.contains(sender.id) {
@@ -30,15 +30,18 @@ extension Router {
             let draft = PublicationDraft(
                 channel: channel, data: data, text: text, options: options, policy: policy, now: now)
             let publisher = BayeuxPublisher(request, text: text, sender: sender, excluded: excluded)
+            tellPublish(request, text: text, channel, into: &outbox)
             return store(draft, from: .bayeux(publisher), into: &outbox)
         }
         if mustQueueBehindStore(request.peer.connection) {
             let publication = Publication(
                 channel: channel, data: text.extracting(data.range), isBinary: options.isBinary)
             let publisher = BayeuxPublisher(request, text: text, sender: sender, excluded: excluded)
+            tellPublish(request, text: text, channel, into: &outbox)
             return pass(publication, from: publisher, into: &outbox)
         }
         reply(to: request, text: text, nil, into: &outbox)
+        tellPublish(request, text: text, channel, into: &outbox)
         match(channel, excluding: excluded)
         // What nobody gets is not even put together.
         if matched.isEmpty { return }
@@ -94,6 +97,8 @@ extension Router {
             return outbox.append(.receipt(connection, .failure(.forbidden(channel.text))))
         }
         let publisher = Publisher.http(connection, id: ClientID.make(using: &generator))
+        tell(
+            .publish(clientID: nil, channel: channel.text, data: data.withUnsafeBytes { Array($0) }), into: &outbox)
         let policy = policies.policy(for: channel)
         if options.retain || policy.isStored {
             let whole = JSONSlice(kind: .object, offset: 0, count: UInt32(data.byteCount))

@@ -7,7 +7,7 @@ extension Router {
         if let refusal = refusal(of: request.envelope.supportedConnectionTypes, text: text) {
             error = .bayeux(refusal)
         }
-        var advice = Advice(reconnect: .handshake)
+        var advice = refusedAdvice(error)
         if error == nil, sessionCount >= limits.sessions {
             error = .bayeux(.tooMany("sessions"))
             advice.interval = limits.timeout.milliseconds
@@ -21,6 +21,7 @@ extension Router {
             if asked.wantsAcknowledgements(in: text) { session.acknowledgements = Acknowledgements() }
             session.replayPoints = ReplayPoints(ext: request.envelope.ext, text: text, limits: limits)
             extensions = asked.handshakeReply(now: now, in: text)
+            tell(.handshake(clientID: id), into: &outbox)
             clientID = id
             advice = successAdvice
         }
@@ -32,6 +33,11 @@ extension Router {
             bytes += #""advice":\#(advice.json),"#.utf8
             extensions.append(to: &bytes)
         }
+    }
+
+    /// What a client shall do that was refused: one whom an extension refuses stays away, for trying again changes nothing.
+    private func refusedAdvice(_ error: ReplyError?) -> Advice {
+        if case .sent = error { Advice(reconnect: .none) } else { Advice(reconnect: .handshake) }
     }
 
     /// Why the client's connection types do not do; nil when one is in common.
@@ -64,6 +70,7 @@ extension Router {
             }
         }
         guard error == nil, case .success(let session) = session else {
+            if case .sent = error { advice = refusedAdvice(error) }
             reply(to: request, text: text, error, withClientID: false, into: &outbox) { bytes in
                 bytes += #""advice":\#(advice.json),"#.utf8
             }
@@ -240,12 +247,19 @@ extension Router {
         return session
     }
 
-    mutating func addSubscription(to pattern: ChannelPattern, of session: Session) {
-        if session.patterns.insert(pattern).inserted { _ = table.subscribe(session.handle, to: pattern) }
+    /// Whether the session was not subscribed to it before.
+    @discardableResult
+    mutating func addSubscription(to pattern: ChannelPattern, of session: Session) -> Bool {
+        guard session.patterns.insert(pattern).inserted else { return false }
+        _ = table.subscribe(session.handle, to: pattern)
+        return true
     }
 
-    mutating func removeSubscription(to pattern: ChannelPattern, of session: Session) {
-        if session.patterns.remove(pattern) != nil { _ = table.unsubscribe(session.handle, from: pattern) }
+    /// Whether the session was subscribed to it.
+    mutating func removeSubscription(to pattern: ChannelPattern, of session: Session) -> Bool {
+        guard session.patterns.remove(pattern) != nil else { return false }
+        _ = table.unsubscribe(session.handle, from: pattern)
+        return true
     }
 
     /// Puts the session's next deadline into the queue, unless an earlier one stands there already.
@@ -272,7 +286,13 @@ extension Router {
                 bytes += #""advice":\#(advice.json),"#.utf8
             }
         }
-        for pattern in session.patterns { _ = table.unsubscribe(session.handle, from: pattern) }
+        for pattern in session.patterns {
+            _ = table.unsubscribe(session.handle, from: pattern)
+            if !session.isEphemeral {
+                tell(.unsubscribe(clientID: session.clientID, pattern: pattern.text), into: &outbox)
+            }
+        }
+        if !session.isEphemeral { tell(.disconnect(clientID: session.clientID), into: &outbox) }
         handles[session.clientID] = nil
         sessions[Int(session.handle)] = nil
         freeHandles.append(session.handle)

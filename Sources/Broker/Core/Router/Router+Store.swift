@@ -29,19 +29,19 @@ extension Router {
         case (.subscribe(let change), .failed) where change.peer.kind == .stream:
             refuse(change, into: &outbox)
         case (.subscribe(let change), .failed), (.unsubscribe(let change), .failed):
-            reply(to: change.peer, head: change.replyHead, .storeFailed(), into: &outbox)
+            reply(to: change.peer, head: change.replyHead, .internalError(), into: &outbox)
         case (.readRetained(let connection), .backlog(_, let backlog)):
             guard isOpen(connection) else { return }
             outbox.append(.retained(connection, .success(backlog.entries.first?.publication)))
         case (.readRetained(let connection), .failed):
             guard isOpen(connection) else { return }
-            outbox.append(.retained(connection, .failure(.storeFailed())))
+            outbox.append(.retained(connection, .failure(.internalError())))
         case (.readHistory(let connection), .backlog(_, let backlog)):
             guard isOpen(connection) else { return }
             outbox.append(.history(connection, .success(publications(of: backlog))))
         case (.readHistory(let connection), .failed):
             guard isOpen(connection) else { return }
-            outbox.append(.history(connection, .failure(.storeFailed())))
+            outbox.append(.history(connection, .failure(.internalError())))
         case (.endSession, _):
             break
         default:
@@ -62,14 +62,19 @@ extension Router {
         _ operation: PendingOperation, for connection: ConnectionID? = nil, to outbox: inout Outbox,
         _ make: (StoreTicket) -> StoreOperation
     ) {
+        outbox.append(.store(make(register(operation, for: connection))))
+    }
+
+    /// Remembers what an outcome is awaited for; the ticket that will name it.
+    mutating func register(_ operation: PendingOperation, for connection: ConnectionID?) -> StoreTicket {
         lastTicket += 1
         pending[lastTicket] = operation
         if let connection { pendingCounts[connection, default: 0] += 1 }
-        outbox.append(.store(make(lastTicket)))
+        return lastTicket
     }
 
     /// One operation of a connection is through; a connection that is gone is released with the last one.
-    private mutating func settle(_ connection: ConnectionID, into outbox: inout Outbox) {
+    mutating func settle(_ connection: ConnectionID, into outbox: inout Outbox) {
         guard let count = pendingCounts[connection] else { return }
         guard count == 1 else {
             pendingCounts[connection] = count - 1
@@ -90,6 +95,8 @@ enum PendingOperation {
     case endSession
     case readRetained(ConnectionID)
     case readHistory(ConnectionID)
+    /// A service of the embedding program, not the store, is at it.
+    case service(Peer, head: [UInt8])
 
     /// The connection that waits for it.
     var connection: ConnectionID? {
@@ -98,6 +105,7 @@ enum PendingOperation {
         case .pass(let publisher, _): publisher.peer.connection
         case .subscribe(let change), .unsubscribe(let change): change.peer.connection
         case .readRetained(let connection), .readHistory(let connection): connection
+        case .service(let peer, _): peer.connection
         case .endSession: nil
         }
     }

@@ -49,7 +49,7 @@ extension Router {
         if let handle = handles[change.clientID], let session = sessions[Int(handle)] {
             _ = end(session, advice: Advice(reconnect: .none), into: &outbox)
         }
-        outbox.append(.refuse(change.peer.connection, .storeFailed()))
+        outbox.append(.refuse(change.peer.connection, .internalError()))
     }
 
     /// Turns a session to a stream, which begins with what waited.

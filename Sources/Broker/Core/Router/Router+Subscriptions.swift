@@ -123,7 +123,9 @@ extension Router {
     /// The store has the subscriptions.
     mutating func finish(_ change: SubscriptionChange, _ backlog: Backlog, into outbox: inout Outbox) {
         guard let session = session(for: change, into: &outbox) else { return }
-        for pattern in change.patterns { addSubscription(to: pattern, of: session) }
+        for pattern in change.patterns where addSubscription(to: pattern, of: session) && !session.isEphemeral {
+            tell(.subscribe(clientID: session.clientID, pattern: pattern.text), into: &outbox)
+        }
         if change.peer.kind == .stream {
             attach(change.peer.connection, to: session, into: &outbox)
         } else {
@@ -141,7 +143,9 @@ extension Router {
     /// The store has forgotten the subscriptions.
     mutating func finishRemoval(_ change: SubscriptionChange, into outbox: inout Outbox) {
         guard let session = session(for: change, into: &outbox) else { return }
-        for pattern in change.patterns { removeSubscription(to: pattern, of: session) }
+        for pattern in change.patterns where removeSubscription(to: pattern, of: session) {
+            tell(.unsubscribe(clientID: session.clientID, pattern: pattern.text), into: &outbox)
+        }
         reply(to: change.peer, head: change.replyHead, change.error, into: &outbox)
     }
 

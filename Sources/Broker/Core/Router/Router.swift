@@ -12,11 +12,12 @@
 package struct Router: ~Copyable {
     /// The transports that this broker offers, as they stand in the reply to a handshake.
     package static let connectionTypes = [
-        "long-polling", "cross-origin-long-polling", "callback-polling", "websocket", "eventsource",
+        "long-polling", "cross-origin-long-polling", "callback-polling", "websocket", "eventsource", "in-process",
     ]
 
     let limits: Limits
     let policies: ChannelPolicies
+    let embedding: Embedding
     let epoch: String
     let loopCount: UInt32
     var generator: any RandomNumberGenerator
@@ -51,12 +52,13 @@ package struct Router: ~Copyable {
 
     /// A router for `loopCount` event loops that goes on where `state` left off.
     package init(
-        limits: Limits, policies: ChannelPolicies = .init(), state: StoredState, loopCount: UInt32,
-        generator: some RandomNumberGenerator, now: Moment
+        limits: Limits, policies: ChannelPolicies = .init(), embedding: Embedding = .init(), state: StoredState,
+        loopCount: UInt32, generator: some RandomNumberGenerator, now: Moment
     ) {
         var generator = generator
         self.limits = limits
         self.policies = policies
+        self.embedding = embedding
         self.epoch = state.epoch
         self.loopCount = loopCount
         self.table = SubscriptionTable(seed: generator.next())

@@ -1,6 +1,13 @@
 import NIOCore
 import Synchronization
 
+/// Takes what the router wants written to connections that are not on its loop.
+protocol CommandReceiver: Sendable {
+    func send(_ commands: [ShardCommand])
+}
+
+extension Mailbox: CommandReceiver where Message == ShardCommand {}
+
 /// Carries messages from any thread to one event loop, in order, many at a time.
 final class Mailbox<Message: Sendable>: Sendable {
     private struct State {

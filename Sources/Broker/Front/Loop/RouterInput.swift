@@ -14,6 +14,8 @@ enum RouterInput: Sendable {
     case openChannelStream([SubscriptionItem], ConnectionID)
     case close(ConnectionID)
     case outcomes([StoreOutcome])
+    /// A service has answered.
+    case answered(StoreTicket, Result<[UInt8], BayeuxError>)
 }
 
 /// What an event loop that is not the router's has to do.

@@ -10,12 +10,16 @@ final class RouterLoop {
     /// How a loop's connections are reached.
     enum Port {
         case local(Shard)
-        case remote(Mailbox<ShardCommand>)
+        case remote(any CommandReceiver)
     }
     private var router: Router
     private var outbox = Outbox()
     private let store: any Store
     private let eventLoop: any EventLoop
+    private let services: ServiceRunner
+    private var hooks: BrokerHooks { services.hooks }
+    /// What other threads send goes through here.
+    private let mailbox: () -> Mailbox<RouterInput>?
     private var ports: [Port] = []
 
     private var outgoing: [[ShardCommand]] = []
@@ -23,14 +27,20 @@ final class RouterLoop {
     private var joined: [UInt8] = []
     private var turnEndIsScheduled = false
     private var isSorting = false
+    private var lastReviewed: (publication: Publication, result: Publication?)?
     /// What the clocks said first in this turn.
     private var turnStart: Moment?
     private var timer: (deadline: UInt64, scheduled: Scheduled<Void>)?
 
-    init(router: consuming Router, store: any Store, eventLoop: any EventLoop) {
+    init(
+        router: consuming Router, store: any Store, services: ServiceRunner, eventLoop: any EventLoop,
+        mailbox: @escaping () -> Mailbox<RouterInput>?
+    ) {
         self.router = router
         self.store = store
+        self.services = services
         self.eventLoop = eventLoop
+        self.mailbox = mailbox
     }
 
     /// Makes the other loops known, by number; before any input.
@@ -112,6 +122,9 @@ final class RouterLoop {
             case .outcomes(let outcomes):
                 router.receive(outcomes, into: &outbox)
                 carryOut()
+            case .answered(let ticket, let result):
+                router.finishService(ticket, result, into: &outbox)
+                carryOut()
             }
         }
     }
@@ -147,11 +160,14 @@ final class RouterLoop {
             case .reply(let connection, let range):
                 index += reply(to: connection, first: range, at: index)
             case .deliver(let publication, let loop, let range):
+                guard let publication = reviewed(publication) else { break }
                 switch ports[Int(loop)] {
                 case .local(let shard): shard.deliver(publication, to: outbox.slots[range])
                 case .remote: outgoing[Int(loop)].append(.deliver(publication, slots: Array(outbox.slots[range])))
                 }
-            case .push(let publication, let connection): send(.push(publication, slot: connection.slot), to: connection)
+            case .push(let publication, let connection):
+                guard let publication = reviewed(publication) else { break }
+                send(.push(publication, slot: connection.slot), to: connection)
             case .finish(let connection): send(.finish(slot: connection.slot), to: connection)
             case .close(let connection): send(.close(slot: connection.slot), to: connection)
             case .release(let connection): send(.release(slot: connection.slot), to: connection)
@@ -161,24 +177,53 @@ final class RouterLoop {
             case .open(let connection): send(.open(slot: connection.slot), to: connection)
             case .refuse(let connection, let error): send(.refuse(slot: connection.slot, error), to: connection)
             case .store(let operation): operations.append(operation)
+            case .call(let call): start(call)
+            case .event(let event): hooks.observer?(event)
             }
             index += 1
         }
         outbox.removeAll()
     }
 
+    /// What the outgoing hook makes of a publication: one object for all of its subscribers, as before.
+    private func reviewed(_ publication: Publication) -> Publication? {
+        guard let outgoing = hooks.outgoing else { return publication }
+        if let last = lastReviewed, last.publication === publication { return last.result }
+        let result = outgoing(publication.json).map { json in
+            json == publication.json ? publication : Publication(publication, json: json)
+        }
+        lastReviewed = (publication, result)
+        return result
+    }
+
+    private func start(_ call: ServiceCall) {
+        let mailbox = mailbox()
+        services.run(call) { result in mailbox?.send([.answered(call.ticket, result)]) }
+    }
+
+    /// Appends a reply; the outgoing hook may change it, or drop it.
+    private func join(_ range: Range<Int>) {
+        guard let outgoing = hooks.outgoing, !range.isEmpty else {
+            if !joined.isEmpty { joined.append(UInt8(ascii: ",")) }
+            return joined += outbox.bytes[range]
+        }
+        guard let reply = outgoing(Array(outbox.bytes[range])) else { return }
+        if !joined.isEmpty { joined.append(UInt8(ascii: ",")) }
+        joined += reply
+    }
+
     /// Sends replies that follow each other as one array; returns how many more than one they were.
     private func reply(to connection: ConnectionID, first: Range<Int>, at index: Int) -> Int {
         var count = 0
         joined.removeAll(keepingCapacity: true)
-        joined += outbox.bytes[first]
+        join(first)
         while index + count + 1 < outbox.actions.count,
             case .reply(connection, let range) = outbox.actions[index + count + 1]
         {
-            joined.append(UInt8(ascii: ","))
-            joined += outbox.bytes[range]
+            join(range)
             count += 1
         }
+        if joined.isEmpty, !first.isEmpty { return count }
         let objects = joined
         switch ports[Int(connection.loop)] {
         case .local(let shard): shard.reply(objects.span.bytes, to: connection.slot)

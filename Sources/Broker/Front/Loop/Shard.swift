@@ -28,6 +28,7 @@ final class Shard {
     let loop: UInt32
     let eventLoop: any EventLoop
     let configuration: BrokerConfiguration
+    let hooks: BrokerHooks
     let logger: Logger
     /// Scratch memory that the drivers of this loop share.
     let scratch = DriverScratch()
@@ -53,7 +54,10 @@ final class Shard {
     private var sweep: RepeatedTask?
     private(set) var isShuttingDown = false
 
-    init(loop: UInt32, eventLoop: any EventLoop, configuration: BrokerConfiguration, logger: Logger) {
+    init(
+        loop: UInt32, eventLoop: any EventLoop, configuration: BrokerConfiguration, hooks: BrokerHooks, logger: Logger
+    ) {
+        self.hooks = hooks
         self.loop = loop
         self.eventLoop = eventLoop
         self.configuration = configuration
@@ -155,14 +159,25 @@ extension Shard {
     func receive(text: RawSpan, fromSocketIn slot: UInt32) throws(EnvelopeError) {
         batch.removeAll(keepingCapacity: true)
         _ = try scanner.scan(text, into: &batch)
-        forward(text: text, from: Peer(connection: id(slot), kind: .socket))
+        try review(text, from: Peer(connection: id(slot), kind: .socket))
     }
 
     /// A Bayeux batch arrived as the body of a request.
     func receive(body: RawSpan, forExchangeIn slot: UInt32) throws(EnvelopeError) {
         batch.removeAll(keepingCapacity: true)
         _ = try scanner.scan(validatingUTF8: body, into: &batch)
-        forward(text: body, from: Peer(connection: id(slot), kind: .exchange))
+        try review(body, from: Peer(connection: id(slot), kind: .exchange))
+    }
+
+    /// Shows the batch to the incoming hook, if there is one; what it makes of it is read like what a client sends.
+    private func review(_ text: RawSpan, from peer: Peer) throws(EnvelopeError) {
+        let transport = peer.kind == .socket ? "websocket" : "long-polling"
+        guard let changed = hooks.review(batch, text: text, transport: transport) else {
+            return forward(text: text, from: peer)
+        }
+        batch.removeAll(keepingCapacity: true)
+        _ = try scanner.scan(validatingUTF8: changed.span.bytes, into: &batch)
+        forward(text: changed.span.bytes, from: peer)
     }
 
     private func forward(text: RawSpan, from peer: Peer) {

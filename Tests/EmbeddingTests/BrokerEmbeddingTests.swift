@@ -1,0 +1,142 @@
+import Broker
+import Logging
+import Support
+import Synchronization
+import Testing
+
+/// Extensions, services, observers and clients of a program that embeds the broker.
+@Suite("A broker in another program", .timeLimit(.minutes(1)))
+struct BrokerEmbeddingTests {
+    private struct Rules: BrokerExtension {
+        func incoming(_ message: inout BayeuxMessage, from sender: MessageSender) -> IncomingVerdict {
+            switch message.channel {
+            case "/refused": return .refuse("403:/refused:No")
+            case "/dropped": return .drop
+            case "/changed":
+                message.data = Array(#"{"by":"\#(sender.transport.rawValue)"}"#.utf8)
+                return .accept
+            case "/broken":
+                message.data = Array("{".utf8)
+                return .accept
+            default: return .accept
+            }
+        }
+
+        func outgoing(_ message: inout BayeuxMessage) -> Bool {
+            if message.channel == "/hidden", message.data != nil { return false }
+            if message.channel == "/stamped", message.data != nil { message[json: "stamp"] = Array("1".utf8) }
+            return true
+        }
+    }
+
+    /// Runs a broker for the time of `body`.
+    private static func withBroker(
+        _ prepare: (Broker) -> Void = { _ in }, _ body: @escaping @Sendable (Broker, Int) async throws -> Void
+    ) async throws {
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        let broker = Broker(.init(port: 0), logger: logger)
+        prepare(broker)
+        let (ports, ready) = AsyncStream.makeStream(of: Int.self)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await broker.run { ready.yield($0) } }
+            for await port in ports {
+                try await body(broker, port)
+                break
+            }
+            group.cancelAll()
+        }
+    }
+
+    private static func json(_ bytes: [UInt8]?) throws -> JSON { try JSON(parsing: bytes ?? Array("null".utf8)) }
+
+    @Test("A client publishes to another one")
+    func publish() async throws {
+        try await Self.withBroker { broker, _ in
+            let (subscriber, publisher) = (try await broker.client(), try await broker.client())
+            var messages = try await subscriber.subscribe(to: "/a/*").makeAsyncIterator()
+            for number in 0..<100 { try await publisher.publish(Array("\(number)".utf8), to: "/a/b") }
+            for number in 0..<100 {
+                let message = await messages.next()
+                #expect(message?.channel == "/a/b")
+                #expect(message?.data == Array("\(number)".utf8))
+            }
+        }
+    }
+
+    @Test("Retained messages come first")
+    func retained() async throws {
+        try await Self.withBroker { broker, _ in
+            let client = try await broker.client()
+            try await client.publish(Array("1".utf8), to: "/a", retain: true)
+            var messages = try await client.subscribe(to: "/a").makeAsyncIterator()
+            #expect(try Self.json(await messages.next()?.json)["ext"]?["retained"] == true)
+        }
+    }
+
+    @Test("Extensions refuse, drop and change what comes in; what they break is refused")
+    func incoming() async throws {
+        try await Self.withBroker {
+            $0.add(Rules())
+        } _: { broker, _ in
+            let client = try await broker.client()
+            var messages = try await client.subscribe(to: "/changed").makeAsyncIterator()
+            await #expect(throws: InProcessClientError.refused("403:/refused:No")) {
+                try await client.publish(Array("1".utf8), to: "/refused")
+            }
+            await #expect(throws: InProcessClientError.refused("404::message_deleted")) {
+                try await client.publish(Array("1".utf8), to: "/dropped")
+            }
+            await #expect(throws: InProcessClientError.self) {
+                try await client.publish(Array("1".utf8), to: "/broken")
+            }
+            try await client.publish(Array("1".utf8), to: "/changed")
+            #expect(try Self.json(await messages.next()?.data) == ["by": "in-process"])
+        }
+    }
+
+    @Test("Extensions drop and change what goes out")
+    func outgoing() async throws {
+        try await Self.withBroker {
+            $0.add(Rules())
+        } _: { broker, _ in
+            let client = try await broker.client()
+            var messages = try await client.subscribe(to: "/**").makeAsyncIterator()
+            try await client.publish(Array("1".utf8), to: "/hidden")
+            try await client.publish(Array("2".utf8), to: "/stamped")
+            #expect(
+                try Self.json(await messages.next()?.json) == ["channel": "/stamped", "data": 2, "stamp": 1])
+        }
+    }
+
+    @Test("Those who watch are told of everything, in order")
+    func observers() async throws {
+        let (events, told) = AsyncStream.makeStream(of: MonitoringEvent.self)
+        try await Self.withBroker {
+            $0.observe { told.yield($0) }
+        } _: { broker, _ in
+            let client = try await broker.client()
+            _ = try await client.subscribe(to: "/a")
+            try await client.publish(Array("1".utf8), to: "/a")
+            await client.disconnect()
+            var iterator = events.makeAsyncIterator()
+            guard case .handshake(let id)? = await iterator.next() else { return #expect(Bool(false)) }
+            #expect(await iterator.next() == .subscribe(clientID: id, channel: "/a"))
+            var rest: [MonitoringEvent] = []
+            while rest.last != .disconnect(clientID: id), let event = await iterator.next() { rest.append(event) }
+            #expect(rest.contains(.publish(clientID: id, channel: "/a", data: Array("1".utf8))))
+            #expect(rest.contains(.unsubscribe(clientID: id, channel: "/a")))
+        }
+    }
+
+    @Test("The broker's end ends its clients")
+    func end() async throws {
+        let kept = Mutex<InProcessClient?>(nil)
+        try await Self.withBroker { broker, _ in
+            let client = try await broker.client()
+            kept.withLock { $0 = client }
+        }
+        let client = try #require(kept.withLock { $0 })
+        await #expect(throws: InProcessClientError.self) { try await client.publish(Array("1".utf8), to: "/a") }
+    }
+}
