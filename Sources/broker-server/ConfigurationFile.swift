@@ -1,3 +1,5 @@
+import BrokerCore
+import BrokerFront
 import Foundation
 import Yams
 
@@ -28,6 +30,10 @@ struct ConfigurationFile {
         }
         for (key, value) in mapping {
             let name = prefix + (key.string ?? "")
+            if name == "channels" {
+                readPolicies(value, into: &settings, problems: &problems)
+                continue
+            }
             if case .mapping = value, Setting.all.contains(where: { $0.name.hasPrefix(name + ".") }) {
                 read(value, prefix: name + ".", into: &settings, problems: &problems)
                 continue
@@ -48,6 +54,41 @@ struct ConfigurationFile {
                     problems.append("\(place(item)): \(error)")
                 }
             }
+        }
+    }
+
+    /// `channels`: patterns, and for each the keys of its policy.
+    private func readPolicies(_ node: Node, into settings: inout Settings, problems: inout [String]) {
+        guard case .mapping(let mapping) = node else {
+            return problems.append("\(place(node)): channels is not patterns with their policies")
+        }
+        for (key, value) in mapping {
+            let text = key.string ?? ""
+            guard let pattern = try? ChannelPattern(text, grammar: .cometd, maximumBytes: .max), !pattern.isMeta,
+                !pattern.isService
+            else {
+                problems.append("\(place(key)): \"\(text)\" is no channel or pattern such as /chat/**")
+                continue
+            }
+            guard case .mapping(let keys) = value else {
+                problems.append("\(place(value)): the policy of \(text) is not keys and values")
+                continue
+            }
+            var policy = ChannelPolicy()
+            for (key, value) in keys {
+                let name = key.string ?? ""
+                guard let setting = PolicySetting.all.first(where: { $0.name == name }) else {
+                    let error = SettingError.unknown(name, among: PolicySetting.all.map(\.name))
+                    problems.append("\(place(key)): \(error)")
+                    continue
+                }
+                guard let text = value.scalar?.string, setting.set(&policy, text) else {
+                    let given = value.scalar?.string ?? "what is given"
+                    problems.append("\(place(value)): \(name): \(given) is not \(setting.expected)")
+                    continue
+                }
+            }
+            settings.broker.policies[pattern] = policy
         }
     }
 

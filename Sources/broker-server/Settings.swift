@@ -77,6 +77,16 @@ struct Setting: Sendable {
             }
             return true
         },
+        Setting(name: "callback-polling", expected: "true or false") { settings, value in
+            guard let isAllowed = Bool(value) else { return false }
+            settings.broker.allowsCallbackPolling = isAllowed
+            return true
+        },
+        Setting(name: "compression-bytes", expected: "a number of bytes, or 0 for no compression") { settings, value in
+            guard let bytes = Int(value), bytes >= 0 else { return false }
+            settings.broker.compressionBytes = bytes == 0 ? nil : bytes
+            return true
+        },
         bytes("limits.message-bytes", \.broker.messageBytes),
         bytes("limits.head-bytes", \.broker.headBytes),
         bytes("limits.outbound-bytes", \.broker.outboundBytes),
@@ -85,6 +95,8 @@ struct Setting: Sendable {
         count("limits.connections", \.broker.connections),
         count("limits.sessions", \.broker.limits.sessions),
         count("limits.subscriptions-per-session", \.broker.limits.subscriptionsPerSession),
+        count("limits.replayed-messages", \.broker.limits.backlog.messages),
+        bytes("limits.replayed-bytes", \.broker.limits.backlog.bytes),
         count("limits.queued-messages", \.broker.limits.queuedMessages),
         count("limits.messages-per-batch", \.broker.limits.envelope.maximumMessages),
         seconds("timeouts.connect", \.broker.limits.timeout),
@@ -93,6 +105,7 @@ struct Setting: Sendable {
         seconds("timeouts.close", \.broker.closeTimeout),
         seconds("timeouts.ping", \.broker.pingInterval),
         seconds("timeouts.pong", \.broker.pongTimeout),
+        seconds("timeouts.stream-ping", \.broker.streamPingInterval),
         seconds("timeouts.shutdown", \.broker.shutdownTimeout),
     ]
 
@@ -127,9 +140,9 @@ struct Setting: Sendable {
 struct SettingError: Error, CustomStringConvertible {
     let description: String
 
-    /// There is no such key; names the one that was probably meant.
-    static func unknown(_ key: String) -> Self {
-        let nearest = Setting.all.map(\.name).min { distance($0, key) < distance($1, key) }
+    /// There is no such key; names the one of `names` that was probably meant.
+    static func unknown(_ key: String, among names: [String] = Setting.all.map(\.name) + ["channels"]) -> Self {
+        let nearest = names.min { distance($0, key) < distance($1, key) }
         let hint = nearest.flatMap { distance($0, key) <= max(2, key.count / 3) ? $0 : nil }
         return Self(description: "unknown key \"\(key)\"" + (hint.map { ", did you mean \"\($0)\"?" } ?? ""))
     }
