@@ -88,9 +88,7 @@ struct DeflateParameters: Equatable {
         }
         if options.requestNoContextTakeover, !serverNoContextTakeover { return nil }
         let peerBits = serverMaxWindowBits ?? 15
-        if let requested = options.requestMaxWindowBits, requested < peerBits || serverMaxWindowBits == nil {
-            return nil
-        }
+        if let requested = options.requestMaxWindowBits, requested < peerBits { return nil }
         return DeflateAgreement(
             ownNoContextTakeover: clientNoContextTakeover || options.noContextTakeover, ownWindowBits: ownBits,
             peerNoContextTakeover: serverNoContextTakeover, peerWindowBits: peerBits)

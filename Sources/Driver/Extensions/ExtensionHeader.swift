@@ -144,12 +144,27 @@ public enum ExtensionHeader {
         switch value {
         case .flag: name
         case .integer(let number): "\(name)=\(number)"
-        case .decimal(let number): "\(name)=\(number)"
+        case .decimal(let number): "\(name)=\(digits(number))"
         case .text(let text) where ASCII.isToken(text): "\(name)=\(text)"
         case .text(let text):
             "\(name)=\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
         case .list(let values): values.map { serialize(name, $0) }.joined(separator: "; ")
         }
+    }
+
+    /// A number as it is read again: with a fraction and without an exponent, which numbers here do not have.
+    private static func digits(_ number: Double) -> String {
+        let shortest = "\(number)"
+        guard let mark = shortest.firstIndex(of: "e"), let exponent = Int(shortest[mark...].dropFirst()) else {
+            return shortest
+        }
+        let sign = number < 0 ? "-" : ""
+        // One digit is before the point.
+        let digits = shortest[..<mark].filter { $0 != "-" && $0 != "." }
+        guard exponent >= 0 else { return sign + "0." + String(repeating: "0", count: -exponent - 1) + digits }
+        let zeros = String(repeating: "0", count: max(0, exponent + 1 - digits.count))
+        return sign + digits.prefix(exponent + 1) + zeros + "."
+            + (digits.count > exponent + 1 ? digits.dropFirst(exponent + 1) : "0")
     }
 
     /// The elements of all fields of that name in a head.

@@ -3,6 +3,9 @@ struct FrameDecoder {
     private var stash: (UInt64, UInt64) = (0, 0)
     private var stashCount: UInt8 = 0
 
+    /// Whether nothing of a header is stashed.
+    var isBetweenFrames: Bool { stashCount == 0 }
+
     /// The header at `offset`, which moves behind it; `nil` if `input` ends before the header does.
     mutating func next(
         _ input: UnsafeRawBufferPointer, _ offset: inout Int, _ rules: FrameHeader.Rules

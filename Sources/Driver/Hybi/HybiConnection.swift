@@ -41,8 +41,42 @@ struct HybiConnection: ~Copyable {
 
 /// Reading.
 extension HybiConnection {
+    /// The usual case before all others: a message that is one masked frame, all of it in `input` from `offset` on,
+    /// on a server's open connection without extensions. Anything else, right or wrong, is left to ``next(_:_:)``.
+    // Mutating, as `unmask` and `decode` are, because the connection is copied for a call that only borrows it.
+    private mutating func nextWhole(_ input: UnsafeRawBufferPointer, _ offset: inout Int) -> HybiEvent? {
+        guard requiresMask, extensions == nil, frame == nil, message.kind == nil, decoder.isBetweenFrames,
+            closing.state == .open
+        else { return nil }
+        let available = input.count - offset
+        guard available >= 6, let start = input.baseAddress.map({ $0 + offset }) else { return nil }
+        let first = start.load(as: UInt8.self)
+        let second = start.load(fromByteOffset: 1, as: UInt8.self)
+        // Final, no reserved bits, and masked.
+        guard first == 0x80 | Opcode.text.rawValue || first == 0x80 | Opcode.binary.rawValue, second & 0x80 != 0
+        else { return nil }
+        var headerBytes = 6
+        var payloadBytes = Int(second & 0x7F)
+        if payloadBytes == 126 {
+            headerBytes = 8
+            payloadBytes = Int(UInt16(bigEndian: start.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
+        }
+        guard payloadBytes != 127 || headerBytes == 8, payloadBytes <= maximumMessageBytes,
+            available - headerBytes >= payloadBytes
+        else { return nil }
+        let key = MaskingKey(reading: start + (headerBytes - 4))
+        let destination = scratch.prepare(payloadBytes)
+        let isASCII = key.apply(from: start + headerBytes, to: destination, count: payloadBytes)
+        let payload = UnsafeRawBufferPointer(start: destination, count: payloadBytes)
+        let isText = first & 0x0F == Opcode.text.rawValue
+        guard !isText || isASCII || UTF8Validator.isValid(payload) else { return nil }
+        offset += headerBytes + payloadBytes
+        return .message(isText ? .text : .binary, payload)
+    }
+
     /// The next event in `input` from `offset` on, which moves; `nil` when all of the input is used.
     mutating func next(_ input: UnsafeRawBufferPointer, _ offset: inout Int) -> HybiEvent? {
+        if let message = nextWhole(input, &offset) { return message }
         if let end = extensions?.takeEnd() { return end }
         // Nothing counts behind an end that is held.
         while closing.state != .closed, extensions?.isEnding != true {
@@ -116,14 +150,14 @@ extension HybiConnection {
         if extensions != nil {
             let event = decode(kind, message.reservedBits, message.payload)
             if case .message = event { return event }
-            message.release()
+            message.release(scratch)
             return event
         }
         return state == .open ? .message(kind, message.payload) : nil
     }
 
     /// The payload of a whole frame without its mask, and whether it is known to be ASCII.
-    private func unmask(
+    private mutating func unmask(
         _ piece: UnsafeRawBufferPointer, _ key: MaskingKey?
     ) -> (payload: UnsafeRawBufferPointer, isASCII: Bool) {
         guard let key, let source = piece.baseAddress else { return (piece, false) }
@@ -135,9 +169,10 @@ extension HybiConnection {
     /// Adds a piece to what is buffered; false if a text becomes invalid.
     private mutating func collect(_ header: FrameHeader, _ piece: UnsafeRawBufferPointer) -> Bool {
         let key = header.key?.advanced(by: frameBytes)
+        let following = header.payloadBytes - frameBytes - piece.count
         if header.opcode.isControl {
             guard let source = piece.baseAddress, piece.count > 0 else { return true }
-            let destination = control.extend(by: piece.count)
+            let destination = control.extend(by: piece.count, following: following, scratch)
             (key ?? MaskingKey(littleEndian: 0)).apply(from: source, to: destination, count: piece.count)
             return true
         }
@@ -146,15 +181,19 @@ extension HybiConnection {
                 header.opcode == .text ? .text : .binary, reservedBits: ReservedBits(rawValue: header.reservedBits),
                 isEncoded: extensions != nil)
         }
-        return message.append(piece, key: key, keep: state == .open)
+        return message.append(
+            piece, key: key, following: header.isFinal ? following : nil, keep: state == .open, scratch)
     }
 
-    private func controlEvent(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer) -> HybiEvent? {
+    private mutating func controlEvent(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer) -> HybiEvent? {
         if opcode == .close {
             let (code, reason) = CloseFrame.read(payload)
             return .close(code, reason: reason)
         }
-        guard state == .open else { return nil }
+        guard state == .open else {
+            control.clear(scratch)
+            return nil
+        }
         return opcode == .ping ? .ping(payload) : .pong(payload)
     }
 }
@@ -167,17 +206,17 @@ extension HybiConnection {
         switch event {
         case .message(let kind, let payload):
             sink.message(payload.bytes, kind: kind)
-            message.release()
+            message.release(scratch)
         case .decoded(let kind, let payload):
             sink.message(payload.span.bytes, kind: kind)
         case .ping(let payload):
             output.append(.pong, payload, key: key)
             sink.ping(payload.bytes)
-            control.clear()
+            control.clear(scratch)
         case .pong(let payload):
             awaitedPongs.receive(payload)
             sink.pong(payload.bytes)
-            control.clear()
+            control.clear(scratch)
         case .end:
             abandon(closing.receiveEnd(), into: &sink)
         case .close(let code, let reason):
@@ -212,7 +251,7 @@ extension HybiConnection {
             extensions.close()
         }
         send(action, reason, key: key, output: &output)
-        message.release()
+        message.release(scratch)
         return action != .none
     }
 
@@ -248,8 +287,8 @@ extension HybiConnection {
     }
 
     private mutating func release() {
-        message.release()
-        control.clear()
+        message.release(scratch)
+        control.clear(scratch)
         awaitedPongs.clear()
         extensions?.close()
     }
@@ -343,7 +382,7 @@ extension HybiConnection {
         extensions?.releaseIdleMemory()
     }
 
-    private func decode(
+    private mutating func decode(
         _ kind: MessageKind, _ bits: ReservedBits, _ payload: UnsafeRawBufferPointer
     ) -> HybiEvent? {
         guard state == .open, let extensions else { return nil }

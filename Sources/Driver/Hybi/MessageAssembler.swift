@@ -25,15 +25,17 @@ struct MessageAssembler: ~Copyable {
 
     /// Adds the next bytes, unmasking them; false if they make a text invalid.
     ///
-    /// With `keep` false they are checked and forgotten.
-    mutating func append(_ piece: UnsafeRawBufferPointer, key: MaskingKey?, keep: Bool) -> Bool {
+    /// `following` bytes are still to come, if that is known. With `keep` false they are checked and forgotten.
+    mutating func append(
+        _ piece: UnsafeRawBufferPointer, key: MaskingKey?, following: Int?, keep: Bool, _ scratch: DriverScratch
+    ) -> Bool {
         guard let source = piece.baseAddress, piece.count > 0 else { return true }
         let start = buffer.count
-        let destination = buffer.extend(by: piece.count)
+        let destination = buffer.extend(by: piece.count, following: following, scratch)
         // An XOR with zero is a copy that looks for ASCII.
         let isASCII = (key ?? MaskingKey(littleEndian: 0)).apply(from: source, to: destination, count: piece.count)
         byteCount += piece.count
-        defer { if !keep { buffer.clear() } }
+        defer { if !keep { buffer.clear(scratch) } }
         if kind == .binary || isEncoded || (isASCII && validator.isComplete) { return true }
         return validator.accept(buffer.bytes(from: start))
     }
@@ -45,8 +47,8 @@ struct MessageAssembler: ~Copyable {
         return validator.isComplete
     }
 
-    /// Forgets the payload and its memory.
-    mutating func release() {
-        buffer.clear()
+    /// Forgets the payload and gives its memory back.
+    mutating func release(_ scratch: DriverScratch) {
+        buffer.clear(scratch)
     }
 }
