@@ -2,17 +2,22 @@
 import PackageDescription
 
 // A package of its own: its sanitizers must not touch the products. The folders under test are linked in, so that their
-// package-level declarations can be reached.
-let settings: [SwiftSetting] = [
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .unsafeFlags(["-sanitize=fuzzer,address"]),
-]
+// package-level declarations can be reached; what is internal to the driver is tested as its unit tests do. It is built
+// for release, which keeps the checks of bounds and overflow.
+func settings(_ sanitizers: String) -> [SwiftSetting] {
+    [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .unsafeFlags(["-sanitize=\(sanitizers)", "-enable-testing"]),
+    ]
+}
+let fuzzed = settings("fuzzer,address")
 let linker: [LinkerSetting] = [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]
 
 func fuzzTarget(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .executableTarget(name: name, dependencies: ["CLibFuzzer"] + dependencies, swiftSettings: settings, linkerSettings: linker)
+    .executableTarget(
+        name: name, dependencies: ["FuzzSupport"] + dependencies, swiftSettings: fuzzed, linkerSettings: linker)
 }
 
 let package = Package(
@@ -22,12 +27,21 @@ let package = Package(
         .systemLibrary(
             name: "CLibcrypto", path: "Sources/Driver/CLibcrypto", pkgConfig: "libcrypto",
             providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
+            name: "CZlib", path: "Sources/Driver/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
-            name: "Driver", dependencies: ["CLibcrypto"], path: "Sources/Driver", exclude: ["CLibcrypto"],
-            swiftSettings: settings),
-        .target(name: "BrokerCore", path: "Sources/BrokerCore", swiftSettings: settings),
+            name: "Driver", dependencies: ["CLibcrypto", "CZlib"], path: "Sources/Driver",
+            exclude: ["CLibcrypto", "CZlib"], swiftSettings: fuzzed),
+        .target(name: "BrokerCore", path: "Sources/BrokerCore", swiftSettings: fuzzed),
         .target(name: "CLibFuzzer"),
-        fuzzTarget("FuzzServerDriver", ["Driver"]),
+        // Without coverage: what is reached in it is no news.
+        .target(name: "FuzzSupport", dependencies: ["CLibFuzzer", "Driver"], swiftSettings: settings("address")),
+        fuzzTarget("FuzzHead", ["Driver"]),
+        fuzzTarget("FuzzFrames", ["Driver"]),
+        fuzzTarget("FuzzExtensionHeader", ["Driver"]),
+        fuzzTarget("FuzzInflate", ["Driver"]),
+        fuzzTarget("FuzzHixie", ["Driver"]),
+        fuzzTarget("FuzzDriver", ["Driver"]),
         fuzzTarget("FuzzEnvelope", ["BrokerCore"]),
     ],
     swiftLanguageModes: [.v6]

@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+"""Writes the hand-made inputs of the corpus: Fuzz/Corpus/<target>/<name>.
+
+Only adds and replaces files of these names; what fuzzing found stays. Each target's source says what the first
+bytes of its inputs choose.
+"""
+import base64
+import hashlib
+import pathlib
+import struct
+import zlib
+
+corpus = pathlib.Path(__file__).parent / "Corpus"
+
+
+def write(target, **inputs):
+    folder = corpus / target
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in inputs.items():
+        (folder / name.replace("_", "-")).write_bytes(data if isinstance(data, bytes) else data.encode("utf-8"))
+
+
+def request(*fields, line="GET / HTTP/1.1"):
+    return "".join(text + "\r\n" for text in (line, "Host: a", *fields, "")).encode()
+
+
+def frame(opcode, payload=b"", *, final=True, bits=0, mask=b"\x01\x02\x03\x04", form=None):
+    length = len(payload)
+    form = form or (length if length < 126 else 126 if length < 65536 else 127)
+    head = bytes([(0x80 if final else 0) | bits | opcode, (0x80 if mask else 0) | form])
+    if form == 126:
+        head += struct.pack(">H", length)
+    if form == 127:
+        head += struct.pack(">Q", length)
+    if mask:
+        payload = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
+    return head + (mask or b"") + payload
+
+
+def deflate(*payloads, bits=15, final=False):
+    stream = zlib.compressobj(wbits=-bits)
+    made = []
+    for payload in payloads:
+        data = stream.compress(payload) + stream.flush(zlib.Z_FINISH if final else zlib.Z_SYNC_FLUSH)
+        made.append(data if final else data[:-4])
+    return made
+
+
+upgrade = ("Upgrade: websocket", "Connection: keep-alive, Upgrade")
+key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+hybi = (*upgrade, key, "Sec-WebSocket-Version: 13")
+hixie76 = (
+    "Upgrade: WebSocket", "Connection: Upgrade", "Origin: http://a", "Sec-WebSocket-Protocol: a",
+    "Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5", "Sec-WebSocket-Key2: 12998 5 Y3 1  .P00",
+)
+hixie75 = ("Upgrade: WebSocket", "Connection: Upgrade", "Origin: http://a", "WebSocket-Protocol: a")
+body = b"^n:ds[4U"
+
+
+def accept_of_client():
+    """The answer to FuzzSupport's client, whose key is always the same: two numbers of SplitMix64 from 1 on."""
+    state, made = 1, b""
+    for _ in range(2):
+        state = (state + 0x9E3779B97F4A7C15) % 2**64
+        bits = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+        bits = (bits ^ bits >> 27) * 0x94D049BB133111EB % 2**64
+        made += struct.pack("<Q", bits ^ bits >> 31)
+    key = base64.b64encode(made) + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+    return base64.b64encode(hashlib.sha1(key).digest()).decode()
+
+
+response = ("Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Accept: {accept_of_client()}")
+
+
+def answer(*fields, status="101 Switching Protocols"):
+    return "".join(text + "\r\n" for text in (f"HTTP/1.1 {status}", *fields, "")).encode()
+
+
+server, client, none = b"\x00\x00", b"\x01\x00", b"\x00"
+write(
+    "FuzzHead",
+    hybi_13=server + request(*hybi, "Sec-WebSocket-Protocol: b, a", "Origin: http://a") + frame(1, b"x"),
+    hybi_08=server + request(*upgrade, key, "Sec-WebSocket-Version: 8", "Sec-WebSocket-Origin: http://a"),
+    hybi_unknown=server + request(*upgrade, key, "Sec-WebSocket-Version: 99"),
+    hybi_extension=b"\x22\x00" + request(*hybi, 'Sec-WebSocket-Extensions: permessage-deflate; x="\\"", foo'),
+    hybi_late=b"\x04\x04" + request(*hybi) + frame(9, b"early") * 2,
+    hixie_76=server + request(*hixie76) + body + b"\x00hi\xff",
+    hixie_75=server + request(*hixie75, "X-Forwarded-Proto: https") + b"\x00hi\xff",
+    http=server + b"\r\n\r\n" + request("Content-Length: 3", line="POST /bayeux HTTP/1.1") + b"abc",
+    http_10=b"\x08\x03" + request(line="GET /?a=b HTTP/1.0"),
+    post=server + request(*hybi, line="POST / HTTP/1.1"),
+    many=b"\x00\x02" + request("A: 1", "B:2", "C:\t3 ", "D:", "E: 5"),
+    long=b"\x00\x01" + request("A: " + "x" * 300),
+    silence=b"\x08\x00" + request(*hybi)[:-2],
+    invalid=server + b"GET / HTTP/1.1\nHost: a\n\n",
+    response=client + answer(*response) + frame(1, b"x", mask=b""),
+    response_lax=client + b"\r\n" + answer("upgrade: WebSocket", "connection: a,upgrade", response[2], status="101"),
+    response_subprotocol=client + answer(*response, "Sec-WebSocket-Protocol: a"),
+    response_deflate=b"\x21\x00" + answer(*response, "Sec-WebSocket-Extensions: permessage-deflate"),
+    response_wrong_key=client + answer(*response[:2], "Sec-WebSocket-Accept: x"),
+    response_404=b"\x09\x00" + answer("Content-Length: 0", status="404 Not Found"),
+)
+
+text, deflated = deflate(b"Hello")[0], deflate(b"Hello", b"Hello")
+frames = {
+    "text": frame(1, "grüß €𝄞".encode()),
+    "binary": frame(2, bytes(range(200))),
+    "fragments": frame(1, b"gr\xc3", final=False) + frame(9, b"p") + frame(0, b"\xbc", final=False) + frame(0, b""),
+    "fragments_binary": frame(2, b"a" * 126, final=False) + frame(0, b"b" * 126, final=False) + frame(0, b"c"),
+    "empty": frame(1) + frame(2) + frame(9) + frame(10) + frame(8),
+    "pings": frame(9, b"x" * 125) + frame(10, b"a") + frame(10),
+    "close": frame(8, struct.pack(">H", 1001) + "fertig ✓".encode()) + frame(9, b"late"),
+    "close_short": frame(8, b"\x03"),
+    "close_code": frame(8, struct.pack(">H", 1006)),
+    "close_text": frame(8, struct.pack(">H", 1000) + b"\xff"),
+    "bad_text": frame(1, b"ok\xed\xa0\x80"),
+    "bad_opcode": frame(3), "bad_bits": frame(1, b"x", bits=0x20), "bad_continuation": frame(0, b"x"),
+    "bad_control": frame(9, b"x" * 126), "bad_fragment": frame(9, b"x", final=False),
+    "bad_order": frame(1, b"x", final=False) + frame(2, b"y"),
+    "long_form": frame(1, b"x", form=126) + frame(1, b"y", form=127),
+    "huge": bytes([0x82, 0xFF]) + b"\xff" * 8 + b"\0\0\0\0",
+    "unmasked": frame(1, b"x", mask=b""),
+}
+for name, data in frames.items():
+    write("FuzzFrames", **{f"server_{name}": b"\x00\x00" + data, f"owner_{name}": b"\x1c\x00" + data})
+    if "pings" not in name:
+        write("FuzzFrames", **{f"small_{name}": b"\x44\x03" + data})
+for name in ("text", "fragments", "close", "pings"):
+    write("FuzzFrames", **{f"client_{name}": b"\x15\x00" + frames[name]})
+write(
+    "FuzzFrames",
+    client_plain=b"\x01\x00" + frame(1, b"hi", mask=b"") + frame(9, b"p", mask=b"") + frame(8, b"\x03\xe8", mask=b""),
+    deflated=b"\x02\x00" + frame(1, deflated[0], bits=0x40) + frame(1, deflated[1], bits=0x40) + frame(1, b"plain"),
+    deflated_single=b"\xa6\x00" + frame(1, text, bits=0x40) + frame(2, text, bits=0x40),
+    deflated_fragments=b"\x26\x00" + frame(1, text[:3], bits=0x40, final=False) + frame(9) + frame(0, text[3:]),
+    deflated_client=b"\x07\x00" + frame(1, text, bits=0x40, mask=b"") + frame(1, b"\x00", bits=0x40, mask=b""),
+    deflated_bomb=b"\x02\x02" + frame(2, deflate(b"\0" * 100_000)[0], bits=0x40),
+    deflated_broken=b"\x02\x00" + frame(1, b"\xff\xff", bits=0x40),
+    deflated_bad_text=b"\x02\x00" + frame(1, deflate(b"\xff")[0], bits=0x40),
+)
+
+options = bytes(8)
+write(
+    "FuzzExtensionHeader",
+    flag=options + b"permessage-deflate",
+    offers=options + b"permessage-deflate; client_max_window_bits; server_max_window_bits=10, permessage-deflate",
+    window=b"\x01\x01\x02\x00\x02\x03\x01\x01"
+    + b"permessage-deflate;client_max_window_bits=12;server_no_context_takeover",
+    quoted=options + b'a; b="c\\"d \\\\ e"; f="10"; g="", b',
+    numbers=options + b"a; b=1; b=-2; b=0.5; b=007; b=1e3; c=99999999999999999999; d=0.00001; e=-0",
+    repeated=options + b"a; b; b; b=c, a; b=d ,b\t;\tc",
+    response=options + b"a; x=1, permessage-deflate; client_max_window_bits=9, b",
+    window_15=b"\x00\x00\x00\x00\x00\x00\x04\x00", malformed=options + b"a; b = c", trailing=options + b"a,", empty=options, open=options + b'a; b="c',
+)
+
+
+def messages(*payloads, trips=()):
+    made = b"".join(bytes([len(payload)]) + payload for payload in payloads)
+    return made + b"".join(bytes([0x80 | len(trip)]) + trip for trip in trips)
+
+
+plain = b"\x00\x07\x00\x00\x07\x00"
+write(
+    "FuzzInflate",
+    hello=plain + messages(text), twice=plain + messages(*deflated), empty=plain + messages(b"\x00", b"", text),
+    single=b"\x01\x07\x00\x00\x07\x00" + messages(text, text),
+    final=plain + messages(*deflate(b"Hello", final=True), text),
+    window=b"\x00\x01\x00\x00\x07\x00" + messages(*deflate(b"abc" * 300, b"abc" * 9, bits=9)),
+    bomb=b"\x00\x07\x04\x00\x07\x00" + messages(*deflate(b"\0" * 50_000)),
+    at_bound=b"\x00\x07\x03\x00\x07\x00" + messages(*deflate(b"a" * 100, b"a" * 101)),
+    stored=plain + messages(b"\x00\x05\x00\xfa\xffHello\x00"),
+    broken=plain + messages(b"\xff\xff\xff"), half=plain + messages(text[:3]),
+    trips=plain + messages(trips=(b"Hello", b"Hello", b"", b"a" * 100)),
+    trips_small=b"\x03\x01\x00\x0a\x00\x01" + messages(trips=(b"abcabcabc" * 9, b"abcabcabc" * 9)),
+    trips_stored=b"\x02\x07\x00\x01\x08\x04" + messages(trips=(b"Hello", b"Hello")),
+    mixed=plain + messages(deflated[0], trips=(b"x",)) + messages(deflated[1]),
+)
+
+write(
+    "FuzzHixie",
+    text_76=b"\x00\x00" + body + b"\x00hi\xff\x00gr\xc3\xbc\xff", text_75=b"\x01\x00" + b"\x00hi\xff\x41x\xff",
+    close_76=b"\x00\x00" + body + b"\x00hi\xff\xff\x00\x00late\xff", close_75=b"\x01\x00" + b"\xff\x00\x00on\xff",
+    skipped=b"\x00\x00" + body + b"\x80\x03\xff\xff\xff\x81\x00" + b"x" * 128 + b"\x00hi\xff",
+    not_utf8=b"\x04\x00" + body + b"\x00\xc3\x28\xed\xa0\x80\xff",
+    too_long=b"\x00\x02" + body + b"\x00" + b"x" * 17 + b"\xff", at_bound=b"\x01\x02" + b"\x00" + b"x" * 16 + b"\xff",
+    huge=b"\x01\x00" + b"\x80" + b"\xff" * 12 + b"\x00", half=b"\x60\x00" + body[:5],
+    early=b"\x30\x00" + body + b"\x00a\xff", owner=b"\x0c\x00" + body + b"\x00a\xff\x00b\xff",
+    echo=b"\x05\x00" + b"\x00a\xff\x00b\xff",
+    head_76=b"\x82\x00" + request(*hixie76) + body + b"\x00hi\xff",
+    head_75=b"\x06\x00" + request(*hixie75, "HTTPS: on") + b"\x00hi\xff",
+    bad_keys=b"\x02\x00" + request(*hixie76[:4], "Sec-WebSocket-Key1: 1", "Sec-WebSocket-Key2: 4294967296 "),
+    no_key=b"\x02\x00" + request(*hixie76[:5]),
+)
+
+opened = b"\x02\x00\x03"
+write(
+    "FuzzDriver",
+    server=none + opened + b"\x45abcd\x36" + b"\x00\x08" + frame(1, b"hi") + b"\x19\x0b",
+    server_deflate=b"\x02\x02\x01\x03\x45abcd\x0d" + bytes([0, 6 + len(text)]) + frame(1, text, bits=0x40) + b"\x3eabc",
+    server_prepared=b"\x02\x02\x02\x03\x3eabc\x4eabcd",
+    server_pings=none + opened + b"\x18p\x08\x00\x07" + frame(10, b"p") + b"\x17q",
+    server_late=none + b"\x02\x00\x45abcd\x00\x07" + frame(9, b"p") + b"\x03\x0a\xfa",
+    refused=none + b"\x02\x00\x6cX-Some: value ab\x04\x64\x0f", deadline=none + b"\x02\x03\xfa\xfa",
+    close=none + opened + b"\x89\xfa\x00\x06" + frame(8), http=none + bytes([0, 18]) + b"GET / HTTP/1.1\r\n\r\n\x0f",
+    hixie_75=none + b"\x02\x03\x03\x45abcd\x00\x04\x00hi\xff\x3eabc\x09",
+    hixie_76=none + b"\x02\x04\x03\x45abcd\x00\x08" + body + b"\x01\x00a\xff\x19\x00\x02\xff\x00",
+    client=b"\x01\x03" + b"\x02\x00\x45abcd\x00\x04" + frame(1, b"hi", mask=b"") + b"\x09\x00\x02" + frame(8, mask=b""),
+    client_early=b"\x01\x45abcd\x28pp\x03\x02\x00\x00\x04" + frame(10, b"pp", mask=b""),
+    client_deflate=b"\x03\x03\x02\x00\x45abcd\x46" + bytes([0, 2 + len(text)]) + frame(1, text, bits=0x40, mask=b""),
+    client_gives_up=b"\x01\x03\x09\x02\x00\x0b",
+)
+
+write(
+    "FuzzEnvelope",
+    subscribe='[{"channel":"/meta/subscribe","clientId":"a","subscription":["/a/*","/b/**"],"id":"1"}]',
+    connect='{"channel":"/meta/connect","clientId":"a","connectionType":"websocket","id":2,"advice":{"timeout":0}}',
+    escapes='[{"channel":"\\/a\\u0062","data":"\\ud834\\udd1e\\n","ext":{"retain":true}}]',
+    numbers='[{"id":-0.5e+10,"channel":"/a","data":[0,1e999,[],{},null,false]}]',
+    surrogate='{"channel":"\\ud834"}', deep="[" * 70 + "]" * 70, spaces=" [ { } , { } ] ", broken='[{"channel":"/a"',
+)
