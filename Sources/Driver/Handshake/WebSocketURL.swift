@@ -13,6 +13,12 @@ public struct WebSocketURL: Sendable, Equatable {
     /// `user:password` of the URL, its percent-escapes decoded, in Base64 for `Authorization: Basic`.
     public let basicCredentials: String?
 
+    /// The host as written and the port, also if it is the default one: what a proxy is asked to connect to.
+    let hostAndPort: String
+
+    /// The URL without its user information, for texts that people see.
+    var redacted: String { "\(isSecure ? "wss" : "ws")://\(authority)\(target)" }
+
     /// A text that is no URL for a WebSocket.
     public struct Invalid: Error, Equatable, Sendable, CustomStringConvertible {
         /// The text.
@@ -42,67 +48,12 @@ public struct WebSocketURL: Sendable, Equatable {
         let path = rest[location.endIndex...]
         target = path.hasPrefix("/") ? String(path) : "/" + path
 
-        var hostAndPort = location
-        if let at = location.lastIndex(of: "@") {
-            guard let userinfo = Self.percentDecoded(location[..<at]) else { throw invalid }
-            basicCredentials = Base64.encode(userinfo)
-            hostAndPort = location[location.index(after: at)...]
-        } else {
-            basicCredentials = nil
-        }
-        guard let (written, port) = Self.split(hostAndPort) else { throw invalid }
         let defaultPort: UInt16 = isSecure ? 443 : 80
-        self.port = port ?? defaultPort
-        host = written.hasPrefix("[") ? String(written.dropFirst().dropLast()) : String(written)
-        authority = self.port == defaultPort ? String(written) : "\(written):\(self.port)"
-    }
-
-    /// The host with its brackets, and the port if there is one.
-    private static func split(_ text: Substring) -> (host: Substring, port: UInt16?)? {
-        let host: Substring
-        if text.hasPrefix("[") {
-            guard let bracket = text.firstIndex(of: "]") else { return nil }
-            host = text[...bracket]
-            let address = host.dropFirst().dropLast()
-            guard address.contains(":"), address.allSatisfy({ $0.isHexDigit || $0 == ":" || $0 == "." }) else {
-                return nil
-            }
-        } else {
-            host = text.prefix { $0 != ":" }
-            guard !host.isEmpty, host.utf8.allSatisfy(isHostByte) else { return nil }
-        }
-        let rest = text[host.endIndex...]
-        if rest.isEmpty || rest == ":" { return (host, nil) }
-        let digits = rest.dropFirst()
-        guard rest.hasPrefix(":"), digits.utf8.allSatisfy({ 0x30...0x39 ~= $0 }), let port = UInt16(digits), port > 0
-        else { return nil }
-        return (host, port)
-    }
-
-    /// unreserved, sub-delims and "%" (RFC 3986 §3.2.2).
-    private static func isHostByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "^"), UInt8(ascii: "`"), UInt8(ascii: "|"), UInt8(ascii: "#"): false
-        case UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "="): true
-        default: ASCII.isTokenByte(byte)
-        }
-    }
-
-    private static func percentDecoded(_ text: Substring) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        var rest = text.utf8
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            let digits = rest.prefix(2)
-            guard digits.count == 2, !digits.contains(UInt8(ascii: "+")), !digits.contains(UInt8(ascii: "-")),
-                let value = UInt8(Substring(digits), radix: 16)
-            else { return nil }
-            bytes.append(value)
-            rest = rest.dropFirst(2)
-        }
-        return bytes
+        guard let parsed = URLAuthority(location, defaultPort: defaultPort) else { throw invalid }
+        host = parsed.host
+        port = parsed.port
+        authority = parsed.text
+        basicCredentials = parsed.basicCredentials
+        hostAndPort = "\(parsed.writtenHost):\(parsed.port)"
     }
 }
