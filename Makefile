@@ -13,7 +13,7 @@ ARGS ?=
 BROWSER_PACKAGES = $(if $(shell command -v chromedriver),,chromium chromium-driver)
 # docs/dependencies.md says what each is for.
 BUILD_PACKAGES = libsqlite3-dev libssl-dev zlib1g-dev
-TEST_PACKAGES = $(BROWSER_PACKAGES) curl fonts-dejavu-core python3-lib2to3 python3-venv ruby-faye
+TEST_PACKAGES = $(BROWSER_PACKAGES) curl fonts-dejavu-core python3-lib2to3 python3-venv ruby-faye tinyproxy-bin
 BENCH_PACKAGES = gcc libuv1 mosquitto nats-server nginx libnginx-mod-nchan ruby-faye thin
 
 # $(call install,PACKAGES): installs those that are missing.
@@ -30,13 +30,13 @@ fi
 endef
 
 .PHONY: run test check-swift build-packages test-packages bench-packages build release unit interop conformance lint \
-    format fuzz bench clean help
+    conformance-quick format fuzz bench bench-driver clean help
 
 run: release
 	@echo "== Starting the broker"
 	@exec .build/release/broker-server serve $(ARGS)
 
-test: unit interop conformance
+test: unit interop conformance-quick
 	@echo "== All tests have passed"
 
 check-swift:
@@ -68,33 +68,40 @@ interop: build test-packages
 	@echo "== Real clients: ruby-faye, aiocometd, curl, Chromium"
 	@FANFARE_BIN=.build/debug Tests/Interop/run.sh
 
-conformance: build test-packages
+# Without the long cases; `make conformance` runs them all.
+conformance-quick: build test-packages
 	@echo "== The Autobahn suite, both roles"
 	@FANFARE_BIN=.build/debug Tests/Autobahn/run.sh
 
+conformance: build-packages test-packages
+	@echo "== The Autobahn suite, all 517 cases, both roles"
+	@swift build -c release --product echo-server $(SWIFT_FLAGS)
+	@swift build -c release --product echo-client $(SWIFT_FLAGS)
+	@CASES='*' FANFARE_BIN=.build/release Tests/Autobahn/run.sh
+
+# What Fuzz links to is not looked at twice.
+SOURCES = Package.swift Sources Tests Examples migrations web Benchmarks Fuzz/Package.swift $(wildcard Fuzz/Sources/Fuzz*)
+
 lint: check-swift
 	@echo "== Format"
-	@swift format lint --strict --recursive --parallel Package.swift Sources Tests Examples migrations web Benchmarks
+	@swift format lint --strict --recursive --parallel $(SOURCES)
 
 format: check-swift
-	@swift format format --in-place --recursive --parallel Package.swift Sources Tests Examples migrations web Benchmarks
+	@swift format format --in-place --recursive --parallel $(SOURCES)
 
 # Fuzzing with libFuzzer and AddressSanitizer: SECONDS for each target, from the kept corpus.
 SECONDS ?= 60
 fuzz: build-packages
 	@echo "== Fuzzing, $(SECONDS) seconds each"
-	@swift build --package-path Fuzz
-	@for target in FuzzEnvelope FuzzServerDriver; do \
-	    echo "== $$target" && mkdir -p Fuzz/.build/corpus/$$target && \
-	    Fuzz/.build/debug/$$target -max_total_time=$(SECONDS) -max_len=2048 -timeout=10 \
-	        Fuzz/.build/corpus/$$target Fuzz/Corpus/$$target >Fuzz/.build/$$target.log 2>&1 || \
-	        { tail -n 40 Fuzz/.build/$$target.log; exit 1; }; \
-	    tail -n 1 Fuzz/.build/$$target.log; \
-	done
+	@Fuzz/run.sh $(SECONDS) $(TARGETS)
 
 # The load generator and the scripts that start other brokers are a project of their own: BENCH names its folder.
 bench: release bench-packages
 	@Benchmarks/compare.sh
+
+bench-driver: build-packages
+	$(call install,libwslay-dev)
+	@swift run -c release --package-path Benchmarks/Driver driver-benchmark
 
 clean:
 	rm -rf .build
@@ -104,4 +111,4 @@ help:
 	@echo "make build, release, unit, interop, conformance: a part of the above"
 	@echo "make format   formats the sources;  make clean   removes what was built"
 	@echo "make fuzz     looks for inputs that break the parsers"
-	@echo "make bench    compares with other brokers: see Benchmarks/README.md"
+	@echo "make bench    compares with other brokers: see Benchmarks/README.md; make bench-driver the driver with others"

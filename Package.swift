@@ -96,6 +96,9 @@ let package = Package(
             name: "echo-client", dependencies: ["Driver"], path: "Examples/EchoClient", swiftSettings: settings),
 
         .executableTarget(
+            name: "proxy-client", dependencies: ["Driver", nio("NIOCore"), nio("NIOPosix")],
+            path: "Examples/ProxyClient", swiftSettings: settings),
+        .executableTarget(
             name: "embedded-broker", dependencies: ["Broker"], path: "Examples/EmbeddedBroker", swiftSettings: settings),
 
         .target(name: "Support", dependencies: ["BrokerCore"], path: "Tests/Support", swiftSettings: settings),
