@@ -21,6 +21,8 @@ package struct Limits: Sendable, Equatable {
 
     /// How long a `/meta/connect` is held; a session lives twice as long after its last one arrived.
     package var timeout = Duration.seconds(60)
+    /// For how long a publication over HTTP with the same `Idempotency-Key` is the same one.
+    package var idempotencyWindow = Duration.seconds(300)
     /// The pause between two connects that clients are advised to make.
     package var interval = Duration.zero
     /// Clients whose session has expired come back spread over this time.

@@ -96,7 +96,13 @@ extension Router {
         if channel.isMeta || channel.isService {
             return outbox.append(.receipt(connection, .failure(.forbidden(channel.text))))
         }
-        let publisher = Publisher.http(connection, id: ClientID.make(using: &generator))
+        let key = options.idempotencyKey.map { IdempotencyKeys.Key(channel: channel, text: $0) }
+        if let key, let entry = idempotencyKeys[key] {
+            return repeatAnswer(entry, of: key, to: connection, into: &outbox)
+        }
+        if let key { idempotencyKeys.begin(key, now: now, window: limits.idempotencyWindow) }
+        let publisher = Publisher.http(
+            HTTPPublisher(connection: connection, id: ClientID.make(using: &generator), key: key))
         tell(
             .publish(clientID: nil, channel: channel.text, data: data.withUnsafeBytes { Array($0) }), into: &outbox)
         let policy = policies.policy(for: channel)
@@ -184,12 +190,39 @@ extension Router {
             publisher, channel: publication.channel, sequence: sequence, matchedCount: matchedCount, into: &outbox)
     }
 
-    private func acknowledge(
+    private mutating func acknowledge(
         _ publisher: Publisher, channel: ChannelName, sequence: UInt64?, matchedCount: Int, into outbox: inout Outbox
     ) {
-        guard case .http(let connection, let id) = publisher, !closedConnections.contains(connection) else { return }
-        let receipt = PublishReceipt(id: id, channel: channel, sequence: sequence, matchedCount: matchedCount)
-        outbox.append(.receipt(connection, .success(receipt)))
+        guard case .http(let publisher) = publisher else { return }
+        let receipt = PublishReceipt(
+            id: publisher.id, channel: channel, sequence: sequence, matchedCount: matchedCount)
+        answer(publisher, .success(receipt), into: &outbox)
+    }
+
+    /// Answers a request, and those that repeated it meanwhile.
+    private mutating func answer(
+        _ publisher: HTTPPublisher, _ result: Result<PublishReceipt, BayeuxError>, into outbox: inout Outbox
+    ) {
+        if isOpen(publisher.connection) { outbox.append(.receipt(publisher.connection, result)) }
+        guard let key = publisher.key else { return }
+        for connection in idempotencyKeys.finish(key, result) {
+            if isOpen(connection) { outbox.append(.receipt(connection, result)) }
+            settle(connection, into: &outbox)
+        }
+    }
+
+    /// A publication that is sent again, because its sender missed the answer.
+    private mutating func repeatAnswer(
+        _ entry: IdempotencyKeys.Entry, of key: IdempotencyKeys.Key, to connection: ConnectionID,
+        into outbox: inout Outbox
+    ) {
+        switch entry {
+        case .taken(let receipt):
+            outbox.append(.receipt(connection, .success(receipt)))
+        case .pending:
+            idempotencyKeys.wait(connection, for: key)
+            pendingCounts[connection, default: 0] += 1
+        }
     }
 
     /// The publication was not taken.
@@ -198,9 +231,8 @@ extension Router {
         case .bayeux(let publisher):
             if let sender = publisher.sender { sender.session.recentIDs.remove(sender.id) }
             reply(to: publisher.peer, head: publisher.replyHead, error, into: &outbox)
-        case .http(let connection, _):
-            guard !closedConnections.contains(connection) else { return }
-            outbox.append(.receipt(connection, .failure(error)))
+        case .http(let publisher):
+            answer(publisher, .failure(error), into: &outbox)
         }
     }
 }
@@ -262,14 +294,22 @@ package struct HistoryRange: Sendable, Equatable {
 /// Who is told what became of a publication.
 enum Publisher {
     case bayeux(BayeuxPublisher)
-    case http(ConnectionID, id: String)
+    case http(HTTPPublisher)
 
     var connection: ConnectionID {
         switch self {
         case .bayeux(let publisher): publisher.peer.connection
-        case .http(let connection, _): connection
+        case .http(let publisher): publisher.connection
         }
     }
+}
+
+/// A request over plain HTTP that waits for its receipt.
+struct HTTPPublisher {
+    let connection: ConnectionID
+    /// What the receipt calls the publication.
+    let id: String
+    let key: IdempotencyKeys.Key?
 }
 
 /// A Bayeux client that waits for its acknowledgement.
@@ -303,6 +343,8 @@ package struct PublishOptions: Sendable, Equatable {
     package var retain = false
     /// Drop it after this many seconds.
     package var timeToLive: Double?
+    /// By what a repeated publication is known.
+    package var idempotencyKey: String?
     /// Do not deliver it to the session that published it.
     package var noEcho = false
     /// The data is CometD's form of binary data, which subscribers are told.

@@ -35,6 +35,7 @@ package struct Router: ~Copyable {
     var exchanges: [ConnectionID: Int] = [:]
     /// Sessions with messages and a held HTTP connect that can carry them.
     var readyPolls: [SubscriptionTable.Subscriber] = []
+    var idempotencyKeys = IdempotencyKeys()
     var deadlines = DeadlineQueue<SubscriptionTable.Subscriber>()
 
     var lastTicket: StoreTicket = 0

@@ -105,7 +105,7 @@ extension HTTPRoutes {
         let detail: String
     }
 
-    /// `retain` and `ttl` (seconds), as headers or in the query.
+    /// `retain` and `ttl` (seconds), as headers or in the query; `Idempotency-Key`.
     private static func options(_ head: HTTPRequestHead, _ target: RequestTarget) -> Result<PublishOptions, Problem> {
         var options = PublishOptions()
         if let retain = target.first("retain") ?? head.headers.first(name: "retain") {
@@ -120,6 +120,12 @@ extension HTTPRoutes {
                 return .failure(Problem(detail: "ttl is a number of seconds, not \(ttl)"))
             }
             options.timeToLive = seconds
+        }
+        if let key = head.headers.first(name: "Idempotency-Key") {
+            guard 1...255 ~= key.utf8.count else {
+                return .failure(Problem(detail: "Idempotency-Key has 1 to 255 characters"))
+            }
+            options.idempotencyKey = key
         }
         return .success(options)
     }

@@ -1,0 +1,91 @@
+import BrokerCore
+import Support
+import Testing
+
+@Suite("Publications with an Idempotency-Key")
+struct IdempotencyTests {
+    private static func options(_ key: String, retain: Bool = false) -> PublishOptions {
+        var options = PublishOptions(retain: retain)
+        options.idempotencyKey = key
+        return options
+    }
+
+    private static func receipt(_ events: [RouterHarness.Event]) -> PublishReceipt? {
+        guard case .receipt(.success(let receipt))? = events.first, events.count == 1 else { return nil }
+        return receipt
+    }
+
+    @Test("One that is sent again is delivered once and gets the same receipt", arguments: [false, true])
+    func again(retain: Bool) throws {
+        let harness = try RouterHarness()
+        let (peer, clientID) = harness.open()
+        harness.subscribe(clientID, to: "/**", from: peer)
+        var receipts: [PublishReceipt?] = []
+        for _ in 0..<3 {
+            let events = try harness.publishOverHTTP(
+                1, to: "/a", options: Self.options("k", retain: retain), from: harness.exchange())
+            receipts.append(Self.receipt(events))
+        }
+        #expect(receipts[0] != nil)
+        #expect(Set(receipts.map { $0?.id }).count == 1)
+        #expect(receipts[0] == receipts[2])
+        #expect(harness.take(peer).count == 1)
+    }
+
+    @Test("Another key, another channel or no key is another publication")
+    func others() throws {
+        let harness = try RouterHarness()
+        let (peer, clientID) = harness.open()
+        harness.subscribe(clientID, to: "/**", from: peer)
+        _ = try harness.publishOverHTTP(1, to: "/a", options: Self.options("k"), from: harness.exchange())
+        _ = try harness.publishOverHTTP(2, to: "/a", options: Self.options("l"), from: harness.exchange())
+        _ = try harness.publishOverHTTP(3, to: "/b", options: Self.options("k"), from: harness.exchange())
+        _ = try harness.publishOverHTTP(4, to: "/a", from: harness.exchange())
+        _ = try harness.publishOverHTTP(5, to: "/a", from: harness.exchange())
+        #expect(harness.take(peer).count == 5)
+    }
+
+    @Test("After the window the key is new")
+    func window() throws {
+        let harness = try RouterHarness()
+        let first = try harness.publishOverHTTP(1, to: "/a", options: Self.options("k"), from: harness.exchange())
+        harness.advance(by: .seconds(299))
+        let second = try harness.publishOverHTTP(1, to: "/a", options: Self.options("k"), from: harness.exchange())
+        #expect(first == second)
+        harness.advance(by: .seconds(2))
+        // Time is looked at when a key comes.
+        _ = try harness.publishOverHTTP(1, to: "/a", options: Self.options("other"), from: harness.exchange())
+        let third = try harness.publishOverHTTP(1, to: "/a", options: Self.options("k"), from: harness.exchange())
+        #expect(first != third)
+    }
+
+    @Test("While the first one is in the store the others wait for it")
+    func pending() throws {
+        let harness = try RouterHarness()
+        harness.storeMode = .held
+        let peers = [harness.exchange(), harness.exchange(), harness.exchange()]
+        for peer in peers {
+            #expect(
+                try harness.publishOverHTTP(1, to: "/a", options: Self.options("k", retain: true), from: peer) == [])
+        }
+        // One of those that wait gives up.
+        harness.close(peers[1])
+        harness.storeMode = .prompt
+        harness.runStore()
+        #expect(Self.receipt(harness.take(peers[0])) == Self.receipt(harness.take(peers[2])))
+        #expect(harness.unreleasedCount == 0)
+    }
+
+    @Test("One that was refused can be tried again")
+    func refused() throws {
+        let harness = try RouterHarness()
+        harness.storeMode = .failing
+        let options = Self.options("k", retain: true)
+        let first = try harness.publishOverHTTP(1, to: "/a", options: options, from: harness.exchange())
+        guard case .receipt(.failure(let error))? = first.first else { return #expect(Bool(false)) }
+        #expect(error.code == 407)
+        harness.storeMode = .prompt
+        let second = try harness.publishOverHTTP(1, to: "/a", options: options, from: harness.exchange())
+        #expect(Self.receipt(second)?.sequence == 1)
+    }
+}
