@@ -1,16 +1,36 @@
-/// The ids of a session's last publications, by which a repeated one is known: clients send again, with the same id,
-/// what was not acknowledged in time.
+/// A session's last publications, by which a repeated one is known: clients send again, with the same id, what was not
+/// acknowledged in time.
+///
+/// The id alone does not do: a page that goes on with its session after it was loaded again counts from 1 again.
 struct RecentIDs {
-    /// An id as it was written: one of up to 8 bytes stands for itself, a longer one for its 64-bit hash.
+    /// Stands for a publication: a 64-bit hash of its id, channel and data, as they were written.
     struct ID: Equatable {
-        private let value: UInt64
+        private var value: UInt64 = 0x9E37_79B9_7F4A_7C15
 
-        init(_ id: RawSpan) {
-            value = id.withUnsafeBytes { bytes in
-                if bytes.count <= 8 { return bytes.reduce(0) { $0 << 8 | UInt64($1) } }
-                // FNV-1a: a client that makes ids collide only loses messages of its own.
-                return bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        init(_ envelope: Envelope, text: RawSpan) {
+            mix(text.extracting(envelope.id.range))
+            mix(text.extracting(envelope.channel.range))
+            mix(text.extracting(envelope.data.range))
+        }
+
+        /// Eight bytes at a time. A client that makes hashes collide only loses messages of its own.
+        private mutating func mix(_ bytes: RawSpan) {
+            bytes.withUnsafeBytes { bytes in
+                mix(UInt64(bytes.count))
+                var offset = 0
+                while offset + 8 <= bytes.count {
+                    mix(bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+                    offset += 8
+                }
+                var rest: UInt64 = 0
+                for byte in bytes[offset...] { rest = rest << 8 | UInt64(byte) }
+                mix(rest)
             }
+        }
+
+        private mutating func mix(_ word: UInt64) {
+            value = (value ^ word) &* 0xD6E8_FEB8_6659_FD93
+            value ^= value >> 32
         }
     }
 

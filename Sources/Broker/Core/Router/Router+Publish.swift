@@ -60,7 +60,7 @@ extension Router {
         } else {
             session = self.session(of: request, text: text).success
         }
-        return session.map { .init(session: $0, id: RecentIDs.ID(text.extracting(id.range))) }
+        return session.map { .init(session: $0, id: RecentIDs.ID(request.envelope, text: text)) }
     }
 
     /// A publication that is not stored waits for the store, because its connection's earlier ones do.
