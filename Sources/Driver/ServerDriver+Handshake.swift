@@ -64,6 +64,7 @@ extension ServerDriver {
     }
 
     /// After `request`: all bytes that came, but for empty lines before the head; the owner's HTTP stack replays them.
+    /// The owner takes them before it reads on: they have no bound.
     public mutating func takeReceivedBytes() -> [UInt8] {
         guard phase == .handedOver, let pending else { return [] }
         self.pending = nil

@@ -32,8 +32,11 @@ extension ServerDriver {
         case .hixieFraming:
             guard let hixie, let event = hixie.next(input, &offset) else { return }
             if !hixie.deliver(event, output: &output, into: &sink) { end() }
-        case .awaitingStart, .handedOver:
+        case .awaitingStart:
             keep(UnsafeRawBufferPointer(rebasing: input[offset...]), into: &sink)
+            offset = input.count
+        case .handedOver:
+            pending?.append(UnsafeRawBufferPointer(rebasing: input[offset...]))
             offset = input.count
         case .over:
             reportClose(into: &sink)
@@ -138,7 +141,7 @@ extension ServerDriver {
     }
 
     private mutating func keep<S: DriverSink & ~Copyable>(_ bytes: UnsafeRawBufferPointer, into sink: inout S) {
-        guard let pending, !pending.keep(bytes), phase == .awaitingStart else { return }
+        guard let pending, !pending.keep(bytes) else { return }
         fail(.prematureData, into: &sink)
     }
 }

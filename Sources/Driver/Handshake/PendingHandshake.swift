@@ -47,7 +47,12 @@ final class PendingHandshake {
     /// Keeps input for later; false if that were too much.
     func keep(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard bytes.count <= maximumQueuedBytes - earlyBytes.count else { return false }
-        earlyBytes.append(contentsOf: bytes)
+        append(bytes)
         return true
+    }
+
+    /// Keeps input that is the owner's, who takes it before it reads on.
+    func append(_ bytes: UnsafeRawBufferPointer) {
+        earlyBytes.append(contentsOf: bytes)
     }
 }

@@ -25,9 +25,12 @@ public enum WebSocketVersion: String, CaseIterable, Sendable {
     }
 }
 
+/// Made once, for it is in the options of every driver.
+private let allVersions = Set(WebSocketVersion.allCases)
+
 extension Set<WebSocketVersion> {
     /// Every version.
-    public static var all: Self { Set(WebSocketVersion.allCases) }
+    public static var all: Self { allVersions }
 
     /// RFC 6455 only: none of the drafts.
     public static var modern: Self { [.hybi13] }

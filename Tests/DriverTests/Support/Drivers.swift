@@ -72,7 +72,9 @@ final class ServerEnd {
     func send(_ text: String) -> Bool { driver.text(text) }
     func sendText(_ bytes: [UInt8]) -> Bool { driver.text(bytes.span.bytes) }
     func sendBinary(_ bytes: [UInt8]) -> Bool { driver.binary(bytes.span.bytes) }
-    func ping(_ bytes: [UInt8] = []) -> Bool { driver.ping(bytes.span.bytes) }
+    func ping(_ bytes: [UInt8] = [], onPong: (() -> Void)? = nil) -> Bool {
+        driver.ping(bytes.span.bytes, onPong: onPong)
+    }
     func pong(_ bytes: [UInt8] = []) -> Bool { driver.pong(bytes.span.bytes) }
     @discardableResult
     func close(_ code: CloseCode = .normal, _ reason: String = "", now: UInt64 = 0) -> Bool {
@@ -137,7 +139,9 @@ final class ClientEnd {
     func send(_ text: String) -> Bool { driver.text(text) }
     func sendText(_ bytes: [UInt8]) -> Bool { driver.text(bytes.span.bytes) }
     func sendBinary(_ bytes: [UInt8]) -> Bool { driver.binary(bytes.span.bytes) }
-    func ping(_ bytes: [UInt8] = []) -> Bool { driver.ping(bytes.span.bytes) }
+    func ping(_ bytes: [UInt8] = [], onPong: (() -> Void)? = nil) -> Bool {
+        driver.ping(bytes.span.bytes, onPong: onPong)
+    }
     func pong(_ bytes: [UInt8] = []) -> Bool { driver.pong(bytes.span.bytes) }
     @discardableResult
     func close(_ code: CloseCode = .normal, _ reason: String = "", now: UInt64 = 0) -> Bool {
