@@ -95,6 +95,10 @@ let package = Package(
         .executableTarget(
             name: "echo-client", dependencies: ["Driver"], path: "Examples/EchoClient", swiftSettings: settings),
 
+        // Plays recorded connections again.
+        .executableTarget(
+            name: "driver-replay", dependencies: ["Driver"], path: "Benchmarks/Replay", swiftSettings: settings),
+
         .executableTarget(
             name: "proxy-client", dependencies: ["Driver", nio("NIOCore"), nio("NIOPosix")],
             path: "Examples/ProxyClient", swiftSettings: settings),
@@ -102,7 +106,7 @@ let package = Package(
             name: "embedded-broker", dependencies: ["Broker"], path: "Examples/EmbeddedBroker", swiftSettings: settings),
 
         .target(name: "Support", dependencies: ["BrokerCore"], path: "Tests/Support", swiftSettings: settings),
-        .testTarget(name: "DriverTests", dependencies: ["Driver", "Support"], swiftSettings: settings),
+        .testTarget(name: "DriverTests", dependencies: ["Driver", "driver-replay", "Support"], swiftSettings: settings),
         .testTarget(name: "BrokerCoreTests", dependencies: ["BrokerCore", "Support"], swiftSettings: settings),
         .testTarget(
             name: "BrokerStoreTests",

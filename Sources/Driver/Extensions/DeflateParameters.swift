@@ -64,8 +64,8 @@ struct DeflateParameters: Equatable {
         response.clientNoContextTakeover = clientNoContextTakeover || options.requestNoContextTakeover
         let ownBits = min(options.maxWindowBits ?? 15, serverMaxWindowBits ?? 15)
         guard ownBits >= Self.smallestWindowBits else { return nil }
-        // Named only to a client that named it: some take it for an error otherwise.
-        if serverMaxWindowBits != nil, ownBits < 15 { response.serverMaxWindowBits = ownBits }
+        // Named to a client that named it (RFC 7692 §7.1.2.1), and to no other: some take that for an error.
+        if serverMaxWindowBits != nil { response.serverMaxWindowBits = ownBits }
         var peerBits = 15
         switch clientMaxWindowBits {
         case .flag?: peerBits = options.requestMaxWindowBits ?? 15
