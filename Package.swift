@@ -106,7 +106,8 @@ let package = Package(
             name: "embedded-broker", dependencies: ["Broker"], path: "Examples/EmbeddedBroker", swiftSettings: settings),
 
         .target(name: "Support", dependencies: ["BrokerCore"], path: "Tests/Support", swiftSettings: settings),
-        .testTarget(name: "DriverTests", dependencies: ["Driver", "driver-replay", "Support"], swiftSettings: settings),
+        .testTarget(
+            name: "DriverTests", dependencies: ["Driver", "driver-replay", "Support"], swiftSettings: settings),
         .testTarget(name: "BrokerCoreTests", dependencies: ["BrokerCore", "Support"], swiftSettings: settings),
         .testTarget(
             name: "BrokerStoreTests",
