@@ -30,13 +30,13 @@ fi
 endef
 
 .PHONY: run test check-swift build-packages test-packages bench-packages build release unit interop conformance lint \
-    conformance-quick format fuzz bench bench-driver clean help
+    conformance-quick docs format fuzz bench bench-driver clean help
 
 run: release
 	@echo "== Starting the broker"
 	@exec .build/release/broker-server serve $(ARGS)
 
-test: unit interop conformance-quick
+test: unit interop conformance-quick docs
 	@echo "== All tests have passed"
 
 check-swift:
@@ -73,6 +73,10 @@ conformance-quick: build test-packages
 	@echo "== The Autobahn suite, both roles"
 	@FANFARE_BIN=.build/debug Tests/Autobahn/run.sh
 
+docs: build
+	@echo "== The driver's documentation"
+	@Tests/docs.sh
+
 conformance: build-packages test-packages
 	@echo "== The Autobahn suite, all 517 cases, both roles"
 	@swift build -c release --product echo-server $(SWIFT_FLAGS)
@@ -108,7 +112,8 @@ clean:
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
-	@echo "make build, release, unit, interop, conformance: a part of the above"
+	@echo "make build, release, unit, interop, conformance-quick, docs: a part of the above"
+	@echo "make conformance   all 517 cases of the Autobahn suite, both roles"
 	@echo "make format   formats the sources;  make clean   removes what was built"
 	@echo "make fuzz     looks for inputs that break the parsers"
 	@echo "make bench    compares with other brokers: see Benchmarks/README.md; make bench-driver the driver with others"

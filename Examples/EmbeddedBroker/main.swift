@@ -13,19 +13,24 @@ struct Bouncer: BrokerExtension {
     }
 }
 
+/// Writes a line at once, whatever standard output is.
+@Sendable func say(_ line: String) {
+    FileHandle.standardOutput.write(Data((line + "\n").utf8))
+}
+
 let broker = Broker(.init(port: CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 8000))
 broker.add(Bouncer())
 broker.observe { event in
-    if case .subscribe(let clientID, let channel) = event { print("\(clientID) listens to \(channel)") }
+    if case .subscribe(let clientID, let channel) = event { say("\(clientID) listens to \(channel)") }
 }
 broker.serve("/service/time") { _ in Array("\(Int(Date().timeIntervalSince1970))".utf8) }
 
 try await withThrowingTaskGroup(of: Void.self) { group in
-    group.addTask { try await broker.run { port in print("http://127.0.0.1:\(port)/bayeux") } }
+    group.addTask { try await broker.run { port in say("http://127.0.0.1:\(port)/bayeux") } }
     group.addTask {
         let client = try await broker.client()
         for await message in try await client.subscribe(to: "/news/**") {
-            print("\(message.channel): \(String(decoding: message.data ?? [], as: UTF8.self))")
+            say("\(message.channel): \(String(decoding: message.data ?? [], as: UTF8.self))")
         }
     }
     try await group.waitForAll()
