@@ -53,6 +53,15 @@ import Testing
             offers: [
                 ExtensionOffer(name: "a", parameters: ["c": .flag, "b": .list([.integer(1), .flag, .text("x")])])
             ]),
+        // Each value that needs quotes has them, also the second one.
+        Valid(
+            value: #"a; b="x, y"; c="z; w""#,
+            offers: [ExtensionOffer(name: "a", parameters: ["b": .text("x, y"), "c": .text("z; w")])]),
+        // Numbers are written without exponents, which would be read as text.
+        Valid(
+            value: "a; b=99999999999999999999; c=0.00001",
+            offers: [ExtensionOffer(name: "a", parameters: ["b": .decimal(1e20), "c": .decimal(0.00001)])],
+            written: "a; b=100000000000000000000.0; c=0.00001"),
         Valid(
             value: "a; b; c=1; b",
             offers: [
