@@ -74,9 +74,10 @@ class Process:
 class Broker:
     """`broker-server serve`, once or several times on the same database."""
 
-    def __init__(self, database, log):
+    def __init__(self, database, log, *options):
         self.database = database
         self.log = log
+        self.options = options
         self.port = 0
         self._process = None
 
@@ -84,7 +85,7 @@ class Broker:
         """Start it: on a free port, or on the one it had before. Returns when its banner names the port."""
         command = [PROGRAMS / "broker-server", "serve", "--listen", f"127.0.0.1:{self.port}"]
         with open(self.log, "a", encoding="utf-8") as log:
-            self._process = Process([*command, "--database", self.database], stderr=log)
+            self._process = Process([*command, "--database", self.database, *self.options], stderr=log)
         while not (banner := re.search(r"http://127\.0\.0\.1:(\d+)/", self._process.lines.next())):
             pass
         self.port = int(banner[1])

@@ -34,7 +34,17 @@ class Transport:
         return self
 
     def __exit__(self, *exception):
-        pass
+        self.leave()
+        self.close()
+
+    def close(self):
+        raise NotImplementedError
+
+    def leave(self):
+        """End the session, if there is one: what is left behind counts as a subscriber for other tests."""
+        if self.client_id:
+            with contextlib.suppress(Exception):
+                self.send([{"channel": "/meta/disconnect", "clientId": self.client_id}])
 
     def send(self, messages):
         raise NotImplementedError
@@ -88,7 +98,7 @@ class HTTPTransport(Transport):
         super().__init__(broker)
         self.http = http.client.HTTPConnection("127.0.0.1", broker.port, timeout=PATIENCE)
 
-    def __exit__(self, *exception):
+    def close(self):
         self.http.close()
 
     def exchange(self, method, path, body=None, headers=()):
@@ -142,7 +152,7 @@ class WebSocket(Transport):
         self.socket = self._stack.enter_context(connect(url, max_size=None, open_timeout=PATIENCE, proxy=None))
         return self
 
-    def __exit__(self, *exception):
+    def close(self):
         self._stack.close()
 
     def receive(self):
@@ -177,8 +187,8 @@ class EventSource(LongPolling):
         self.stream = None
         self.events = queue.Queue()
 
-    def __exit__(self, *exception):
-        super().__exit__()
+    def close(self):
+        super().close()
         if self.stream:
             # Not `close`: that would wait for the thread that reads. The broker may have ended it already.
             with contextlib.suppress(OSError):

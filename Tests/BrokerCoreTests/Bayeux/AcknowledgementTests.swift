@@ -1,0 +1,143 @@
+import BrokerCore
+import Support
+import Testing
+
+/// CometD's acknowledgement extension: at least once.
+@Suite("Acknowledged messages")
+struct AcknowledgementTests {
+    private static func handshake(_ harness: RouterHarness, from peer: Peer, ack: JSON = true) -> JSON? {
+        let message: JSON = [
+            "channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["websocket", "long-polling"],
+            "ext": ["ack": ack],
+        ]
+        for case .reply(let reply) in harness.send([message], from: peer) { return reply }
+        return nil
+    }
+
+    private static func connect(
+        _ clientID: String, _ batch: Int?, over kind: Peer.Kind, timeout: Int? = nil
+    ) -> JSON {
+        var members: [String: JSON] = [
+            "channel": "/meta/connect", "clientId": .string(clientID),
+            "connectionType": kind == .socket ? "websocket" : "long-polling",
+        ]
+        if let batch { members["ext"] = ["ack": .number(Double(batch))] }
+        if let timeout { members["advice"] = ["timeout": .number(Double(timeout))] }
+        return .object(members)
+    }
+
+    /// The data of messages, and the batch of the connect's reply behind them.
+    private static func parts(_ events: [RouterHarness.Event]) -> (data: [JSON], batch: JSON?) {
+        var data: [JSON] = []
+        var batch: JSON?
+        for event in events {
+            switch event {
+            case .push(let message): data.append(message["data"] ?? message["ext"] ?? .null)
+            case .reply(let reply): batch = reply["ext"]?["ack"]
+            default: break
+            }
+        }
+        return (data, batch)
+    }
+
+    private static func open(_ kind: Peer.Kind) throws -> (harness: RouterHarness, peer: () -> Peer, clientID: String) {
+        let harness = try RouterHarness()
+        let socket = kind == .socket ? harness.socket() : nil
+        let peer = { socket ?? harness.exchange() }
+        let reply = handshake(harness, from: peer())
+        #expect(reply?["ext"] == ["ack": true])
+        let clientID = reply?["clientId"]?.text ?? ""
+        #expect(parts(harness.send([connect(clientID, 0, over: kind)], from: peer())).batch == 1)
+        harness.subscribe(clientID, to: "/a", from: peer())
+        return (harness, peer, clientID)
+    }
+
+    @Test("Turned on by true or an object, and by nothing else")
+    func negotiation() throws {
+        let harness = try RouterHarness()
+        for (ack, isOn) in [(true, true), (["enabled": true], true), (false, false), (1, false), ("yes", false)]
+            as [(JSON, Bool)]
+        {
+            let reply = Self.handshake(harness, from: harness.socket(), ack: ack)
+            #expect(reply?["ext"] == (isOn ? ["ack": true] : nil))
+        }
+    }
+
+    @Test(
+        "Messages travel with the answers to connects, over every transport", arguments: [Peer.Kind.socket, .exchange])
+    func travel(kind: Peer.Kind) throws {
+        let (harness, peer, clientID) = try Self.open(kind)
+        let held = peer()
+        #expect(harness.send([Self.connect(clientID, 1, over: kind)], from: held) == [])
+        harness.publish(1, to: "/a", from: harness.socket())
+        let first = Self.parts(harness.take(held))
+        #expect(first.data == [1])
+        #expect(first.batch == 2)
+        // Nothing is pushed while no connect is held.
+        harness.publish(2, to: "/a", from: harness.socket())
+        #expect(harness.take(held) == [])
+        let second = Self.parts(harness.send([Self.connect(clientID, 2, over: kind)], from: peer()))
+        #expect(second.data == [2])
+        #expect(second.batch == 3)
+    }
+
+    @Test("What is not acknowledged comes again, before what is new", arguments: [Peer.Kind.socket, .exchange])
+    func again(kind: Peer.Kind) throws {
+        let (harness, peer, clientID) = try Self.open(kind)
+        for number in 1...2 { harness.publish(.number(Double(number)), to: "/a", from: harness.socket()) }
+        #expect(Self.parts(harness.send([Self.connect(clientID, 1, over: kind)], from: peer())).data == [1, 2])
+        harness.publish(3, to: "/a", from: harness.socket())
+        let repeated = Self.parts(harness.send([Self.connect(clientID, 1, over: kind)], from: peer()))
+        #expect(repeated.data == [1, 2, 3])
+        #expect(repeated.batch == 3)
+        let rest = Self.parts(harness.send([Self.connect(clientID, 3, over: kind, timeout: 0)], from: peer()))
+        #expect(rest.data == [])
+    }
+
+    @Test("A socket that is lost with messages on it loses none")
+    func lostSocket() throws {
+        let (harness, peer, clientID) = try Self.open(.socket)
+        let socket = peer()
+        harness.send([Self.connect(clientID, 1, over: .socket)], from: socket)
+        harness.publish(1, to: "/a", from: harness.socket())
+        #expect(Self.parts(harness.take(socket)).data == [1])
+        harness.close(socket)
+        harness.publish(2, to: "/a", from: harness.socket())
+        // Over another transport, the batch that was last seen.
+        let events = harness.send([Self.connect(clientID, 1, over: .exchange)], from: harness.exchange())
+        #expect(Self.parts(events).data == [1, 2])
+    }
+
+    @Test("What exceeds the bounds is told as a gap")
+    func bounds() throws {
+        var limits = Limits()
+        limits.queuedMessages = 2
+        let harness = try RouterHarness(limits: limits)
+        let peer = harness.socket()
+        let clientID = Self.handshake(harness, from: peer)?["clientId"]?.text ?? ""
+        harness.send([Self.connect(clientID, 0, over: .socket)], from: peer)
+        harness.subscribe(clientID, to: "/a", from: peer)
+        for number in 1...5 { harness.publish(.number(Double(number)), to: "/a", from: harness.socket()) }
+        let events = harness.send([Self.connect(clientID, 1, over: .socket)], from: peer)
+        #expect(Self.parts(events).data == [["epoch": "log", "gap": ["count": 3]], 4, 5])
+    }
+
+    @Test("A disconnect answers the held connect and itself, then the socket closes")
+    func disconnect() throws {
+        let (harness, peer, clientID) = try Self.open(.socket)
+        let socket = peer()
+        harness.send([Self.connect(clientID, 1, over: .socket)], from: socket)
+        let events = harness.disconnect(clientID, from: socket)
+        #expect(events.count == 3)
+        #expect(events.last == .close)
+        #expect(harness.sessionCount == 0)
+    }
+
+    @Test("No event stream for a session that acknowledges")
+    func noStream() throws {
+        let (harness, _, clientID) = try Self.open(.exchange)
+        let stream = harness.stream(of: clientID)
+        guard case .refuse(let error)? = harness.take(stream).first else { return #expect(Bool(false)) }
+        #expect(error.wire == "301:eventsource:Connection types not supported")
+    }
+}
