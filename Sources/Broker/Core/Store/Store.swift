@@ -90,6 +90,12 @@ package struct PublicationDraft: Sendable, Equatable {
         package let count: Int
         /// And none of them beyond this time, in milliseconds since 1970.
         package let until: Int64
+
+        /// So many, so long.
+        package init(count: Int, until: Int64) {
+            self.count = count
+            self.until = until
+        }
     }
     package let channel: ChannelName
     /// The published value, valid JSON.
