@@ -1,0 +1,1 @@
+../../../Driver/Sources/driver-benchmark/Measurement.swift
