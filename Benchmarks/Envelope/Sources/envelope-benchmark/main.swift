@@ -75,5 +75,6 @@ for workload in workloads {
     func nanoseconds(_ index: Int) -> String { "\(Int(costs[index].nanoseconds.rounded())) ns" }
     let ratio = Int((costs[2].nanoseconds / costs[0].nanoseconds).rounded())
     print(
-        "| \(workload.title) | \(nanoseconds(0)) | \(nanoseconds(1)) | \(nanoseconds(2)) | \(costs[0].allocations) | × \(ratio) |")
+        "| \(workload.title) | \(nanoseconds(0)) | \(nanoseconds(1)) | \(nanoseconds(2)) | \(costs[0].allocations) | × \(ratio) |"
+    )
 }
