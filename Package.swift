@@ -41,7 +41,10 @@ let package = Package(
         .target(name: "BrokerCore", path: "Sources/Broker/Core", swiftSettings: settings),
         .target(
             name: "BrokerStore",
-            dependencies: ["BrokerCore", "Migrations", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "BrokerCore", "Migrations", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ],
             path: "Sources/Broker/Store", swiftSettings: settings),
         .target(
             name: "BrokerFront",
@@ -64,7 +67,9 @@ let package = Package(
         // Files that are compiled into the program, so that one binary suffices.
         .target(
             name: "Migrations", path: "migrations", exclude: ["README.md"],
-            resources: [.embedInCode("0001_initial.sql"), .embedInCode("0002_history.sql")], swiftSettings: settings),
+            resources: [
+                .embedInCode("0001_initial.sql"), .embedInCode("0002_history.sql"), .embedInCode("0003_log.sql"),
+            ], swiftSettings: settings),
         .target(
             name: "WebAssets", path: "web",
             resources: [.embedInCode("index.html"), .embedInCode("fanfare.js")], swiftSettings: settings),

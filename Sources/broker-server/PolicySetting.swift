@@ -23,5 +23,12 @@ struct PolicySetting: Sendable {
             policy.historyAge = .seconds(seconds)
             return true
         },
+        PolicySetting(
+            name: "durability", expected: "one of " + Durability.allCases.map(\.rawValue).joined(separator: ", ")
+        ) { policy, value in
+            guard let durability = Durability(rawValue: value) else { return false }
+            policy.durability = durability
+            return true
+        },
     ]
 }

@@ -65,7 +65,8 @@ struct ServeCommand: AsyncParsableCommand {
         let makeEpoch: @Sendable () -> String = { UUID().uuidString.lowercased() }
         switch database {
         case .memory: return MemoryStore(epoch: makeEpoch())
-        case .file(let path): return SQLiteStore(path: path, makeEpoch: makeEpoch)
+        case .file(let path):
+            return SQLiteStore(path: path, options: StoreOptions(makeEpoch: makeEpoch))
         }
     }
 

@@ -33,7 +33,7 @@ struct HistoryTests {
             .readHistory(1, try name("/a"), after: 0, limit: 10, wall: 0),
             .readHistory(2, try name("/a"), after: 3, limit: 1, wall: 0),
             .readHistory(3, try name("/c"), after: 0, limit: 10, wall: 0),
-            .subscribe(4, clientID: nil, [try Self.item("/**", .after(2))], BacklogLimits(), wall: 0),
+            .subscribe(4, nil, [try Self.item("/**", .after(2))], wall: 0),
         ])
         let lost = Backlog.Loss(try name("/a"), Gap(sequences: 1...2))
         #expect(Self.backlog(outcomes[0])?.publications.map(\.sequence) == [3, 4, 5])
@@ -72,7 +72,7 @@ struct HistoryTests {
             .publish(2, try Self.draft("/a", "2", count: 2)), .publish(3, try Self.draft("/a", "3", count: 2)),
         ])
         let kept = opened.run([
-            .subscribe(1, clientID: nil, [try Self.item("/a", .everything)], BacklogLimits(), wall: 0)
+            .subscribe(1, nil, [try Self.item("/a", .everything)], wall: 0)
         ])
         #expect(
             Self.backlog(kept.first)?.entries == [
@@ -81,7 +81,7 @@ struct HistoryTests {
             ])
         _ = opened.run([.publish(1, try Self.draft("/a", "null", count: 2, retention: .clear))])
         let cleared = opened.run([
-            .subscribe(1, clientID: nil, [try Self.item("/a", nil)], BacklogLimits(), wall: 0),
+            .subscribe(1, nil, [try Self.item("/a", nil)], wall: 0),
             .readHistory(2, try name("/a"), after: 0, limit: 10, wall: 0),
         ])
         #expect(Self.backlog(cleared[0]) == Backlog())
@@ -119,7 +119,6 @@ struct HistoryTests {
     private static func operation(wall: Int64, using generator: inout SeededGenerator) throws -> StoreOperation {
         func pick<Value>(_ values: [Value]) -> Value { values[Int.random(in: values.indices, using: &generator)] }
         let channel = pick(["/a", "/b", "/a/x", "/a/y", "/a/x/z", "/ab"])
-        let limits = BacklogLimits()
         switch Int.random(in: 0..<10, using: &generator) {
         case 0...5:
             // The history of a channel is of one length; its publications may be retained, and grow old.
@@ -144,7 +143,7 @@ struct HistoryTests {
             let items = try (0...Int.random(in: 0...2, using: &generator)).map { _ in
                 try item(pick(["/a", "/a/*", "/a/**", "/*", "/**", "/a/x", "/b"]), pick(points))
             }
-            return .subscribe(1, clientID: "s", items, limits, wall: wall)
+            return .subscribe(1, .init(clientID: "s"), items, wall: wall)
         }
     }
 }

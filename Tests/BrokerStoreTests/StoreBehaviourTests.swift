@@ -44,6 +44,25 @@ struct StoreBehaviourTests {
             ])
     }
 
+    @Test("A subscription in the middle of a batch stands at one point of the log", arguments: StoreKind.allCases)
+    func point(kind: StoreKind) throws {
+        let folder = try TemporaryFolder()
+        let opened = try OpenedStore(kind, in: folder)
+        defer { opened.store.close() }
+        let items = try patterns("/**").map { SubscriptionItem($0) }
+        let outcomes = opened.submit([
+            .subscribe(1, .init(clientID: "s"), items, wall: 0), .publish(2, try draft("/a", "1")),
+            .publish(3, try draft("/b", "2")), .subscribe(4, nil, items, wall: 0), .publish(5, try draft("/a", "3")),
+        ])
+        #expect(
+            outcomes == [
+                .subscribed(1, through: 0, hasPast: false), .published(2, sequence: 1), .published(3, sequence: 2),
+                .subscribed(4, through: 2, hasPast: true), .published(5, sequence: 3),
+            ])
+        // Of what was retained then, one has been replaced since: the new one is live.
+        #expect(opened.backlog(of: items, through: 2)?.publications == [try stored(2, "/b", "2")])
+    }
+
     @Test("A retained message is replaced, cleared, and set again", arguments: StoreKind.allCases)
     func replacing(kind: StoreKind) throws {
         let folder = try TemporaryFolder()
@@ -190,13 +209,14 @@ private struct NaiveStore {
                 retained.append((publication, draft.expiresAt))
             }
             return .published(ticket, sequence: sequence)
-        case .subscribe(let ticket, _, let items, _, let wall):
+        case .subscribe(let ticket, _, let items, let wall):
             return .retained(ticket, find(wall) { name in items.contains { $0.pattern.matches(name) } })
         case .readRetained(let ticket, let channel, let wall):
             return .retained(ticket, find(wall) { $0 == channel })
-        case .readHistory(let ticket, _, _, _, _):
+        case .readHistory(let ticket, _, _, _, _), .readBacklog(let ticket, _), .readOn(let ticket, _):
             return .retained(ticket, [])
-        case .unsubscribe(let ticket, _, _), .endSession(let ticket, _), .pass(let ticket):
+        case .unsubscribe(let ticket, _, _), .endSession(let ticket, _), .moveCursors(let ticket, _),
+            .pass(let ticket):
             return .done(ticket)
         }
     }

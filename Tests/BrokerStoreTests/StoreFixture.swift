@@ -39,7 +39,7 @@ final class OpenedStore: Sendable {
 
     /// Opens a store in a file.
     convenience init(path: String, epoch: String = "e1") throws {
-        try self.init(SQLiteStore(path: path) { epoch })
+        try self.init(SQLiteStore(path: path, options: StoreOptions(wall: { 0 }) { epoch }))
     }
 
     private init(_ store: any Store) throws {
@@ -50,9 +50,24 @@ final class OpenedStore: Sendable {
     }
 
     /// Submits operations and waits for as many outcomes.
-    func run(_ operations: [StoreOperation]) -> [StoreOutcome] {
+    func submit(_ operations: [StoreOperation]) -> [StoreOutcome] {
         store.submit(operations)
         return arrived.next(operations.count)
+    }
+
+    /// Carries out operations one by one where the order is not the store's: what reads sees all that came before. The
+    /// outcome of a subscription is what it brings of the past.
+    func run(_ operations: [StoreOperation]) -> [StoreOutcome] {
+        operations.flatMap { operation -> [StoreOutcome] in
+            let outcomes = submit([operation])
+            guard case .subscribe(let ticket, _, let items, let wall) = operation,
+                case .subscribed(_, let through, let hasPast)? = outcomes.first,
+                let backlog = backlog(of: items, through: through, wall: wall)
+            else { return outcomes }
+            // What it says at a glance may be too much, for what has grown too old, and never too little.
+            precondition(hasPast || backlog == Backlog(), "Cannot have \(backlog) when there is no past")
+            return [.backlog(ticket, backlog)]
+        }
     }
 
     /// The outcomes that have arrived and were not asked for.
@@ -109,7 +124,24 @@ func stored(_ sequence: UInt64, _ channel: String, _ data: String) throws -> Sto
 /// What most tests are about: patterns without a wish for history, and retained messages.
 extension StoreOperation {
     static func subscribe(_ ticket: StoreTicket, clientID: String, patterns: [ChannelPattern], wall: Int64) -> Self {
-        .subscribe(ticket, clientID: clientID, patterns.map { SubscriptionItem($0) }, BacklogLimits(), wall: wall)
+        .subscribe(ticket, .init(clientID: clientID), patterns.map { SubscriptionItem($0) }, wall: wall)
+    }
+}
+
+extension OpenedStore {
+    /// All that is to be read of the past, page by page; nil if the store says something else.
+    func backlog(of items: [SubscriptionItem], through: UInt64 = .max, limit: Int = 1_000, wall: Int64 = 0) -> Backlog?
+    {
+        let request = BacklogRequest(items: items, through: through, limit: limit, wall: wall)
+        var whole = Backlog()
+        var operation = StoreOperation.readBacklog(1, request)
+        while true {
+            guard case .backlog(1, let page)? = run([operation]).first else { return nil }
+            whole.entries += page.entries
+            whole.losses += page.losses
+            guard let rest = page.rest else { return whole }
+            operation = .readOn(1, rest)
+        }
     }
 }
 

@@ -103,7 +103,7 @@ struct ServeTests {
                 == Ending(
                     status: 73, output: "",
                     errors: """
-                        broker-server: \(file): the database is in use by another program. \
+                        broker-server: \(file): the database is in use by another broker. \
                         Stop the other broker, or give this one a database of its own with --database FILE
 
                         """))

@@ -40,7 +40,7 @@ package final class RouterHarness {
     package enum StoreMode: Sendable {
         /// Before the input returns.
         case prompt
-        /// Not before `runStore` is called.
+        /// Not before `runStore` is called, but for what reads, and cursors.
         case held
         /// Before the input returns, and it fails.
         case failing
@@ -51,6 +51,9 @@ package final class RouterHarness {
     /// What the clocks say; only `advance` moves them.
     package private(set) var now = Moment(monotonic: 1_000_000_000, wall: 1_700_000_000_000)
     package var storeMode = StoreMode.prompt
+    /// Whether connections take at once what is written to them; else `drain` says when.
+    package var readsPromptly = true
+    private var draining: [ConnectionID] = []
     /// Messages to services that are not answered yet.
     package private(set) var calls: [ServiceCall] = []
     /// What those who watch were told.
@@ -80,7 +83,9 @@ package final class RouterHarness {
         self.reusesSlots = reusesSlots
         slots = Array(repeating: [], count: loopCount)
         var state = try store.open { [box] outcomes in box.append(outcomes) }
-        state = StoredState(epoch: state.epoch, sessions: state.sessions + sessions)
+        state = StoredState(
+            epoch: state.epoch, lastSequence: state.lastSequence, sessions: state.sessions + sessions,
+            recent: state.recent)
         router = Router(
             limits: limits, policies: policies, embedding: embedding, state: state, loopCount: UInt32(loopCount),
             generator: SeededGenerator(seed: seed), now: now
@@ -111,7 +116,7 @@ package final class RouterHarness {
     /// A new event stream of a session.
     package func stream(of clientID: String, loop: Int = 0) -> Peer {
         let peer = add(.stream, loop: loop)
-        router.openStream(for: clientID, from: peer.connection, into: &outbox)
+        router.openStream(for: clientID, from: peer.connection, now: now, into: &outbox)
         carryOut(endingTurn: true)
         return peer
     }
@@ -222,7 +227,7 @@ package final class RouterHarness {
 
     /// The broker stops.
     package func shutDown() {
-        router.shutDown(into: &outbox)
+        router.shutDown(now: now, into: &outbox)
         carryOut(endingTurn: true)
     }
 
@@ -230,7 +235,17 @@ package final class RouterHarness {
     package func runStore(_ count: Int = .max) {
         let operations = heldOperations.prefix(count)
         heldOperations.removeFirst(operations.count)
-        store.submit(Array(operations))
+        for operation in operations {
+            store.submit([operation])
+            carryOut(endingTurn: true)
+        }
+    }
+
+    /// Connections take what was written to them.
+    package func drain() {
+        let connections = draining
+        draining.removeAll()
+        for connection in connections { router.drained(connection, now: now, into: &outbox) }
         carryOut(endingTurn: true)
     }
 
@@ -247,14 +262,21 @@ package final class RouterHarness {
                 let operations = heldOperations
                 heldOperations = []
                 if storeMode == .failing {
-                    box.append(operations.map { .failed($0.ticket, StoreError(what: "disk", reason: "full")) })
+                    box.append(
+                        operations.map {
+                            .failed($0.ticket, StoreError(.full, what: "disk", reason: "the disk is full"))
+                        })
                 } else {
                     store.submit(operations)
                 }
             }
             let outcomes = box.takeAll()
-            if !outcomes.isEmpty { router.receive(outcomes, into: &outbox) }
-            if outbox.actions.isEmpty, endingTurn { router.endTurn(into: &outbox) }
+            if !outcomes.isEmpty { router.receive(outcomes, now: now, into: &outbox) }
+            if readsPromptly {
+                for connection in draining { router.drained(connection, now: now, into: &outbox) }
+                draining.removeAll()
+            }
+            if outbox.actions.isEmpty, endingTurn { router.endTurn(now: now, into: &outbox) }
             if outbox.actions.isEmpty { return }
         }
     }
@@ -282,10 +304,17 @@ package final class RouterHarness {
             }
             slots[Int(connection.loop)][Int(connection.slot)] = .free
             events[connection, default: []].append(.release)
+        case .awaitDrain(let connection):
+            draining.append(connection)
+        case .store(let operation) where storeMode == .held && !Self.isHeld(operation): store.submit([operation])
         case .store(let operation): heldOperations.append(operation)
         case .call(let call): calls.append(call)
         case .event(let event): brokerEvents.append(event)
         }
+    }
+
+    private static func isHeld(_ operation: StoreOperation) -> Bool {
+        if case .moveCursors = operation { false } else { !operation.isReading }
     }
 
     private func finish(_ event: Event, _ connection: ConnectionID) {

@@ -106,7 +106,7 @@ public final class Broker: Sendable {
         let makeEpoch: @Sendable () -> String = { UUID().uuidString.lowercased() }
         switch options.database {
         case .memory: return MemoryStore(epoch: makeEpoch())
-        case .file(let path): return SQLiteStore(path: path, makeEpoch: makeEpoch)
+        case .file(let path): return SQLiteStore(path: path, options: StoreOptions(makeEpoch: makeEpoch))
         }
     }
 

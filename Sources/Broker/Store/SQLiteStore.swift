@@ -3,10 +3,10 @@ import Dispatch
 import GRDB
 import Synchronization
 
-/// The store that outlives the process: a SQLite database, one connection, one transaction for all that waits.
+/// The store that outlives the process: a SQLite database with one connection that writes, and some that read.
 ///
-/// Operations are taken without waiting. Whatever has gathered while a transaction ran makes up the next one, so many
-/// operations share a commit when there are many, and one does not wait when it is alone.
+/// Operations are taken without waiting. Whatever has gathered while a transaction ran makes up the next one (group
+/// commit), so many operations share a commit when there are many, and one does not wait when it is alone.
 package final class SQLiteStore: Store {
     /// A commit takes at most this many operations, so that none of them waits long for its outcome.
     private static let batchLimit = 4_096
@@ -17,33 +17,45 @@ package final class SQLiteStore: Store {
         var handler: (@Sendable ([StoreOutcome]) -> Void)?
     }
     private let path: String
-    private let makeEpoch: @Sendable () -> String
+    private let options: StoreOptions
     private let inbox = Mutex(Inbox())
-    private let database = Mutex<DatabaseQueue?>(nil)
     /// The one thread that writes.
-    private let queue = DispatchQueue(label: "fanfare.store")
+    private let queue = DispatchQueue(label: "fanfare.store.writer")
+    /// Used on `queue` only.
+    private nonisolated(unsafe) var writer: StoreWriter?
+    private let readers: ReaderPool
+    private let volatile = VolatileLog()
 
-    /// A store in the file at `path`; `makeEpoch` names the log of a new database.
-    package init(path: String, makeEpoch: @escaping @Sendable () -> String) {
+    /// A store in the file at `path`.
+    package init(path: String, options: StoreOptions) {
         self.path = path
-        self.makeEpoch = makeEpoch
+        self.options = options
+        readers = ReaderPool(path: path)
     }
 
     package func open(handler: @escaping @Sendable ([StoreOutcome]) -> Void) throws(StoreError) -> StoredState {
-        let opened = try DatabaseSetup.open(path: path)
-        do {
-            let state = try opened.writeWithoutTransaction { try StoreStatements.load($0, makeEpoch: makeEpoch) }
-            inbox.withLock { $0.handler = handler }
-            database.withLock { $0 = opened }
-            return state
-        } catch {
-            throw StoreError(what: path, reason: "the database cannot be read: \(error)")
-        }
+        let state = try queue.sync { Result { () throws(StoreError) in try openWriter() } }.get()
+        try readers.open(count: options.readerCount)
+        inbox.withLock { $0.handler = handler }
+        return state
+    }
+
+    private func openWriter() throws(StoreError) -> StoredState {
+        var opened = try StoreWriter(path: path, options: options, volatile: volatile)
+        let state = try opened.load()
+        writer = opened
+        return state
     }
 
     package func submit(_ operations: [StoreOperation]) {
+        var writes: [StoreOperation] = []
+        writes.reserveCapacity(operations.count)
+        for operation in operations {
+            if operation.isReading { read(operation) } else { writes.append(operation) }
+        }
+        guard !writes.isEmpty else { return }
         let mustStart = inbox.withLock { inbox in
-            inbox.operations += operations
+            inbox.operations += writes
             defer { inbox.isDraining = true }
             return !inbox.isDraining
         }
@@ -51,72 +63,68 @@ package final class SQLiteStore: Store {
     }
 
     package func close() {
+        readers.close()
         queue.sync {
             drain()
             inbox.withLock { $0.handler = nil }
-            database.withLock { database in
-                try? database?.close()
-                database = nil
-            }
+            writer?.close()
+            writer = nil
         }
     }
 
-    /// Runs on `queue`: carries out what waits, in batches, until nothing waits any more.
+    /// Writes a copy of the database, as it is at one moment, to a file that does not exist yet. The broker goes on.
+    package func backUp(to file: String) throws(StoreError) {
+        try readers.backUp(to: file)
+    }
+
+    private func read(_ operation: StoreOperation) {
+        readers.read { [self] database in
+            let outcome: StoreOutcome
+            do {
+                guard let database else { throw StoreError(.unavailable, what: path, reason: "the store is closed") }
+                outcome = try LogReader(database: database, volatile: volatile).outcome(of: operation)
+            } catch {
+                outcome = .failed(operation.ticket, StoreError(describing: error, what: path))
+            }
+            handOver([outcome])
+        }
+    }
+
+    /// Runs on `queue`: carries out what waits, in batches, until nothing waits any more; then tidies up, a little.
     private func drain() {
         while true {
-            let (batch, handler) = inbox.withLock { inbox in
+            let batch = inbox.withLock { inbox in
                 let batch = Array(inbox.operations.prefix(Self.batchLimit))
                 inbox.operations.removeFirst(batch.count)
                 inbox.isDraining = !batch.isEmpty
-                return (batch, inbox.handler)
+                return batch
             }
-            guard !batch.isEmpty else { return }
-            handler?(commit(batch))
+            guard !batch.isEmpty else { break }
+            let outcomes =
+                writer?.commit(batch)
+                ?? batch.map {
+                    .failed($0.ticket, StoreError(.unavailable, what: path, reason: "the store is closed"))
+                }
+            handOver(outcomes)
+            _ = writer?.tidyUp(hasMore: true)
         }
+        if writer?.tidyUp(hasMore: false) == true { queue.async { [self] in drain() } }
     }
 
-    /// Carries out a batch in one transaction. When the commit fails, nothing of it has happened.
-    private func commit(_ batch: [StoreOperation]) -> [StoreOutcome] {
-        guard let database = database.withLock({ $0 }) else {
-            return batch.map { .failed($0.ticket, StoreError(what: path, reason: "the store is closed")) }
-        }
-        var outcomes: [StoreOutcome] = []
-        outcomes.reserveCapacity(batch.count)
-        do {
-            try database.writeWithoutTransaction { database in
-                try database.inTransaction(.immediate) {
-                    var statements = try StoreStatements(database)
-                    for operation in batch { outcomes.append(attempt(operation, with: &statements, in: database)) }
-                    try statements.finish()
-                    return .commit
-                }
-            }
-            return outcomes
-        } catch {
-            let failure = StoreError(what: path, reason: "\(error)")
-            return batch.map { .failed($0.ticket, failure) }
-        }
-    }
+    private let handingOver = Mutex<Void>(())
 
-    /// Carries out one operation, whole or not at all.
-    private func attempt(
-        _ operation: StoreOperation, with statements: inout StoreStatements, in database: Database
-    ) -> StoreOutcome {
-        var outcome: StoreOutcome?
-        do {
-            let before = statements
-            try database.inSavepoint {
-                do {
-                    outcome = try statements.apply(operation)
-                    return .commit
-                } catch {
-                    statements = before
-                    throw error
-                }
-            }
-        } catch {
-            return .failed(operation.ticket, StoreError(what: path, reason: "\(error)"))
-        }
-        return outcome ?? .done(operation.ticket)
+    /// Hands outcomes over, one call at a time.
+    private func handOver(_ outcomes: [StoreOutcome]) {
+        let handler = inbox.withLock { $0.handler }
+        handingOver.withLock { _ in handler?(outcomes) }
     }
+}
+
+/// What is kept in memory only, for the thread that writes and those that read.
+final class VolatileLog: Sendable {
+    private let log = Mutex(MemoryLog())
+
+    func read<Value: Sendable>(_ body: (MemoryLog) -> Value) -> Value { log.withLock { body($0) } }
+
+    func change(_ body: (inout MemoryLog) -> Void) { log.withLock { body(&$0) } }
 }

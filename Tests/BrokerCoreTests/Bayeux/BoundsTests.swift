@@ -5,9 +5,8 @@ import Testing
 
 @Suite("Queue of messages")
 struct MessageQueueTests {
-    private func publication(_ number: Int, byteCount: Int = 1) throws -> Publication {
-        let channel = try ChannelName("/a", grammar: .faye, maximumBytes: 10)
-        return Publication(channel: channel, json: [UInt8](repeating: UInt8(number % 256), count: byteCount))
+    private func publication(_ number: Int, byteCount: Int = 1, sequence: UInt64? = nil) -> Publication {
+        Publication(channel: "/a", json: [UInt8](repeating: UInt8(number % 256), count: byteCount), sequence: sequence)
     }
 
     private func limits(messages: Int, bytes: Int) -> Limits {
@@ -18,10 +17,10 @@ struct MessageQueueTests {
     }
 
     @Test("Keeps order, and is empty after all were taken")
-    func order() throws {
+    func order() {
         var queue = MessageQueue()
         #expect(queue.isEmpty)
-        for number in 0..<5 { queue.append(try publication(number), within: limits(messages: 10, bytes: 100)) }
+        for number in 0..<5 { _ = queue.append(publication(number), within: limits(messages: 10, bytes: 100)) }
         #expect(queue.count == 5)
         #expect(queue.byteCount == 5)
         #expect(queue.takeAll(epoch: "e").map { $0.json[0] } == [0, 1, 2, 3, 4])
@@ -30,9 +29,9 @@ struct MessageQueueTests {
     }
 
     @Test("Too many: the oldest make room")
-    func messageBound() throws {
+    func messageBound() {
         var queue = MessageQueue()
-        for number in 0..<100 { queue.append(try publication(number), within: limits(messages: 3, bytes: 1000)) }
+        for number in 0..<100 { _ = queue.append(publication(number), within: limits(messages: 3, bytes: 1000)) }
         #expect(queue.count == 3)
         #expect(queue.gapCount == 1)
         let taken = queue.takeAll(epoch: "e")
@@ -43,18 +42,33 @@ struct MessageQueueTests {
     }
 
     @Test("Too many bytes: the oldest make room, the newest stays even if it alone is too large")
-    func byteBound() throws {
+    func byteBound() {
         var queue = MessageQueue()
         let limits = limits(messages: 100, bytes: 10)
-        queue.append(try publication(1, byteCount: 4), within: limits)
-        queue.append(try publication(2, byteCount: 6), within: limits)
+        _ = queue.append(publication(1, byteCount: 4), within: limits)
+        _ = queue.append(publication(2, byteCount: 6), within: limits)
         #expect(queue.count == 2)
-        queue.append(try publication(3, byteCount: 5), within: limits)
+        _ = queue.append(publication(3, byteCount: 5), within: limits)
         #expect(queue.count == 1)
         #expect(queue.byteCount == 5)
-        queue.append(try publication(4, byteCount: 50), within: limits)
+        _ = queue.append(publication(4, byteCount: 50), within: limits)
         #expect(queue.byteCount == 50)
         #expect(queue.takeAll(epoch: "e").dropFirst().map { $0.json[0] } == [4])
+    }
+
+    @Test("What the log has is no gap: its range is told")
+    func logged() {
+        var queue = MessageQueue()
+        let limits = limits(messages: 2, bytes: 1000)
+        let dropped = [nil, 3, 4, nil, 7, 9].enumerated().map { number, sequence in
+            queue.append(publication(number, sequence: sequence), within: limits)
+        }
+        #expect(dropped == [nil, nil, nil, 3...3, 4...4, nil])
+        #expect(queue.firstSequence == 7)
+        #expect(queue.prepend((1...2).map { publication($0, sequence: $0 == 1 ? 5 : 6) }, within: limits) == 5...6)
+        // The two without a number.
+        #expect(queue.gapCount == 1)
+        #expect(queue.takeAll(epoch: "e").dropFirst().map(\.sequence) == [7, 9])
     }
 
     @Test("Random operations give what an array gives")
@@ -74,7 +88,7 @@ struct MessageQueueTests {
                 lostCount = 0
             }
             let byteCount = Int.random(in: 1...15, using: &generator)
-            queue.append(try publication(number, byteCount: byteCount), within: limits)
+            _ = queue.append(publication(number, byteCount: byteCount), within: limits)
             model.append((number, byteCount))
             while model.count > 20 || model.reduce(0, { $0 + $1.byteCount }) > 100 {
                 model.removeFirst()

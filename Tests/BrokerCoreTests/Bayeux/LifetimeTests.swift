@@ -100,7 +100,7 @@ struct LifetimeTests {
     @Test("Sessions that the store remembers go on: subscribed, first connect answered at once, then they expire")
     func restored() throws {
         let pattern = try ChannelPattern("/a/*", grammar: .faye, maximumBytes: 10)
-        let stored = StoredState.Session(clientID: "remembered", patterns: [pattern])
+        let stored = StoredState.Session(clientID: "remembered", subscriptions: [pattern: 0])
         let harness = try RouterHarness(sessions: [stored])
         #expect(harness.subscriptionCount == 1)
         harness.publish(1, to: "/a/b", from: harness.socket())

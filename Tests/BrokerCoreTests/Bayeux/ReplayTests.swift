@@ -112,7 +112,7 @@ struct ReplayTests {
         var policies = ChannelPolicies()
         policies[try ChannelPattern("/**", grammar: .faye, maximumBytes: 100)] = ChannelPolicy(historyCount: 100)
         var limits = Limits()
-        limits.backlog.messages = 2
+        limits.replayedMessages = 2
         let harness = try RouterHarness(limits: limits, policies: policies)
         for number in 1...5 { harness.publish(.number(Double(number)), to: "/a", from: harness.socket()) }
         #expect(Self.sequences(Self.subscribe(harness, to: "/a", ext: Self.replay("/a", -2))) == [-3, 4, 5])

@@ -117,6 +117,6 @@ struct RetainedTests {
             Issue.record("\(failure)")
             return
         }
-        #expect(error.wire == "500::Internal server error")
+        #expect(error.wire == "500::The store failed: the disk is full")
     }
 }

@@ -79,7 +79,11 @@ struct StoreOrderTests {
         harness.storeMode = .failing
         #expect(
             harness.publish(1, to: "/a", from: peer, ext: Self.retain)
-                == [.reply(["channel": "/a", "successful": false, "error": "407:/a:Failed to publish"])])
+                == [
+                    .reply([
+                        "channel": "/a", "successful": false, "error": "407:/a:Failed to publish: the disk is full",
+                    ])
+                ])
         #expect(
             harness.publish(2, to: "/a", from: peer)
                 == [.acknowledged("/a"), .message(2, on: "/a")])
@@ -89,7 +93,7 @@ struct StoreOrderTests {
             Issue.record("\(events)")
             return
         }
-        #expect(error.wire == "407:/a:Failed to publish")
+        #expect(error.wire == "407:/a:Failed to publish: the disk is full")
         #expect(harness.take(peer) == [])
     }
 

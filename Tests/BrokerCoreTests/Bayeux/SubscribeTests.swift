@@ -128,7 +128,7 @@ struct SubscribeTests {
         func failure(_ channel: JSON, _ subscription: JSON) -> RouterHarness.Event {
             .reply([
                 "channel": channel, "clientId": .string(clientID), "subscription": subscription, "successful": false,
-                "error": "500::Internal server error",
+                "error": "500::The store failed: the disk is full",
             ])
         }
         #expect(harness.subscribe(clientID, to: "/b", from: peer) == [failure("/meta/subscribe", "/b")])

@@ -13,9 +13,12 @@ package struct BayeuxError: Error, Equatable, Sendable {
     package let code: Int
     package let arguments: [String]
     package let text: String
+    /// What is wrong with the store, if that is the cause.
+    package let storeFailure: StoreError.Kind?
 
     /// An error.
-    package init(code: Int, arguments: [String], text: String) {
+    package init(code: Int, arguments: [String], text: String, storeFailure: StoreError.Kind? = nil) {
+        self.storeFailure = storeFailure
         self.code = code
         self.arguments = arguments
         self.text = text
@@ -39,8 +42,14 @@ package struct BayeuxError: Error, Equatable, Sendable {
     static func invalidChannel(_ channel: String?) -> Self {
         Self(code: 405, arguments: channel.map { [$0] } ?? [], text: "Invalid channel")
     }
-    static func publishFailed(_ channel: String) -> Self {
-        Self(code: 407, arguments: [channel], text: "Failed to publish")
+    static func publishFailed(_ channel: String, _ error: StoreError? = nil) -> Self {
+        Self(
+            code: 407, arguments: [channel], text: "Failed to publish" + (error.map { ": \($0.reason)" } ?? ""),
+            storeFailure: error?.kind)
+    }
+    /// The store could not do what a message asked for.
+    static func storeFailed(_ error: StoreError) -> Self {
+        Self(code: 500, arguments: [], text: "The store failed: \(error.reason)", storeFailure: error.kind)
     }
     static func tooMany(_ what: String) -> Self {
         Self(code: 429, arguments: [what], text: "Limit reached")

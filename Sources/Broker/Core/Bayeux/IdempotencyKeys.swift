@@ -34,6 +34,13 @@ struct IdempotencyKeys {
         deadlines.append((now.adding(window), key))
     }
 
+    /// Knows the first publication of a key from before the broker was started again.
+    mutating func restore(_ key: Key, _ receipt: PublishReceipt, until deadline: UInt64) {
+        guard entries[key] == nil else { return }
+        entries[key] = .taken(receipt)
+        deadlines.append((deadline, key))
+    }
+
     /// Another request comes while the first one is under way.
     mutating func wait(_ connection: ConnectionID, for key: Key) {
         guard case .pending(let waiting) = entries[key] else { return }

@@ -5,46 +5,58 @@ struct MessageQueue {
     private var messages: [Publication] = []
     private var first = 0
     private(set) var byteCount = 0
-    private var gaps: [ChannelName: Gap] = [:]
+    private var gaps: [String: Gap] = [:]
 
     var isEmpty: Bool { first == messages.count }
     var count: Int { messages.count - first }
     /// Channels on which messages had to make room.
     var gapCount: Int { gaps.count }
 
-    /// Appends a message; the oldest ones are dropped while a bound is exceeded, the new one never.
-    mutating func append(_ publication: Publication, within limits: Limits) {
+    /// The first message that has a sequence number.
+    var firstSequence: UInt64? { messages[first...].lazy.compactMap(\.sequence).first }
+
+    /// Appends a message; the oldest ones are dropped while a bound is exceeded, the new one never. The range of those
+    /// that the log still has is returned.
+    mutating func append(_ publication: Publication, within limits: Limits) -> ClosedRange<UInt64>? {
         messages.append(publication)
         byteCount += publication.json.count
-        dropOldest(within: limits)
+        return dropOldest(within: limits)
     }
 
     /// Puts messages that were taken before in front of those that came meanwhile.
-    mutating func prepend(_ earlier: some Collection<Publication>, within limits: Limits) {
+    mutating func prepend(
+        _ earlier: some Collection<Publication>, within limits: Limits
+    ) -> ClosedRange<UInt64>? {
         messages.replaceSubrange(..<first, with: earlier)
         first = 0
         byteCount = messages.reduce(0) { $0 + $1.json.count }
-        dropOldest(within: limits)
+        return dropOldest(within: limits)
     }
 
     /// Removes all messages, in order; before them, what tells of gaps.
     mutating func takeAll(epoch: String) -> [Publication] {
-        let lost = gaps.sorted { $0.key.text < $1.key.text }.map { Publication($0.value, on: $0.key, epoch: epoch) }
+        let lost = gaps.sorted { $0.key < $1.key }.map { Publication($0.value, on: $0.key, epoch: epoch) }
         defer { self = MessageQueue() }
         return lost + messages[first...]
     }
 
-    private mutating func dropOldest(within limits: Limits) {
+    private mutating func dropOldest(within limits: Limits) -> ClosedRange<UInt64>? {
+        var logged: ClosedRange<UInt64>?
         while count > 1, count > limits.queuedMessages || byteCount > limits.queuedBytes {
             let dropped = messages[first]
             byteCount -= dropped.json.count
-            gaps[dropped.channel, default: Gap()].add(dropped.sequence)
+            if let sequence = dropped.sequence {
+                logged = min(logged?.lowerBound ?? sequence, sequence)...max(logged?.upperBound ?? 0, sequence)
+            } else {
+                gaps[dropped.channel, default: Gap()].add(nil)
+            }
             first += 1
         }
         if first > messages.count / 2 {
             messages.removeFirst(first)
             first = 0
         }
+        return logged
     }
 }
 

@@ -27,6 +27,8 @@ package struct Outbox: ~Copyable {
         case open(ConnectionID)
         /// There will be no event stream.
         case refuse(ConnectionID, BayeuxError)
+        /// Say `drained` when the WebSocket or event stream has taken most of what was written to it.
+        case awaitDrain(ConnectionID)
         /// Hand this to the store.
         case store(StoreOperation)
         /// Hand this to a service of the embedding program.

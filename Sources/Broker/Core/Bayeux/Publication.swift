@@ -1,12 +1,13 @@
 /// One message on its way to subscribers: made once, shared by all of them.
 package final class Publication: Sendable {
-    package let channel: ChannelName
+    /// Where it was published; a name, or the pattern of a subscriber who is told of a gap.
+    package let channel: String
     /// The delivered message, a JSON object: `channel`, `data`, and `ext` when there is something to tell.
     package let json: [UInt8]
     /// Its sequence number, if it was stored.
     package let sequence: UInt64?
 
-    init(channel: ChannelName, json: [UInt8], sequence: UInt64? = nil) {
+    init(channel: String, json: [UInt8], sequence: UInt64? = nil) {
         self.channel = channel
         self.json = json
         self.sequence = sequence
@@ -19,27 +20,27 @@ package final class Publication: Sendable {
 
     /// A publication that the store does not keep: it has no sequence number.
     convenience init(channel: ChannelName, data: RawSpan, isBinary: Bool = false) {
-        var json = Self.head(of: channel, capacity: data.byteCount + 24)
+        var json = Self.head(of: channel.text, capacity: data.byteCount + 24)
         json += #","data":"#.utf8
         data.withUnsafeBytes { json.append(contentsOf: $0) }
         json += (isBinary ? #","ext":{"binary":true}}"# : "}").utf8
-        self.init(channel: channel, json: json, sequence: nil)
+        self.init(channel: channel.text, json: json, sequence: nil)
     }
 
     /// A stored publication; `retained` marks one that a subscriber gets because it was kept, not because it is live.
     convenience init(_ stored: StoredPublication, epoch: String, retained: Bool) {
-        var json = Self.head(of: stored.channel, capacity: stored.data.count + 112)
+        var json = Self.head(of: stored.channel.text, capacity: stored.data.count + 112)
         json += #","data":"#.utf8
         json += stored.data
         json += #","ext":{"seq":\#(stored.sequence),"epoch":"\#(epoch)""#.utf8
         if retained { json += #","retained":true"#.utf8 }
         if stored.isBinary { json += #","binary":true"#.utf8 }
         json += "}}".utf8
-        self.init(channel: stored.channel, json: json, sequence: stored.sequence)
+        self.init(channel: stored.channel.text, json: json, sequence: stored.sequence)
     }
 
     /// Tells of messages that the session did not get; it has no `data`.
-    convenience init(_ gap: Gap, on channel: ChannelName, epoch: String) {
+    convenience init(_ gap: Gap, on channel: String, epoch: String) {
         var json = Self.head(of: channel, capacity: 128)
         json += #","ext":{"epoch":"\#(epoch)","gap":{"#.utf8
         var fields: [String] = []
@@ -53,11 +54,11 @@ package final class Publication: Sendable {
     }
 
     /// `{"channel":"…"`. No legal channel name has a character that JSON escapes.
-    private static func head(of channel: ChannelName, capacity: Int) -> [UInt8] {
+    private static func head(of channel: String, capacity: Int) -> [UInt8] {
         var json: [UInt8] = []
-        json.reserveCapacity(channel.text.utf8.count + capacity + 32)
+        json.reserveCapacity(channel.utf8.count + capacity + 32)
         json += #"{"channel":""#.utf8
-        json += channel.text.utf8
+        json += channel.utf8
         json.append(UInt8(ascii: "\""))
         return json
     }

@@ -5,7 +5,12 @@
 struct RecentIDs {
     /// Stands for a publication: a 64-bit hash of its id, channel and data, as they were written.
     struct ID: Equatable {
-        private var value: UInt64 = 0x9E37_79B9_7F4A_7C15
+        private(set) var value: UInt64 = 0x9E37_79B9_7F4A_7C15
+
+        /// One that was stored.
+        init(stored value: UInt64) {
+            self.value = value
+        }
 
         init(_ envelope: Envelope, text: RawSpan) {
             mix(text.extracting(envelope.id.range))

@@ -5,7 +5,8 @@ final class Session {
     let clientID: String
     /// The session's place in the router's tables.
     let handle: SubscriptionTable.Subscriber
-    var patterns: Set<ChannelPattern> = []
+    /// What it is subscribed to, each with the end of the log when it was.
+    var subscriptions: [ChannelPattern: UInt64] = [:]
     /// Subscriptions that the store is working on.
     var claimedCount = 0
     var link = SessionLink.away
@@ -19,6 +20,12 @@ final class Session {
     /// What the client has not acknowledged, if it uses CometD's acknowledgement extension.
     var acknowledgements: Acknowledgements?
     var recentIDs = RecentIDs()
+    /// What it has to get from the log before anything newer.
+    var catchUp: CatchUp?
+    /// Up to where in the log its client is known to have everything.
+    var cursor: UInt64
+    /// Up to where the client had everything when its last connect was answered: with the next one it says so.
+    var answeredPosition: UInt64
     /// What its handshake asked for of the past.
     var replayPoints = ReplayPoints()
     /// Whether it is only there for one connection, and ends with it.
@@ -26,7 +33,10 @@ final class Session {
     /// The earliest deadline of this session that is in the router's queue of deadlines.
     var scheduledDeadline = UInt64.max
 
-    init(clientID: String, handle: SubscriptionTable.Subscriber, expiresAt: UInt64, isEphemeral: Bool) {
+    init(clientID: String, handle: SubscriptionTable.Subscriber, expiresAt: UInt64, position: UInt64, isEphemeral: Bool)
+    {
+        cursor = position
+        answeredPosition = position
         self.clientID = clientID
         self.handle = handle
         self.isEphemeral = isEphemeral

@@ -150,6 +150,16 @@ package enum SessionLink: ~Copyable {
         }
     }
 
+    /// Where messages go as they come: the socket or event stream that is bound.
+    package var connection: ConnectionID? {
+        switch self {
+        case .attached(let connection): connection
+        case .holding(let held): held.peer.connection
+        case .away: nil
+        case .polling: nil
+        }
+    }
+
     /// When the held connect has to be answered.
     package var deadline: UInt64? {
         switch self {

@@ -26,6 +26,14 @@ package struct ChannelName: Hashable, Sendable, CustomStringConvertible {
         self.init(text: text, shape: shape)
     }
 
+    /// The one name that a pattern stands for; nil for one with a wildcard.
+    package init?(_ pattern: ChannelPattern) {
+        guard pattern.kind == .exact else { return nil }
+        text = pattern.text
+        realm = pattern.realm
+        segmentCount = pattern.segmentCount
+    }
+
     private init(text: String, shape: ChannelShape) {
         self.text = text
         self.realm = shape.realm

@@ -6,9 +6,14 @@ package struct ChannelPolicy: Sendable, Equatable {
     package var historyCount = 0
     /// How long they can be, if that is limited, too.
     package var historyAge: Duration?
+    /// What an acknowledgement promises of publications that are stored.
+    package var durability = Durability.normal
 
     /// Nothing beyond delivery.
-    package init(retain: Bool = false, historyCount: Int = 0, historyAge: Duration? = nil) {
+    package init(
+        retain: Bool = false, historyCount: Int = 0, historyAge: Duration? = nil, durability: Durability = .normal
+    ) {
+        self.durability = durability
         self.retain = retain
         self.historyCount = historyCount
         self.historyAge = historyAge

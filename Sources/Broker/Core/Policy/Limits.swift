@@ -14,15 +14,20 @@ package struct Limits: Sendable, Equatable {
     package var queuedMessages = 1_000
     /// Bytes that wait for a session that has no connection.
     package var queuedBytes = 1 << 20
-    /// What a subscriber is given of the past at once.
-    package var backlog = BacklogLimits()
-    /// Operations under way in the store; what comes beyond it is refused.
+    /// What a subscriber is given of the past; of more than that the newest, and it is told what it misses.
+    package var replayedMessages = 1_000_000
+    /// Publications that one request for a history is answered with.
+    package var historyMessages = 10_000
+    /// Operations under way in the store, and the bytes of the publications among them; what comes beyond is refused.
     package var pendingStoreOperations = 65_536
+    package var pendingStoreBytes = 64 << 20
 
     /// How long a `/meta/connect` is held; a session lives twice as long after its last one arrived.
     package var timeout = Duration.seconds(60)
     /// For how long a publication over HTTP with the same `Idempotency-Key` is the same one.
     package var idempotencyWindow = Duration.seconds(300)
+    /// How often it is written down how far sessions have come.
+    package var cursorInterval = Duration.seconds(1)
     /// The pause between two connects that clients are advised to make.
     package var interval = Duration.zero
     /// Clients whose session has expired come back spread over this time.

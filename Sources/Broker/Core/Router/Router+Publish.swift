@@ -27,9 +27,13 @@ extension Router {
         let policy = policies.isEmpty ? ChannelPolicy() : policies.policy(for: channel)
         let excluded = options.noEcho ? session(of: request, text: text).success?.handle : nil
         if options.retain || policy.isStored {
+            let origin = sender.map {
+                PublicationOrigin.session(clientID: $0.session.clientID, fingerprint: $0.id.value)
+            }
             let draft = PublicationDraft(
-                channel: channel, data: data, text: text, options: options, policy: policy, now: now)
+                channel: channel, data: data, text: text, options: options, policy: policy, origin: origin, now: now)
             let publisher = BayeuxPublisher(request, text: text, sender: sender, excluded: excluded)
+            if let sender { keep(sender.session, now: now, into: &outbox) }
             tellPublish(request, text: text, channel, into: &outbox)
             return store(draft, from: .bayeux(publisher), into: &outbox)
         }
@@ -38,7 +42,7 @@ extension Router {
                 channel: channel, data: text.extracting(data.range), isBinary: options.isBinary)
             let publisher = BayeuxPublisher(request, text: text, sender: sender, excluded: excluded)
             tellPublish(request, text: text, channel, into: &outbox)
-            return pass(publication, from: publisher, into: &outbox)
+            return pass(.init(channel: channel, publication: publication), from: publisher, into: &outbox)
         }
         reply(to: request, text: text, nil, into: &outbox)
         tellPublish(request, text: text, channel, into: &outbox)
@@ -65,12 +69,12 @@ extension Router {
 
     /// A publication that is not stored waits for the store, because its connection's earlier ones do.
     private mutating func pass(
-        _ publication: Publication?, from publisher: BayeuxPublisher, into outbox: inout Outbox
+        _ passing: PassingPublication?, from publisher: BayeuxPublisher, into outbox: inout Outbox
     ) {
         guard !storeIsBusy else {
-            return refuse(.bayeux(publisher), .publishFailed(publication?.channel.text ?? ""), into: &outbox)
+            return refuse(.bayeux(publisher), .publishFailed(passing?.channel.text ?? ""), into: &outbox)
         }
-        submit(.pass(publisher, publication), for: publisher.peer.connection, to: &outbox) { .pass($0) }
+        submit(.pass(publisher, passing), for: publisher.peer.connection, to: &outbox) { .pass($0) }
     }
 
     /// The client has sent this very publication before and missed the acknowledgement. It gets it once more, but not
@@ -101,18 +105,20 @@ extension Router {
             return repeatAnswer(entry, of: key, to: connection, into: &outbox)
         }
         if let key { idempotencyKeys.begin(key, now: now, window: limits.idempotencyWindow) }
-        let publisher = Publisher.http(
-            HTTPPublisher(connection: connection, id: ClientID.make(using: &generator), key: key))
+        let id = ClientID.make(using: &generator)
+        let publisher = Publisher.http(HTTPPublisher(connection: connection, id: id, key: key))
         tell(
             .publish(clientID: nil, channel: channel.text, data: data.withUnsafeBytes { Array($0) }), into: &outbox)
         let policy = policies.policy(for: channel)
         if options.retain || policy.isStored {
             let whole = JSONSlice(kind: .object, offset: 0, count: UInt32(data.byteCount))
+            let origin = key.map { PublicationOrigin.request(key: $0.text, receipt: id) }
             let draft = PublicationDraft(
-                channel: channel, data: whole, text: data, options: options, policy: policy, now: now)
+                channel: channel, data: whole, text: data, options: options, policy: policy, origin: origin, now: now)
             return store(draft, from: publisher, into: &outbox)
         }
-        finish(publisher, Publication(channel: channel, data: data), sequence: nil, into: &outbox)
+        let publication = Publication(channel: channel, data: data)
+        finish(publisher, .init(channel: channel, publication: publication), into: &outbox)
     }
 
     /// Asks for the retained message of a channel; the answer is a `retained`.
@@ -135,14 +141,23 @@ extension Router {
         guard !storeIsBusy else {
             return outbox.append(.history(connection, .failure(.tooMany("operations"))))
         }
-        let limit = min(max(range.limit, 0), limits.backlog.messages)
+        let limit = min(max(range.limit, 0), limits.historyMessages)
         submit(.readHistory(connection), for: connection, to: &outbox) {
             .readHistory($0, channel, after: range.after, limit: limit, wall: now.wall)
         }
     }
 
+    /// Sees to it that the store knows a session whose publication it is to know again.
+    private mutating func keep(_ session: Session, now: Moment, into outbox: inout Outbox) {
+        guard !session.isStored, !storeIsBusy else { return }
+        session.isStored = true
+        let stored = session.stored
+        submit(.note, to: &outbox) { .subscribe($0, stored, [], wall: now.wall) }
+    }
+
     private mutating func store(_ draft: PublicationDraft, from publisher: Publisher, into outbox: inout Outbox) {
         guard !storeIsBusy else { return refuse(publisher, .publishFailed(draft.channel.text), into: &outbox) }
+        pendingBytes += draft.data.count
         submit(.publish(publisher, draft), for: publisher.connection, to: &outbox) { .publish($0, draft) }
     }
 
@@ -171,31 +186,25 @@ extension Router {
         let stored = StoredPublication(
             sequence: sequence, channel: draft.channel, data: draft.data, isBinary: draft.isBinary)
         let publication = Publication(stored, epoch: epoch, retained: false)
-        finish(publisher, publication, sequence: sequence, into: &outbox)
+        finish(publisher, .init(channel: draft.channel, publication: publication), into: &outbox)
     }
 
     /// A publication's turn has come behind those that were stored.
     mutating func finish(
-        _ publisher: Publisher, _ publication: Publication, sequence: UInt64?, into outbox: inout Outbox
+        _ publisher: Publisher, _ passing: PassingPublication, into outbox: inout Outbox
     ) {
         var excluded: SubscriptionTable.Subscriber?
         if case .bayeux(let publisher) = publisher {
             reply(to: publisher.peer, head: publisher.replyHead, nil, into: &outbox)
             excluded = publisher.excluded
         }
-        match(publication.channel, excluding: excluded)
+        match(passing.channel, excluding: excluded)
         let matchedCount = matched.count
-        send(publication, into: &outbox)
-        acknowledge(
-            publisher, channel: publication.channel, sequence: sequence, matchedCount: matchedCount, into: &outbox)
-    }
-
-    private mutating func acknowledge(
-        _ publisher: Publisher, channel: ChannelName, sequence: UInt64?, matchedCount: Int, into outbox: inout Outbox
-    ) {
+        send(passing.publication, into: &outbox)
         guard case .http(let publisher) = publisher else { return }
         let receipt = PublishReceipt(
-            id: publisher.id, channel: channel, sequence: sequence, matchedCount: matchedCount)
+            id: publisher.id, channel: passing.channel, sequence: passing.publication.sequence,
+            matchedCount: matchedCount)
         answer(publisher, .success(receipt), into: &outbox)
     }
 
@@ -260,20 +269,13 @@ extension Router {
         for loop in 0..<loopCount { outbox.deliver(publication, loop: loop, to: attached) }
     }
 
-    /// Sends a publication to one session.
-    mutating func deliver(_ publication: Publication, to session: Session, into outbox: inout Outbox) {
-        let route = routes[Int(session.handle)]
-        if route != Self.nowhere {
-            outbox.append(.push(publication, route))
-        } else {
-            queue(publication, for: session)
-        }
-    }
-
     private mutating func queue(_ publication: Publication, for session: Session) {
         let wasEmpty = session.queue.isEmpty
-        session.queue.append(publication, within: limits)
-        if wasEmpty, session.link.deadline != nil { readyPolls.append(session.handle) }
+        // What the log has is read again when its turn comes.
+        if let logged = session.queue.append(publication, within: limits) {
+            catchUp(session) { $0.addMissed(logged) }
+        }
+        if wasEmpty, session.catchUp == nil, session.link.deadline != nil { readyPolls.append(session.handle) }
     }
 }
 
@@ -289,6 +291,12 @@ package struct HistoryRange: Sendable, Equatable {
         self.after = after
         self.limit = limit
     }
+}
+
+/// A publication on its way to those who subscribe to its channel.
+struct PassingPublication {
+    let channel: ChannelName
+    let publication: Publication
 }
 
 /// Who is told what became of a publication.
@@ -370,7 +378,7 @@ package struct PublishOptions: Sendable, Equatable {
 extension PublicationDraft {
     init(
         channel: ChannelName, data: JSONSlice, text: RawSpan, options: PublishOptions, policy: ChannelPolicy,
-        now: Moment
+        origin: PublicationOrigin?, now: Moment
     ) {
         var bytes: [UInt8] = []
         bytes.append(data, of: text)
@@ -380,6 +388,7 @@ extension PublicationDraft {
         self.init(
             channel: channel, data: bytes, isBinary: options.isBinary,
             retention: options.retain || policy.retain ? isNull ? .clear : .replace : nil,
-            history: policy.history(now: now), publishedAt: now.wall, expiresAt: lifetime.map { now.wall + $0 })
+            history: policy.history(now: now), durability: policy.durability, origin: origin, publishedAt: now.wall,
+            expiresAt: lifetime.map { now.wall + $0 })
     }
 }

@@ -18,7 +18,9 @@ extension Router {
             let id = ClientID.make(using: &generator)
             let session = addSession(clientID: id, now: now)
             let asked = ExtensionFields(of: request.envelope)
-            if asked.wantsAcknowledgements(in: text) { session.acknowledgements = Acknowledgements() }
+            if asked.wantsAcknowledgements(in: text) {
+                session.acknowledgements = Acknowledgements(position: lastSequence)
+            }
             session.replayPoints = ReplayPoints(ext: request.envelope.ext, text: text, limits: limits)
             extensions = asked.handshakeReply(now: now, in: text)
             tell(.handshake(clientID: id), into: &outbox)
@@ -86,8 +88,10 @@ extension Router {
         let peer = request.peer
         if peer.kind == .socket { release(peer.connection, unlessBoundTo: session, into: &outbox) }
         let asked = ExtensionFields(of: request.envelope)
-        if let batch = asked.acknowledgedBatch(in: text), let missing = session.acknowledgements?.receive(batch) {
-            session.queue.prepend(missing, within: limits)
+        if session.acknowledgements == nil {
+            confirm(session, session.answeredPosition, now: now)
+        } else if let batch = asked.acknowledgedBatch(in: text) {
+            acknowledge(batch, of: session, now: now)
         }
 
         let timeout = timeout(of: request, text: text)
@@ -95,13 +99,13 @@ extension Router {
         let mustAnswer =
             timeout == .zero || !session.hasConnected
             || peer.kind == .exchange && !request.isAlone
-            || isPoll && !session.queue.isEmpty
+            || isPoll && session.hasWaiting
         session.hasConnected = true
         var extensions = ReplyExtension()
         // Of a connect that is held the client could not tell the lag.
         if mustAnswer { asked.addTimesync(now: now, in: text, to: &extensions) }
         if request.envelope.connectionType.equals("eventsource", in: text), session.acknowledgements == nil {
-            return beat(session, request, text: text, extensions, into: &outbox)
+            return beat(session, request, text: text, extensions, now: now, into: &outbox)
         }
         let connect = HeldConnect(
             peer: peer, isPoll: isPoll, reply: Self.replyHead(of: request, text: text), extensions: extensions,
@@ -115,9 +119,35 @@ extension Router {
         }
         if let socket = action.attach { bind(socket, to: session) }
         if isPoll, !action.answer { bindings[peer.connection] = session.handle }
-        if !isPoll { pushQueue(of: session, to: peer.connection, into: &outbox) }
-        if action.answer { answer(connect, of: session, into: &outbox) }
+        if !isPoll { pushWaiting(for: session, to: peer.connection, now: now, into: &outbox) }
+        if action.answer { answer(connect, of: session, now: now, into: &outbox) }
+        if isPoll { readOn(session, now: now, into: &outbox) }
         schedule(session)
+    }
+
+    /// A client says what it has; what it has not is sent again, before anything newer.
+    private mutating func acknowledge(_ batch: Int64, of session: Session, now: Moment) {
+        let position = Acknowledgements.position(of: batch)
+        if let missing = session.acknowledgements?.receive(batch) {
+            sendAgain(missing, to: session)
+        } else if position <= lastSequence {
+            // A batch of before the broker was started again.
+            session.acknowledgements?.resume(after: batch)
+            session.catchUp?.skip(through: position)
+        }
+        if position <= lastSequence { confirm(session, position, now: now) }
+    }
+
+    private mutating func sendAgain(_ messages: [Publication], to session: Session) {
+        guard !messages.isEmpty else { return }
+        if session.catchUp != nil {
+            var queue = MessageQueue()
+            let logged = queue.prepend(messages, within: limits)
+            session.catchUp?.prepend(queue)
+            if let logged { session.catchUp?.restart(missed: logged) }
+        } else if let logged = session.queue.prepend(messages, within: limits) {
+            catchUp(session) { $0.addMissed(logged) }
+        }
     }
 
     /// How long the client lets its connect be held: `advice.timeout` (ms), at most what the broker allows.
@@ -184,7 +214,7 @@ extension Router {
 
     mutating func bind(_ connection: ConnectionID, to session: Session) {
         bindings[connection] = session.handle
-        routes[Int(session.handle)] = connection
+        routes[Int(session.handle)] = session.catchUp == nil ? connection : Self.nowhere
     }
 
     mutating func unbind(_ connection: ConnectionID, from session: Session) {
@@ -198,11 +228,16 @@ extension Router {
     }
 
     /// Answers a connect, with what waits for the session if messages travel with the answer.
-    mutating func answer(_ held: HeldConnect, of session: Session, into outbox: inout Outbox) {
-        guard held.isPoll else { return answerWithoutMessages(held, into: &outbox) }
+    mutating func answer(_ held: HeldConnect, of session: Session, now: Moment, into outbox: inout Outbox) {
+        guard held.isPoll else {
+            session.answeredPosition = position(of: session)
+            return answerWithoutMessages(held, into: &outbox)
+        }
         // The reply may complete an HTTP response, so what the response carries comes before it.
-        let messages = pushQueue(of: session, to: held.peer.connection, into: &outbox)
-        let batch = session.acknowledgements?.send(messages)
+        let messages = pushWaiting(for: session, to: held.peer.connection, now: now, into: &outbox)
+        let position = position(of: session)
+        session.answeredPosition = position
+        let batch = session.acknowledgements?.send(messages, position: position)
         answerWithoutMessages(held, batch: batch, into: &outbox)
     }
 
@@ -216,14 +251,6 @@ extension Router {
             bytes += #""advice":\#(advice.json),"#.utf8
             extensions.append(to: &bytes)
         }
-    }
-
-    @discardableResult
-    func pushQueue(of session: Session, to connection: ConnectionID, into outbox: inout Outbox) -> [Publication] {
-        guard !session.queue.isEmpty else { return [] }
-        let messages = session.queue.takeAll(epoch: epoch)
-        for publication in messages { outbox.append(.push(publication, connection)) }
-        return messages
     }
 }
 
@@ -240,7 +267,7 @@ extension Router {
         }
         let session = Session(
             clientID: clientID, handle: handle, expiresAt: isEphemeral ? .max : now.adding(limits.timeout * 2),
-            isEphemeral: isEphemeral)
+            position: lastSequence, isEphemeral: isEphemeral)
         sessions[Int(handle)] = session
         handles[clientID] = handle
         schedule(session)
@@ -249,15 +276,16 @@ extension Router {
 
     /// Whether the session was not subscribed to it before.
     @discardableResult
-    mutating func addSubscription(to pattern: ChannelPattern, of session: Session) -> Bool {
-        guard session.patterns.insert(pattern).inserted else { return false }
+    mutating func addSubscription(to pattern: ChannelPattern, since: UInt64, of session: Session) -> Bool {
+        guard session.subscriptions[pattern] == nil else { return false }
+        session.subscriptions[pattern] = since
         _ = table.subscribe(session.handle, to: pattern)
         return true
     }
 
     /// Whether the session was subscribed to it.
     mutating func removeSubscription(to pattern: ChannelPattern, of session: Session) -> Bool {
-        guard session.patterns.remove(pattern) != nil else { return false }
+        guard session.subscriptions.removeValue(forKey: pattern) != nil else { return false }
         _ = table.unsubscribe(session.handle, from: pattern)
         return true
     }
@@ -286,7 +314,7 @@ extension Router {
                 bytes += #""advice":\#(advice.json),"#.utf8
             }
         }
-        for pattern in session.patterns {
+        for pattern in session.subscriptions.keys {
             _ = table.unsubscribe(session.handle, from: pattern)
             if !session.isEphemeral {
                 tell(.unsubscribe(clientID: session.clientID, pattern: pattern.text), into: &outbox)
@@ -295,9 +323,10 @@ extension Router {
         if !session.isEphemeral { tell(.disconnect(clientID: session.clientID), into: &outbox) }
         handles[session.clientID] = nil
         sessions[Int(session.handle)] = nil
+        movedCursors.remove(session.handle)
         freeHandles.append(session.handle)
         if session.isStored {
-            submit(.endSession, to: &outbox) { .endSession($0, clientID: session.clientID) }
+            submit(.note, to: &outbox) { .endSession($0, clientID: session.clientID) }
         }
         return socket
     }

@@ -1,48 +1,57 @@
 /// What the router waits for from the store, and what it does when the outcome comes.
 extension Router {
     /// Outcomes of the store, in its order.
-    package mutating func receive(_ outcomes: [StoreOutcome], into outbox: inout Outbox) {
+    package mutating func receive(_ outcomes: [StoreOutcome], now: Moment, into outbox: inout Outbox) {
         for outcome in outcomes {
             guard let operation = pending.removeValue(forKey: outcome.ticket) else {
                 preconditionFailure("Cannot receive an outcome when nothing waits for it")
             }
             if case .subscribe(let change) = operation { releaseClaim(of: change) }
-            finish(operation, outcome, into: &outbox)
+            finish(operation, outcome, now: now, into: &outbox)
             if let connection = operation.connection { settle(connection, into: &outbox) }
         }
     }
 
-    private mutating func finish(_ operation: PendingOperation, _ outcome: StoreOutcome, into outbox: inout Outbox) {
+    private mutating func finish(
+        _ operation: PendingOperation, _ outcome: StoreOutcome, now: Moment, into outbox: inout Outbox
+    ) {
         switch (operation, outcome) {
         case (.publish(let publisher, let draft), .published(_, let sequence)):
+            pendingBytes -= draft.data.count
+            lastSequence = sequence
             finish(publisher, draft, sequence: sequence, into: &outbox)
-        case (.publish(let publisher, let draft), .failed):
-            refuse(publisher, .publishFailed(draft.channel.text), into: &outbox)
-        case (.pass(let publisher, let publication?), _):
-            finish(.bayeux(publisher), publication, sequence: nil, into: &outbox)
+        case (.publish(let publisher, let draft), .failed(_, let error)):
+            pendingBytes -= draft.data.count
+            refuse(publisher, .publishFailed(draft.channel.text, error), into: &outbox)
+        case (.pass(let publisher, let passing?), _):
+            finish(.bayeux(publisher), passing, into: &outbox)
         case (.pass(let publisher, nil), _):
             finishRepeated(publisher, into: &outbox)
-        case (.subscribe(let change), .backlog(_, let backlog)):
-            finish(change, backlog, into: &outbox)
+        case (.subscribe(let change), .subscribed(_, let through, let hasPast)):
+            finish(change, through: through, hasPast: hasPast, now: now, into: &outbox)
         case (.unsubscribe(let change), .done):
             finishRemoval(change, into: &outbox)
-        case (.subscribe(let change), .failed) where change.peer.kind == .stream:
-            refuse(change, into: &outbox)
-        case (.subscribe(let change), .failed), (.unsubscribe(let change), .failed):
-            reply(to: change.peer, head: change.replyHead, .internalError(), into: &outbox)
+        case (.subscribe(let change), .failed(_, let error)) where change.peer.kind == .stream:
+            refuse(change, error, into: &outbox)
+        case (.subscribe(let change), .failed(_, let error)), (.unsubscribe(let change), .failed(_, let error)):
+            reply(to: change.peer, head: change.replyHead, .storeFailed(error), into: &outbox)
+        case (.catchUp(let clientID), .backlog(_, let backlog)):
+            finishRead(clientID: clientID, backlog, now: now, into: &outbox)
+        case (.catchUp(let clientID), .failed):
+            finishRead(clientID: clientID, nil, now: now, into: &outbox)
         case (.readRetained(let connection), .backlog(_, let backlog)):
             guard isOpen(connection) else { return }
             outbox.append(.retained(connection, .success(backlog.entries.first?.publication)))
-        case (.readRetained(let connection), .failed):
+        case (.readRetained(let connection), .failed(_, let error)):
             guard isOpen(connection) else { return }
-            outbox.append(.retained(connection, .failure(.internalError())))
+            outbox.append(.retained(connection, .failure(.storeFailed(error))))
         case (.readHistory(let connection), .backlog(_, let backlog)):
             guard isOpen(connection) else { return }
             outbox.append(.history(connection, .success(publications(of: backlog))))
-        case (.readHistory(let connection), .failed):
+        case (.readHistory(let connection), .failed(_, let error)):
             guard isOpen(connection) else { return }
-            outbox.append(.history(connection, .failure(.internalError())))
-        case (.endSession, _):
+            outbox.append(.history(connection, .failure(.storeFailed(error))))
+        case (.note, _):
             break
         default:
             preconditionFailure("Cannot have this outcome when that was the operation")
@@ -55,7 +64,9 @@ extension Router {
     }
 
     /// Whether as much is under way in the store as may be: what comes now is refused.
-    var storeIsBusy: Bool { pending.count >= limits.pendingStoreOperations }
+    var storeIsBusy: Bool {
+        pending.count >= limits.pendingStoreOperations || pendingBytes >= limits.pendingStoreBytes
+    }
 
     /// Hands an operation to the store and remembers what it is for.
     mutating func submit(
@@ -89,10 +100,13 @@ extension Router {
 enum PendingOperation {
     case publish(Publisher, PublicationDraft)
     /// A publication that is not stored, behind others that are; without one, only its publisher is told.
-    case pass(BayeuxPublisher, Publication?)
+    case pass(BayeuxPublisher, PassingPublication?)
     case subscribe(SubscriptionChange)
     case unsubscribe(SubscriptionChange)
-    case endSession
+    /// Something that nobody waits for: sessions that ended or came further.
+    case note
+    /// A session's part of the past is being read.
+    case catchUp(clientID: String)
     case readRetained(ConnectionID)
     case readHistory(ConnectionID)
     /// A service of the embedding program, not the store, is at it.
@@ -106,7 +120,7 @@ enum PendingOperation {
         case .subscribe(let change), .unsubscribe(let change): change.peer.connection
         case .readRetained(let connection), .readHistory(let connection): connection
         case .service(let peer, _): peer.connection
-        case .endSession: nil
+        case .note, .catchUp: nil
         }
     }
 }

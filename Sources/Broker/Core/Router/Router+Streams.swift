@@ -4,7 +4,7 @@
 extension Router {
     /// A stream for a session: from now on its messages go there. It does not keep the session alive; connects do.
     package mutating func openStream(
-        for clientID: String, from connection: ConnectionID, into outbox: inout Outbox
+        for clientID: String, from connection: ConnectionID, now: Moment, into outbox: inout Outbox
     ) {
         guard let handle = handles[clientID], let session = sessions[Int(handle)], !session.isEphemeral else {
             return outbox.append(.refuse(connection, .unknownClient(clientID)))
@@ -13,7 +13,7 @@ extension Router {
         guard session.acknowledgements == nil else {
             return outbox.append(.refuse(connection, .connectionTypes(["eventsource"])))
         }
-        attach(connection, to: session, into: &outbox)
+        attach(connection, to: session, now: now, into: &outbox)
     }
 
     /// A stream of channels for anybody: a session of its own, which ends with it. It opens when the store has answered.
@@ -26,11 +26,8 @@ extension Router {
         bindings[connection] = session.handle
         let change = SubscriptionChange(
             peer: Peer(connection: connection, kind: .stream), clientID: clientID, patterns: items.map(\.pattern),
-            replyHead: [], error: nil)
-        let backlog = limits.backlog
-        submit(.subscribe(change), for: connection, to: &outbox) {
-            .subscribe($0, clientID: nil, items, backlog, wall: now.wall)
-        }
+            items: items, replyHead: [], error: nil)
+        submit(.subscribe(change), for: connection, to: &outbox) { .subscribe($0, nil, items, wall: now.wall) }
     }
 
     private func refusal(of items: [SubscriptionItem]) -> BayeuxError? {
@@ -43,17 +40,19 @@ extension Router {
     }
 
     /// The store cannot serve the stream of a session that ends by that.
-    mutating func refuse(_ change: SubscriptionChange, into outbox: inout Outbox) {
+    mutating func refuse(_ change: SubscriptionChange, _ error: StoreError, into outbox: inout Outbox) {
         guard isOpen(change.peer.connection) else { return }
         bindings[change.peer.connection] = nil
         if let handle = handles[change.clientID], let session = sessions[Int(handle)] {
             _ = end(session, advice: Advice(reconnect: .none), into: &outbox)
         }
-        outbox.append(.refuse(change.peer.connection, .internalError()))
+        outbox.append(.refuse(change.peer.connection, .storeFailed(error)))
     }
 
     /// Turns a session to a stream, which begins with what waited.
-    mutating func attach(_ stream: ConnectionID, to session: Session, into outbox: inout Outbox) {
+    mutating func attach(
+        _ stream: ConnectionID, to session: Session, now: Moment, into outbox: inout Outbox
+    ) {
         let (held, detached) = session.link.attach(stream)
         if let detached { unbind(detached, from: session) }
         if let held {
@@ -62,18 +61,19 @@ extension Router {
         }
         bind(stream, to: session)
         outbox.append(.open(stream))
-        pushQueue(of: session, to: stream, into: &outbox)
+        pushWaiting(for: session, to: stream, now: now, into: &outbox)
     }
 
     /// A connect of a client that has an event stream: a sign of life, answered at once. Without a stream it fetches what
     /// waits, so that nothing is stuck.
     mutating func beat(
-        _ session: Session, _ request: Request, text: RawSpan, _ extensions: ReplyExtension,
+        _ session: Session, _ request: Request, text: RawSpan, _ extensions: ReplyExtension, now: Moment,
         into outbox: inout Outbox
     ) {
-        if routes[Int(session.handle)] == Self.nowhere {
-            pushQueue(of: session, to: request.peer.connection, into: &outbox)
+        if session.link.connection == nil {
+            pushWaiting(for: session, to: request.peer.connection, now: now, into: &outbox)
         }
+        session.answeredPosition = position(of: session)
         let advice = Advice(reconnect: .retry, interval: limits.timeout.milliseconds, timeout: 0)
         reply(to: request, text: text, nil, into: &outbox) { bytes in
             bytes += #""advice":\#(advice.json),"#.utf8

@@ -4,7 +4,7 @@ extension Router {
     mutating func subscribe(_ request: Request, text: RawSpan, now: Moment, into outbox: inout Outbox) {
         change(request, text: text, into: &outbox) { router, session, patterns, error in
             let newCount = Self.newCount(of: patterns, in: session)
-            let count = session.patterns.count + session.claimedCount + newCount
+            let count = session.subscriptions.count + session.claimedCount + newCount
             guard newCount == 0 || count <= router.limits.subscriptionsPerSession else {
                 patterns = []
                 return error = .bayeux(.tooMany("subscriptions"))
@@ -15,17 +15,19 @@ extension Router {
             session.claimedCount += change.claimedCount
             session.isStored = true
             let points = ReplayPoints(ext: request.envelope.ext, text: text, limits: router.limits)
-            let items = change.patterns.map { SubscriptionItem($0, replay: points[$0] ?? session.replayPoints[$0]) }
-            let backlog = router.limits.backlog
+            change.items = change.patterns.map {
+                SubscriptionItem($0, replay: points[$0] ?? session.replayPoints[$0])
+            }
+            let (stored, items) = (session.stored, change.items)
             router.submit(.subscribe(change), for: request.peer.connection, to: &outbox) {
-                .subscribe($0, clientID: session.clientID, items, backlog, wall: now.wall)
+                .subscribe($0, stored, items, wall: now.wall)
             }
         }
     }
 
     /// How many of the patterns the session is not subscribed to.
     private static func newCount(of patterns: [ChannelPattern], in session: Session) -> Int {
-        Set(patterns).subtracting(session.patterns).count
+        Set(patterns).subtracting(session.subscriptions.keys).count
     }
 
     /// Removes subscriptions; one that was never made is removed with success.
@@ -120,23 +122,31 @@ extension Router {
         session.claimedCount -= change.claimedCount
     }
 
-    /// The store has the subscriptions.
-    mutating func finish(_ change: SubscriptionChange, _ backlog: Backlog, into outbox: inout Outbox) {
+    /// The store has the subscriptions: what comes behind `through` is live.
+    mutating func finish(
+        _ change: SubscriptionChange, through: UInt64, hasPast: Bool, now: Moment, into outbox: inout Outbox
+    ) {
         guard let session = session(for: change, into: &outbox) else { return }
-        for pattern in change.patterns where addSubscription(to: pattern, of: session) && !session.isEphemeral {
+        for pattern in change.patterns
+        where addSubscription(to: pattern, since: through, of: session) && !session.isEphemeral {
             tell(.subscribe(clientID: session.clientID, pattern: pattern.text), into: &outbox)
         }
+        if hasPast {
+            let request = BacklogRequest(
+                items: change.items, through: through, limit: limits.replayedMessages, wall: now.wall)
+            catchUp(session) { $0.add(request, behind: &session.queue) }
+        }
         if change.peer.kind == .stream {
-            attach(change.peer.connection, to: session, into: &outbox)
+            attach(change.peer.connection, to: session, now: now, into: &outbox)
         } else {
             reply(to: change.peer, head: change.replyHead, change.error, into: &outbox)
+            readOn(session, now: now, into: &outbox)
         }
-        for publication in publications(of: backlog) { deliver(publication, to: session, into: &outbox) }
     }
 
     /// A backlog as it is delivered: what is missing first.
     func publications(of backlog: Backlog) -> [Publication] {
-        backlog.losses.map { Publication($0.gap, on: $0.channel, epoch: epoch) }
+        backlog.losses.map { Publication($0.gap, on: $0.channel.text, epoch: epoch) }
             + backlog.entries.map { Publication($0.publication, epoch: epoch, retained: $0.isRetained) }
     }
 
@@ -162,11 +172,20 @@ struct SubscriptionChange {
     let peer: Peer
     let clientID: String
     let patterns: [ChannelPattern]
+    /// The patterns with what is wanted of the past.
+    var items: [SubscriptionItem] = []
     let replyHead: [UInt8]
     /// What refused the rest of the request.
     let error: BayeuxError?
     /// How many of the patterns count towards the session's bound while the store works.
     var claimedCount = 0
+}
+
+extension Session {
+    /// What the store is to know of it.
+    var stored: StoredState.Session {
+        StoredState.Session(clientID: clientID, cursor: cursor, acknowledges: acknowledgements != nil)
+    }
 }
 
 extension ReplyError {

@@ -38,8 +38,16 @@ package struct Router: ~Copyable {
     var idempotencyKeys = IdempotencyKeys()
     var deadlines = DeadlineQueue<SubscriptionTable.Subscriber>()
 
+    /// The last number that a publication has come back with from the store.
+    var lastSequence: UInt64
+    /// Sessions whose cursor is not written down yet, and when that is to be done (ns, monotonic).
+    var movedCursors: Set<SubscriptionTable.Subscriber> = []
+    var cursorDeadline: UInt64?
+
     var lastTicket: StoreTicket = 0
     var pending: [StoreTicket: PendingOperation] = [:]
+    /// The weight of the publications among them.
+    var pendingBytes = 0
     /// Operations under way in the store for each connection that has any.
     var pendingCounts: [ConnectionID: Int] = [:]
     /// Connections that are gone while the store still works for them.
@@ -61,13 +69,40 @@ package struct Router: ~Copyable {
         self.policies = policies
         self.embedding = embedding
         self.epoch = state.epoch
+        self.lastSequence = state.lastSequence
         self.loopCount = loopCount
         self.table = SubscriptionTable(seed: generator.next())
         self.generator = generator
-        for stored in state.sessions {
-            let session = addSession(clientID: stored.clientID, now: now)
-            session.isStored = true
-            for pattern in stored.patterns { addSubscription(to: pattern, of: session) }
+        for stored in state.sessions { restore(stored, now: now) }
+        for recent in state.recent { restore(recent, now: now) }
+    }
+
+    /// A session of before the broker was started again. It goes on when its client comes back in time.
+    private mutating func restore(_ stored: StoredState.Session, now: Moment) {
+        let session = addSession(clientID: stored.clientID, now: now)
+        session.isStored = true
+        session.cursor = stored.cursor
+        session.answeredPosition = stored.cursor
+        if stored.acknowledges { session.acknowledgements = Acknowledgements(position: stored.cursor) }
+        for (pattern, since) in stored.subscriptions { addSubscription(to: pattern, since: since, of: session) }
+        guard stored.cursor < lastSequence else { return }
+        session.catchUp = CatchUp(position: stored.cursor)
+        session.catchUp?.addMissed(stored.cursor + 1...lastSequence)
+    }
+
+    /// A publication of before the broker was started again, whose publisher may send it once more.
+    private mutating func restore(_ recent: StoredState.Recent, now: Moment) {
+        switch recent.origin {
+        case .session(let clientID, let fingerprint):
+            guard let handle = handles[clientID] else { return }
+            sessions[Int(handle)]?.recentIDs.insert(RecentIDs.ID(stored: fingerprint))
+        case .request(let key, let id):
+            let rest = limits.idempotencyWindow - .milliseconds(now.wall - recent.publishedAt)
+            guard rest > .zero else { return }
+            // Nobody gets it now: those who could have it have it.
+            let receipt = PublishReceipt(id: id, channel: recent.channel, sequence: recent.sequence, matchedCount: 0)
+            let deadline = now.adding(min(rest, limits.idempotencyWindow))
+            idempotencyKeys.restore(.init(channel: recent.channel, text: key), receipt, until: deadline)
         }
     }
 
@@ -119,7 +154,9 @@ package struct Router: ~Copyable {
     package mutating func close(_ connection: ConnectionID, into outbox: inout Outbox) {
         exchanges[connection] = nil
         if let handle = bindings.removeValue(forKey: connection), let session = sessions[Int(handle)] {
+            let wasAttached = session.link.connection == connection
             if session.link.receiveClose(of: connection) { routes[Int(handle)] = Self.nowhere }
+            if wasAttached { lose(session) }
             if session.isEphemeral { _ = end(session, advice: Advice(reconnect: .none), into: &outbox) }
         }
         if pendingCounts[connection] == nil {
@@ -130,21 +167,25 @@ package struct Router: ~Copyable {
     }
 
     /// The turn of the loop ends: held HTTP connects go out with all that arrived for them in it.
-    package mutating func endTurn(into outbox: inout Outbox) {
+    package mutating func endTurn(now: Moment, into outbox: inout Outbox) {
         guard !readyPolls.isEmpty else { return }
         for handle in readyPolls {
             guard let session = sessions[Int(handle)], let held = session.link.takePoll() else { continue }
             unbindPoll(held)
-            answer(held, of: session, into: &outbox)
+            answer(held, of: session, now: now, into: &outbox)
         }
         readyPolls.removeAll(keepingCapacity: true)
     }
 
     /// When `advance` has to be called next (ns, monotonic).
-    package var nextDeadline: UInt64? { deadlines.first }
+    package var nextDeadline: UInt64? {
+        guard let first = deadlines.first, let cursorDeadline else { return deadlines.first ?? cursorDeadline }
+        return min(first, cursorDeadline)
+    }
 
     /// Time has come to `now`: held connects are answered, sessions expire.
     package mutating func advance(to now: Moment, into outbox: inout Outbox) {
+        if let cursorDeadline, cursorDeadline <= now.monotonic { storeCursors(into: &outbox) }
         while let (deadline, handle) = deadlines.popFirst(until: now.monotonic) {
             guard let session = sessions[Int(handle)], session.scheduledDeadline == deadline else { continue }
             session.scheduledDeadline = .max
@@ -154,19 +195,23 @@ package struct Router: ~Copyable {
             }
             if let held = session.link.advance(to: now.monotonic) {
                 unbindPoll(held)
-                answer(held, of: session, into: &outbox)
+                answer(held, of: session, now: now, into: &outbox)
             }
             schedule(session)
         }
     }
 
-    /// The broker stops: every held HTTP connect is answered, so that clients come back elsewhere or later.
-    package mutating func shutDown(into outbox: inout Outbox) {
+    /// The broker stops: every held HTTP connect is answered, so that clients come back elsewhere or later. All that is
+    /// on its way will arrive, for connections are closed behind it, unless it has to be acknowledged.
+    package mutating func shutDown(now: Moment, into outbox: inout Outbox) {
         for case let session? in sessions {
-            guard let held = session.link.takePoll() else { continue }
-            unbindPoll(held)
-            answer(held, of: session, into: &outbox)
+            if let held = session.link.takePoll() {
+                unbindPoll(held)
+                answer(held, of: session, now: now, into: &outbox)
+            }
+            if session.acknowledgements == nil { confirm(session, position(of: session), now: now) }
         }
+        storeCursors(into: &outbox)
     }
 }
 

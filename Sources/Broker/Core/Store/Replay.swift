@@ -31,7 +31,26 @@ package struct SubscriptionItem: Hashable, Sendable {
     }
 }
 
-/// What a subscriber gets before what is live.
+/// Which part of the past is to be read.
+package struct BacklogRequest: Sendable, Equatable {
+    package let items: [SubscriptionItem]
+    /// What is newer is live.
+    package let through: UInt64
+    /// Of more than so many the newest are given, and the rest told as lost.
+    package let limit: Int
+    /// The time, in milliseconds since 1970.
+    package let wall: Int64
+
+    /// A request.
+    package init(items: [SubscriptionItem], through: UInt64, limit: Int, wall: Int64) {
+        self.items = items
+        self.through = through
+        self.limit = limit
+        self.wall = wall
+    }
+}
+
+/// What a subscriber gets before what is live: the first page of it, and how to go on.
 package struct Backlog: Equatable, Sendable {
     /// A publication of the past; `isRetained` if it is its channel's retained message.
     package struct Entry: Equatable, Sendable {
@@ -58,62 +77,106 @@ package struct Backlog: Equatable, Sendable {
     }
 
     /// In order of sequence numbers, each once.
-    package var entries: [Entry] = []
+    package var entries: [Entry]
     /// What was asked for and is not there any more.
-    package var losses: [Loss] = []
+    package var losses: [Loss]
+    /// What comes after that.
+    package var rest: BacklogPlan?
 
     /// Nothing.
-    package init(entries: [Entry] = [], losses: [Loss] = []) {
+    package init(entries: [Entry] = [], losses: [Loss] = [], rest: BacklogPlan? = nil) {
         self.entries = entries
         self.losses = losses
+        self.rest = rest
     }
 }
 
-/// How much a backlog may be; of more than that the newest is given, and the rest told as lost.
-package struct BacklogLimits: Equatable, Sendable {
-    package var messages = 10_000
-    package var bytes = 16 << 20
+/// The places in the log that a backlog consists of; a few bytes for each, whatever the publications weigh.
+package struct BacklogPlan: Equatable, Sendable {
+    /// A place in the log.
+    package struct Place: Equatable, Sendable {
+        package let sequence: UInt64
+        /// The number of its channel among `channels` if it is part of a history; a retained message needs none, for
+        /// if it is gone when its turn comes, a newer one is on its way.
+        package let channel: UInt32?
+        package let isRetained: Bool
 
-    /// The defaults.
+        /// A place.
+        package init(sequence: UInt64, channel: UInt32?, isRetained: Bool) {
+            self.sequence = sequence
+            self.channel = channel
+            self.isRetained = isRetained
+        }
+    }
+    /// Those that are not read yet, in order.
+    package var places: ArraySlice<Place>
+    package let channels: [ChannelName]
+
+    /// The places in order; those that are there twice are made one.
+    package init(_ places: [Place], channels: [ChannelName]) {
+        self.channels = channels
+        var unique: [Place] = []
+        unique.reserveCapacity(places.count)
+        for place in places.sorted(by: { $0.sequence < $1.sequence }) {
+            guard let last = unique.last, last.sequence == place.sequence else {
+                unique.append(place)
+                continue
+            }
+            unique[unique.count - 1] = Place(
+                sequence: place.sequence, channel: last.channel ?? place.channel,
+                isRetained: last.isRetained || place.isRetained)
+        }
+        self.places = unique[...]
+    }
+
+    /// How much is read at a time: enough to be worth a turn, little enough to wait in memory for a slow reader.
+    package static let pageCount = 512
+    package static let pageBytes = 256 << 10
+
+    /// Leaves out the oldest beyond `limit`; they are returned.
+    package mutating func limit(to limit: Int) -> ArraySlice<Place> {
+        let surplus = places.prefix(max(places.count - limit, 0))
+        places.removeFirst(surplus.count)
+        return surplus
+    }
+
+    /// The next page. `read` finds a publication by its sequence number; one that has left a history is a loss.
+    package consuming func nextPage(
+        losses: [Backlog.Loss] = [], read: (UInt64) throws -> StoredPublication?
+    ) rethrows -> Backlog {
+        var page = Backlog(losses: losses)
+        var missing = LossCollector()
+        var byteCount = 0
+        while let place = places.first, page.entries.count < Self.pageCount, byteCount < Self.pageBytes {
+            places.removeFirst()
+            if let publication = try read(place.sequence) {
+                page.entries.append(.init(publication, isRetained: place.isRetained))
+                byteCount += publication.data.count
+            } else if let channel = place.channel {
+                missing.add(place.sequence...place.sequence, of: channels[Int(channel)])
+            }
+        }
+        page.losses += missing.losses
+        if !places.isEmpty { page.rest = self }
+        return page
+    }
+}
+
+/// Gathers what is missing, one gap for each channel.
+package struct LossCollector {
+    private var gaps: [ChannelName: Gap] = [:]
+
+    /// Nothing is missing.
     package init() {}
-}
-
-/// Puts a backlog together from what matches several patterns.
-package struct BacklogBuilder {
-    private let limits: BacklogLimits
-    private var entries: [UInt64: Backlog.Entry] = [:]
-    private var losses: [ChannelName: Gap] = [:]
-
-    /// An empty backlog.
-    package init(limits: BacklogLimits) {
-        self.limits = limits
-    }
-
-    /// Adds a publication, which may be there already.
-    package mutating func add(_ publication: StoredPublication, isRetained: Bool) {
-        let wasRetained = entries[publication.sequence]?.isRetained ?? false
-        entries[publication.sequence] = .init(publication, isRetained: isRetained || wasRetained)
-    }
 
     /// Adds what is missing of a channel.
-    package mutating func add(_ loss: Backlog.Loss) {
-        losses[loss.channel] = losses[loss.channel]?.joined(with: loss.gap) ?? loss.gap
+    package mutating func add(_ sequences: ClosedRange<UInt64>, of channel: ChannelName) {
+        let gap = Gap(sequences: sequences)
+        gaps[channel] = gaps[channel]?.joined(with: gap) ?? gap
     }
 
-    /// The backlog: the newest within the limits, and the rest of it among the losses.
-    package consuming func finish() -> Backlog {
-        let sorted = entries.values.sorted { $0.publication.sequence < $1.publication.sequence }
-        var bytes = 0
-        let kept = sorted.reversed().prefix { entry in
-            bytes += entry.publication.data.count
-            return bytes <= limits.bytes
-        }.prefix(limits.messages).count
-        for entry in sorted.dropLast(kept) {
-            let sequence = entry.publication.sequence
-            add(.init(entry.publication.channel, Gap(sequences: sequence...sequence)))
-        }
-        return Backlog(
-            entries: sorted.suffix(kept),
-            losses: losses.sorted { $0.key.text < $1.key.text }.map { .init($0.key, $0.value) })
+    /// In order of channels.
+    package var losses: [Backlog.Loss] {
+        gaps.sorted { $0.key.text < $1.key.text }.map { .init($0.key, $0.value) }
     }
 }

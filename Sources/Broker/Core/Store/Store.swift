@@ -1,14 +1,16 @@
-/// What the broker keeps: the log of stored publications, retained messages, sessions and their subscriptions.
+/// What the broker keeps: the log of stored publications, what is derived from it, sessions and their subscriptions.
 ///
-/// The one rule that everything else follows from: **operations take effect in the order in which they were submitted,
-/// and their outcomes are handed over in that order.** A subscription's outcome therefore stands in the stream of
-/// outcomes at the very point at which its retained messages were read: every publication before it is in them, every
-/// publication after it is live. Nothing is missed, nothing comes twice.
+/// The one rule that everything else follows from: **operations that write take effect in the order in which they were
+/// submitted, and their outcomes are handed over in that order.** A subscription's outcome therefore stands in the
+/// stream of outcomes at one point of the log: what was published before it is the past, which is read up to that point
+/// (`readBacklog`), what is published after it is live. Nothing is missed, nothing comes twice.
 ///
 /// - *Atomicity*: an operation takes effect whole or not at all.
-/// - *Durability*: an outcome is handed over only after what it tells of survives the end of the process, as far as the
-///   store keeps anything at all.
+/// - *Durability*: an outcome is handed over only after what it tells of is as durable as it has to be (`Durability`),
+///   as far as the store keeps anything at all.
 /// - *Failure*: an operation that cannot be carried out has the outcome `failed`; later operations go on.
+/// - *Reading* sees all whose outcomes were handed over before it was submitted; it does not hold up what writes, and
+///   its outcomes may come in any order.
 package protocol Store: Sendable {
     /// Opens the store, brings its schema up to date and reads what outlived the last run. Called once, before all else.
     ///
@@ -30,27 +32,40 @@ package typealias StoreTicket = UInt64
 package enum StoreOperation: Sendable {
     /// Gives a publication the next sequence number and keeps it as its retention says.
     case publish(StoreTicket, PublicationDraft)
-    /// Adds subscriptions to a session (and the session, if it is new), then reads what of the past is wanted. Without a
-    /// client id only the latter.
-    case subscribe(StoreTicket, clientID: String?, [SubscriptionItem], BacklogLimits, wall: Int64)
+    /// Adds subscriptions to a session, and the session, if it is new; without one, there is only the point in the log.
+    case subscribe(StoreTicket, StoredState.Session?, [SubscriptionItem], wall: Int64)
     /// Removes subscriptions of a session; those that it does not have are passed over.
     case unsubscribe(StoreTicket, clientID: String, patterns: [ChannelPattern])
     /// Forgets a session and its subscriptions.
     case endSession(StoreTicket, clientID: String)
+    /// Writes down how far sessions are known to have everything; those that are not stored are passed over.
+    case moveCursors(StoreTicket, [(clientID: String, cursor: UInt64)])
+    /// Changes nothing: its outcome comes after those of all that was submitted before it.
+    case pass(StoreTicket)
+    /// Reads what subscribers want of the past.
+    case readBacklog(StoreTicket, BacklogRequest)
+    /// Reads on in a backlog.
+    case readOn(StoreTicket, BacklogPlan)
     /// Reads the retained message of a channel.
     case readRetained(StoreTicket, ChannelName, wall: Int64)
     /// Reads at most `limit` publications of a channel's history, the oldest behind `after`.
     case readHistory(StoreTicket, ChannelName, after: UInt64, limit: Int, wall: Int64)
-    /// Changes nothing: its outcome comes after those of all that was submitted before it.
-    case pass(StoreTicket)
 
     /// The operation's ticket.
     package var ticket: StoreTicket {
         switch self {
-        case .publish(let ticket, _), .subscribe(let ticket, _, _, _, _), .unsubscribe(let ticket, _, _),
-            .endSession(let ticket, _), .readRetained(let ticket, _, _), .readHistory(let ticket, _, _, _, _),
-            .pass(let ticket):
+        case .publish(let ticket, _), .subscribe(let ticket, _, _, _), .unsubscribe(let ticket, _, _),
+            .endSession(let ticket, _), .moveCursors(let ticket, _), .pass(let ticket), .readBacklog(let ticket, _),
+            .readOn(let ticket, _), .readRetained(let ticket, _, _), .readHistory(let ticket, _, _, _, _):
             ticket
+        }
+    }
+
+    /// Whether it only reads.
+    package var isReading: Bool {
+        switch self {
+        case .readBacklog, .readOn, .readRetained, .readHistory: true
+        case .publish, .subscribe, .unsubscribe, .endSession, .moveCursors, .pass: false
         }
     }
 }
@@ -59,6 +74,9 @@ package enum StoreOperation: Sendable {
 package enum StoreOutcome: Sendable, Equatable {
     /// The publication has this sequence number.
     case published(StoreTicket, sequence: UInt64)
+    /// The subscriptions are there. What has a sequence number up to `through` is the past, the rest is live. Without
+    /// `hasPast` there is nothing to be read of the past.
+    case subscribed(StoreTicket, through: UInt64, hasPast: Bool)
     /// What a subscriber, or a reader of retained messages or history, gets.
     case backlog(StoreTicket, Backlog)
     /// Done, with nothing to tell.
@@ -69,9 +87,21 @@ package enum StoreOutcome: Sendable, Equatable {
     /// The ticket of the operation that this is the outcome of.
     package var ticket: StoreTicket {
         switch self {
-        case .published(let ticket, _), .backlog(let ticket, _), .done(let ticket), .failed(let ticket, _): ticket
+        case .published(let ticket, _), .subscribed(let ticket, _, _), .backlog(let ticket, _), .done(let ticket),
+            .failed(let ticket, _):
+            ticket
         }
     }
+}
+
+/// What an acknowledgement of a stored publication promises.
+package enum Durability: String, Sendable, CaseIterable {
+    /// Nothing is written: it is gone with the process.
+    case memory
+    /// It survives the end of the process, whatever ends it, but not the loss of power.
+    case normal
+    /// It survives the loss of power, too: it was synced before it was acknowledged.
+    case full
 }
 
 /// A publication that has no sequence number yet.
@@ -104,6 +134,9 @@ package struct PublicationDraft: Sendable, Equatable {
     package let isBinary: Bool
     package let retention: Retention?
     package let history: History?
+    package let durability: Durability
+    /// By what it is known when it is sent again.
+    package let origin: PublicationOrigin?
     /// When it was published and when it is to be dropped, in milliseconds since 1970.
     package let publishedAt: Int64
     package let expiresAt: Int64?
@@ -111,13 +144,15 @@ package struct PublicationDraft: Sendable, Equatable {
     /// A publication for the store.
     package init(
         channel: ChannelName, data: [UInt8], isBinary: Bool = false, retention: Retention?, history: History? = nil,
-        publishedAt: Int64, expiresAt: Int64?
+        durability: Durability = .normal, origin: PublicationOrigin? = nil, publishedAt: Int64, expiresAt: Int64?
     ) {
         self.channel = channel
         self.data = data
         self.isBinary = isBinary
         self.retention = retention
         self.history = history
+        self.durability = durability
+        self.origin = origin
         self.publishedAt = publishedAt
         self.expiresAt = expiresAt
     }
@@ -141,38 +176,101 @@ package struct StoredPublication: Sendable, Equatable {
     }
 }
 
+/// By what a publication is known that is sent again because its sender missed the acknowledgement.
+package enum PublicationOrigin: Sendable, Equatable {
+    /// A session's, with a hash of its id, channel and data.
+    case session(clientID: String, fingerprint: UInt64)
+    /// A request's with an `Idempotency-Key`, and what its answer calls the publication.
+    case request(key: String, receipt: String)
+}
+
 /// What outlived the last run of the broker.
 package struct StoredState: Sendable, Equatable {
     /// A session with its subscriptions.
     package struct Session: Sendable, Equatable {
         package let clientID: String
-        package let patterns: [ChannelPattern]
+        /// What it is subscribed to, each with the end of the log when it was.
+        package var subscriptions: [ChannelPattern: UInt64]
+        /// Up to where in the log its client is known to have everything.
+        package let cursor: UInt64
+        /// Whether it uses the acknowledgement extension.
+        package let acknowledges: Bool
 
         /// A stored session.
-        package init(clientID: String, patterns: [ChannelPattern]) {
+        package init(
+            clientID: String, subscriptions: [ChannelPattern: UInt64] = [:], cursor: UInt64 = 0,
+            acknowledges: Bool = false
+        ) {
             self.clientID = clientID
-            self.patterns = patterns
+            self.subscriptions = subscriptions
+            self.cursor = cursor
+            self.acknowledges = acknowledges
+        }
+    }
+
+    /// A publication that may be sent again.
+    package struct Recent: Sendable, Equatable {
+        package let origin: PublicationOrigin
+        package let channel: ChannelName
+        package let sequence: UInt64
+        /// In milliseconds since 1970.
+        package let publishedAt: Int64
+
+        /// A recent publication.
+        package init(origin: PublicationOrigin, channel: ChannelName, sequence: UInt64, publishedAt: Int64) {
+            self.origin = origin
+            self.channel = channel
+            self.sequence = sequence
+            self.publishedAt = publishedAt
         }
     }
     /// Names this log; changes when the log starts anew.
     package let epoch: String
+    /// The last sequence number that was given.
+    package let lastSequence: UInt64
     package let sessions: [Session]
+    /// In order of sequence numbers.
+    package let recent: [Recent]
 
     /// The state of a store that was opened.
-    package init(epoch: String, sessions: [Session]) {
+    package init(epoch: String, lastSequence: UInt64 = 0, sessions: [Session] = [], recent: [Recent] = []) {
         self.epoch = epoch
+        self.lastSequence = lastSequence
         self.sessions = sessions
+        self.recent = recent
     }
 }
 
 /// Why the store could not do something. `what` names the operation or file, `reason` what went wrong, `remedy` what helps.
 package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What is wrong, for counters and status codes.
+    package enum Kind: String, Sendable, CaseIterable {
+        /// There is no room on the disk.
+        case full
+        /// The file may not be written to.
+        case readOnly = "read_only"
+        /// The file's content is damaged.
+        case corrupt
+        /// The disk fails.
+        case failedIO = "io"
+        /// The disk failed when it had to sync: from then on nothing is taken until the broker is started again.
+        case failedSync = "sync"
+        /// The file is not there any more.
+        case removed
+        /// Another program has locked it.
+        case busy
+        /// The file cannot be had at all.
+        case unavailable
+        case other
+    }
+    package let kind: Kind
     package let what: String
     package let reason: String
     package let remedy: String?
 
     /// An error of the store.
-    package init(what: String, reason: String, remedy: String? = nil) {
+    package init(_ kind: Kind = .other, what: String, reason: String, remedy: String? = nil) {
+        self.kind = kind
         self.what = what
         self.reason = reason
         self.remedy = remedy

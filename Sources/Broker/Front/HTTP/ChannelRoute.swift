@@ -41,7 +41,7 @@ extension HTTPRoutes {
 
     /// The channel's history behind `since` (0 for all), at most `limit` messages of it.
     private func history(of name: ChannelName, target: RequestTarget, from handler: HTTPHandler) -> HTTPResponse? {
-        let most = services.configuration.limits.backlog.messages
+        let most = services.configuration.limits.historyMessages
         guard let after = UInt64(target.first("since") ?? "0") else {
             return .problem(.badRequest, "since is a sequence number, not \(target.first("since") ?? "")")
         }

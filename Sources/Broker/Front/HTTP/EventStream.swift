@@ -10,7 +10,7 @@ final class EventStream {
 
     private weak var handler: HTTPHandler?
     private let shard: Shard
-    private var outbound: Outbound?
+    private(set) var outbound: Outbound?
     private var lastWritten: UInt64 = 0
 
     init(handler: HTTPHandler, shard: Shard) {

@@ -13,6 +13,8 @@ enum RouterInput: Sendable {
     /// An event stream of channels.
     case openChannelStream([SubscriptionItem], ConnectionID)
     case close(ConnectionID)
+    /// Most of what was written to a connection is gone.
+    case drained(ConnectionID)
     case outcomes([StoreOutcome])
     /// A service has answered.
     case answered(StoreTicket, Result<[UInt8], BayeuxError>)
@@ -27,6 +29,7 @@ enum ShardCommand: Sendable {
     case finish(slot: UInt32)
     case close(slot: UInt32)
     case release(slot: UInt32)
+    case awaitDrain(slot: UInt32)
     case receipt(slot: UInt32, Result<PublishReceipt, BayeuxError>)
     case retained(slot: UInt32, Result<StoredPublication?, BayeuxError>)
     case history(slot: UInt32, Result<[Publication], BayeuxError>)

@@ -85,7 +85,7 @@ final class RouterLoop {
 
     /// An event stream of a session that was opened on this loop.
     func openStream(for clientID: String, from connection: ConnectionID) {
-        router.openStream(for: clientID, from: connection, into: &outbox)
+        router.openStream(for: clientID, from: connection, now: now, into: &outbox)
         carryOut()
     }
 
@@ -98,6 +98,12 @@ final class RouterLoop {
     /// A connection of this loop is gone.
     func close(_ connection: ConnectionID) {
         router.close(connection, into: &outbox)
+        carryOut()
+    }
+
+    /// A connection of this loop has taken most of what was written to it.
+    func drained(_ connection: ConnectionID) {
+        router.drained(connection, now: now, into: &outbox)
         carryOut()
     }
 
@@ -119,8 +125,10 @@ final class RouterLoop {
                 openStream(of: items, from: connection)
             case .close(let connection):
                 close(connection)
+            case .drained(let connection):
+                drained(connection)
             case .outcomes(let outcomes):
-                router.receive(outcomes, into: &outbox)
+                router.receive(outcomes, now: now, into: &outbox)
                 carryOut()
             case .answered(let ticket, let result):
                 router.finishService(ticket, result, into: &outbox)
@@ -131,7 +139,7 @@ final class RouterLoop {
 
     /// The broker stops: what is held is answered.
     func shutDown() {
-        router.shutDown(into: &outbox)
+        router.shutDown(now: now, into: &outbox)
         sortOutbox()
         endTurn()
         timer?.scheduled.cancel()
@@ -170,6 +178,7 @@ final class RouterLoop {
                 send(.push(publication, slot: connection.slot), to: connection)
             case .finish(let connection): send(.finish(slot: connection.slot), to: connection)
             case .close(let connection): send(.close(slot: connection.slot), to: connection)
+            case .awaitDrain(let connection): send(.awaitDrain(slot: connection.slot), to: connection)
             case .release(let connection): send(.release(slot: connection.slot), to: connection)
             case .receipt(let connection, let result): send(.receipt(slot: connection.slot, result), to: connection)
             case .retained(let connection, let result): send(.retained(slot: connection.slot, result), to: connection)
@@ -240,8 +249,8 @@ final class RouterLoop {
     }
 
     private func endTurn() {
+        router.endTurn(now: now, into: &outbox)
         turnStart = nil
-        router.endTurn(into: &outbox)
         sortOutbox()
         for (loop, commands) in outgoing.enumerated() where !commands.isEmpty {
             if case .remote(let mailbox) = ports[loop] { mailbox.send(commands) }

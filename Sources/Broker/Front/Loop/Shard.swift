@@ -43,6 +43,8 @@ final class Shard {
     private var flushIsScheduled = false
     /// Requests that are answered; the responses are written when the turn ends, since each may bring the next request.
     private var answered: [() -> Void] = []
+    /// Connections whose drain is awaited; looked at behind what is written to them.
+    private var draining: [UInt32] = []
     /// Event streams that begin.
     private var opening: [EventStream] = []
     /// Slots that are free once the frames of this turn, some for their last users, are gone.
@@ -234,6 +236,23 @@ extension Shard {
         }
     }
 
+    /// Says so to the router when a connection has little left to write.
+    private func awaitDrain(of slot: UInt32) {
+        let outbound: Outbound?
+        switch entries[Int(slot)] {
+        case .socket(let socket): outbound = socket.outbound
+        case .stream(let stream): outbound = stream.outbound
+        case .exchange, .free, .gone: outbound = nil
+        }
+        outbound?.whenDrained { [self] in
+            switch router {
+            case .local(let router): router.drained(id(slot))
+            case .remote(let mailbox): mailbox.send([.drained(id(slot))])
+            case nil: break
+            }
+        }
+    }
+
     /// The one value that `body` consists of, if it is valid JSON.
     func value(in body: RawSpan) throws(EnvelopeError) -> JSONSlice {
         try scanner.scanValue(validatingUTF8: body)
@@ -284,6 +303,9 @@ extension Shard {
             case .stream(let stream): answered.append { stream.close() }
             case .exchange, .free, .gone: return
             }
+            scheduleFlush()
+        case .awaitDrain(let slot):
+            draining.append(slot)
             scheduleFlush()
         case .release(let slot):
             guard case .gone = entries[Int(slot)] else {
@@ -356,9 +378,11 @@ extension Shard {
                 }
             }
         }
-        let (responses, free) = (answered, released)
+        let (waiting, responses, free) = (draining, answered, released)
+        draining.removeAll()
         answered.removeAll()
         released.removeAll()
+        for slot in waiting { awaitDrain(of: slot) }
         for respond in responses { respond() }
         // Not before: until it has responded, a request knows itself by its slot.
         for slot in free { entries[Int(slot)] = .free }

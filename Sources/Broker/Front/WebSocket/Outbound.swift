@@ -19,6 +19,9 @@ final class Outbound {
     private var socket: NIOBSDSocket.Handle?
     /// Bytes that the channel has not written yet.
     private(set) var queuedBytes = 0
+    /// So little that there is room for more.
+    private static let drainedBytes = 64 << 10
+    private var onDrain: (() -> Void)?
 
     /// `isDirect` says that nothing between the handler and the socket changes the bytes.
     init(context: ChannelHandlerContext, isDirect: Bool) {
@@ -48,8 +51,21 @@ final class Outbound {
         let count = piece.readableBytes
         queuedBytes += count
         let written = context.eventLoop.makePromise(of: Void.self)
-        written.futureResult.assumeIsolated().whenComplete { _ in self.queuedBytes -= count }
+        written.futureResult.assumeIsolated().whenComplete { _ in self.dequeue(count) }
         context.writeAndFlush(NIOAny(piece), promise: written)
+    }
+
+    private func dequeue(_ count: Int) {
+        queuedBytes -= count
+        guard queuedBytes <= Self.drainedBytes, let body = onDrain else { return }
+        onDrain = nil
+        body()
+    }
+
+    /// Calls `body` once little is left that the channel has not written, in a turn of its own; of several the last one.
+    func whenDrained(_ body: @escaping () -> Void) {
+        guard queuedBytes <= Self.drainedBytes else { return onDrain = body }
+        context.eventLoop.assumeIsolated().execute(body)
     }
 
     /// Ends our side of the connection once everything is written.

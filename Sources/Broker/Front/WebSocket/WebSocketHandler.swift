@@ -17,7 +17,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     private let services: HTTPServices
     private var driver: ServerDriver
     private var context: ChannelHandlerContext?
-    private var outbound: Outbound?
+    private(set) var outbound: Outbound?
     /// The place in the shard, while the WebSocket is open.
     private var slot: UInt32?
     private var closeIsRequested = false

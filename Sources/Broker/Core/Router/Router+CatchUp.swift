@@ -1,0 +1,153 @@
+/// Sessions that get something from the log: after a subscription, a lost connection, a new start of the broker, or
+/// when their queue overflows.
+///
+/// Until a session is through with that its messages wait in its queue, wherever it is connected.
+extension Router {
+    /// Up to where in the log a session's client has everything, or it is on its way.
+    func position(of session: Session) -> UInt64 {
+        if let catchUp = session.catchUp { return catchUp.position }
+        return session.queue.firstSequence.map { $0 - 1 } ?? lastSequence
+    }
+
+    /// Gives a session something to catch up with.
+    mutating func catchUp(_ session: Session, _ add: (inout CatchUp) -> Void) {
+        var catchUp = session.catchUp ?? CatchUp(position: position(of: session))
+        add(&catchUp)
+        guard !catchUp.isOver else { return }
+        session.catchUp = catchUp
+        routes[Int(session.handle)] = Self.nowhere
+    }
+
+    /// Reads what the session needs next, if that can be done now.
+    mutating func readOn(_ session: Session, now: Moment, into outbox: inout Outbox) {
+        guard let read = session.catchUp?.nextRead() else { return }
+        let operation = PendingOperation.catchUp(clientID: session.clientID)
+        switch read {
+        case .plan(let plan):
+            submit(operation, to: &outbox) { .readOn($0, plan) }
+        case .part(.backlog(let request)):
+            submit(operation, to: &outbox) { .readBacklog($0, request) }
+        case .part(.missed(let range)):
+            let request = BacklogRequest(
+                items: session.subscriptions.map { pattern, since in
+                    SubscriptionItem(pattern, replay: .after(max(since, range.lowerBound - 1)))
+                }, through: range.upperBound, limit: limits.replayedMessages, wall: now.wall)
+            submit(operation, to: &outbox) { .readBacklog($0, request) }
+        }
+    }
+
+    /// The store has read a page, or could not; then the session goes on with what it can have, and is told.
+    mutating func finishRead(
+        clientID: String, _ backlog: Backlog?, now: Moment, into outbox: inout Outbox
+    ) {
+        guard let handle = handles[clientID], let session = sessions[Int(handle)] else { return }
+        if let backlog {
+            session.catchUp?.receive(publications(of: backlog), rest: backlog.rest)
+        } else if let part = session.catchUp?.fail() {
+            for loss in losses(of: part, session) { _ = session.queue.append(loss, within: limits) }
+        }
+        guard let catchUp = session.catchUp, catchUp.hasPage || catchUp.isOver else {
+            return readOn(session, now: now, into: &outbox)
+        }
+        if let connection = session.link.connection {
+            pushWaiting(for: session, to: connection, now: now, into: &outbox)
+        } else if session.link.deadline != nil {
+            if catchUp.isOver { finishCatchUp(session) }
+            if session.hasWaiting { readyPolls.append(handle) }
+        } else if catchUp.isOver {
+            finishCatchUp(session)
+        }
+    }
+
+    /// What a session is told when a part of the past cannot be read: a gap on everything that it is subscribed to.
+    private func losses(of part: CatchUp.Part, _ session: Session) -> [Publication] {
+        switch part {
+        case .missed(let range):
+            session.subscriptions.keys.map { Publication(Gap(sequences: range), on: $0.text, epoch: epoch) }
+        case .backlog(let request):
+            request.items.compactMap { item in
+                guard let start = item.start, start < request.through else { return nil }
+                return Publication(Gap(sequences: start + 1...request.through), on: item.pattern.text, epoch: epoch)
+            }
+        }
+    }
+
+    /// From now on messages go out as they come.
+    private mutating func finishCatchUp(_ session: Session) {
+        session.catchUp = nil
+        if let connection = session.link.connection { routes[Int(session.handle)] = connection }
+    }
+
+    /// A connection has taken most of what was written to it.
+    package mutating func drained(_ connection: ConnectionID, now: Moment, into outbox: inout Outbox) {
+        guard let handle = bindings[connection], let session = sessions[Int(handle)] else { return }
+        if session.catchUp?.hasPage == true, session.link.connection == connection {
+            pushWaiting(for: session, to: connection, now: now, into: &outbox)
+        } else {
+            readOn(session, now: now, into: &outbox)
+        }
+    }
+
+    /// Writes what waits for a session: a page of what it catches up with, or else its queue.
+    @discardableResult
+    mutating func pushWaiting(
+        for session: Session, to connection: ConnectionID, now: Moment, into outbox: inout Outbox
+    ) -> [Publication] {
+        var messages = session.catchUp?.takePage(epoch: epoch) ?? []
+        if session.catchUp?.isOver == true { finishCatchUp(session) }
+        if session.catchUp == nil, !session.queue.isEmpty { messages += session.queue.takeAll(epoch: epoch) }
+        for publication in messages { outbox.append(.push(publication, connection)) }
+        if session.catchUp != nil {
+            if messages.isEmpty || session.link.connection != connection {
+                readOn(session, now: now, into: &outbox)
+            } else {
+                outbox.append(.awaitDrain(connection))
+            }
+        }
+        return messages
+    }
+
+    /// A connection is gone with what was on its way: the client gets again, with the same numbers, what it is not known
+    /// to have. One that acknowledges says itself what it has.
+    mutating func lose(_ session: Session) {
+        session.answeredPosition = session.cursor
+        guard session.acknowledgements == nil, !session.isEphemeral else {
+            session.catchUp?.restart(missed: nil)
+            return
+        }
+        let position = position(of: session)
+        let missed = session.cursor < position ? session.cursor + 1...position : nil
+        if missed == nil, session.catchUp == nil { return }
+        var catchUp = session.catchUp ?? CatchUp(position: session.cursor)
+        catchUp.restart(missed: missed)
+        session.catchUp = catchUp
+    }
+}
+
+/// Cursors.
+extension Router {
+    /// A session's client is known to have everything up to `position`.
+    mutating func confirm(_ session: Session, _ position: UInt64, now: Moment) {
+        guard position > session.cursor else { return }
+        session.cursor = position
+        guard session.isStored else { return }
+        movedCursors.insert(session.handle)
+        if cursorDeadline == nil { cursorDeadline = now.adding(limits.cursorInterval) }
+    }
+
+    /// Has the store write down how far sessions have come, all of them at once.
+    mutating func storeCursors(into outbox: inout Outbox) {
+        cursorDeadline = nil
+        let cursors = movedCursors.compactMap { handle in
+            sessions[Int(handle)].map { (clientID: $0.clientID, cursor: $0.cursor) }
+        }
+        movedCursors.removeAll()
+        guard !cursors.isEmpty else { return }
+        submit(.note, to: &outbox) { .moveCursors($0, cursors) }
+    }
+}
+
+extension Session {
+    /// Whether there is something that can be written now.
+    var hasWaiting: Bool { catchUp.map(\.hasPage) ?? !queue.isEmpty }
+}

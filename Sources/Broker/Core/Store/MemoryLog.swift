@@ -1,0 +1,188 @@
+/// A log in memory: histories and retained messages, gone with the process.
+package struct MemoryLog: Sendable {
+    private struct Kept {
+        let publication: StoredPublication
+        let expiresAt: Int64?
+        /// Until when it belongs to its channel's history; none if it never did.
+        let historyUntil: Int64?
+        /// Whether it is its channel's retained message, whether its channel's history has not dropped it.
+        var isRetained = false
+        var isInHistory = false
+
+        func isLive(at wall: Int64) -> Bool { expiresAt.map { $0 > wall } ?? true }
+        func isHistory(at wall: Int64) -> Bool { isInHistory && historyUntil.map { $0 > wall } ?? false }
+    }
+    private struct History {
+        var sequences: ArraySlice<UInt64> = []
+        /// The last one that made room.
+        var trimmed: UInt64 = 0
+    }
+    private var publications: [UInt64: Kept] = [:]
+    private var histories: [ChannelName: History] = [:]
+    private var retained: [ChannelName: UInt64] = [:]
+
+    /// A log without a publication.
+    package init() {}
+
+    /// Whether there is nothing in it.
+    package var isEmpty: Bool { publications.isEmpty && histories.isEmpty }
+
+    /// Takes a publication with its sequence number, higher than all before.
+    package mutating func append(_ draft: PublicationDraft, sequence: UInt64) {
+        let publication = StoredPublication(
+            sequence: sequence, channel: draft.channel, data: draft.data, isBinary: draft.isBinary)
+        if draft.retention == .replace || draft.history != nil {
+            let until = draft.history.map { min($0.until, draft.expiresAt ?? .max) }
+            publications[sequence] = Kept(
+                publication: publication, expiresAt: draft.expiresAt, historyUntil: until)
+        }
+        switch draft.retention {
+        case .replace:
+            release(retained.updateValue(sequence, forKey: draft.channel))
+            publications[sequence]?.isRetained = true
+        case .clear: clearRetained(of: draft.channel)
+        case nil: break
+        }
+        guard let history = draft.history else { return }
+        publications[sequence]?.isInHistory = true
+        histories[draft.channel, default: History()].sequences.append(sequence)
+        while let count = histories[draft.channel]?.sequences.count, count > history.count {
+            guard let oldest = histories[draft.channel]?.sequences.popFirst() else { return }
+            histories[draft.channel]?.trimmed = oldest
+            publications[oldest]?.isInHistory = false
+            forget(oldest)
+        }
+    }
+
+    /// Forgets a channel's retained message.
+    package mutating func clearRetained(of channel: ChannelName) {
+        release(retained.removeValue(forKey: channel))
+    }
+
+    private mutating func release(_ older: UInt64?) {
+        guard let older else { return }
+        publications[older]?.isRetained = false
+        forget(older)
+    }
+
+    /// Forgets a publication that nothing needs any more.
+    private mutating func forget(_ sequence: UInt64) {
+        guard let kept = publications[sequence], !kept.isRetained, !kept.isInHistory else { return }
+        publications[sequence] = nil
+    }
+
+    /// The publication with this sequence number, if it is still there.
+    package func publication(_ sequence: UInt64) -> StoredPublication? { publications[sequence]?.publication }
+
+    /// The retained message of a channel.
+    package func retained(of channel: ChannelName, wall: Int64) -> StoredPublication? {
+        guard let kept = retained[channel].flatMap({ publications[$0] }), kept.isLive(at: wall) else {
+            return nil
+        }
+        return kept.publication
+    }
+
+    /// Whether a subscriber gets a retained message, as far as can be said at a glance.
+    package func hasRetained(for item: SubscriptionItem) -> Bool {
+        guard item.start != nil, !retained.isEmpty else { return false }
+        guard item.pattern.kind == .exact else { return retained.keys.contains(where: item.pattern.matches) }
+        return ChannelName(item.pattern).map { retained[$0] != nil } ?? false
+    }
+
+    /// Whether a channel has a history.
+    package func hasHistory(of channel: ChannelName) -> Bool { histories[channel] != nil }
+
+    /// At most `limit` publications of a channel's history, the oldest behind `after`, and what is missing there.
+    package func history(of channel: ChannelName, after: UInt64, limit: Int, wall: Int64) -> Backlog {
+        guard let history = histories[channel] else { return Backlog() }
+        let live = history.sequences.lazy.filter { $0 > after && publications[$0]?.isHistory(at: wall) == true }
+        let entries = live.prefix(limit).compactMap { publications[$0]?.publication }
+        var losses = LossCollector()
+        if history.trimmed > after { losses.add(after + 1...history.trimmed, of: channel) }
+        return Backlog(entries: entries.map { .init($0, isRetained: false) }, losses: losses.losses)
+    }
+
+    /// What a backlog consists of, as far as it is here.
+    package func collect(_ request: BacklogRequest, into collector: inout BacklogCollector) {
+        for item in request.items {
+            guard let start = item.start else { continue }
+            for (channel, sequence) in retained where sequence > start && sequence <= request.through {
+                guard item.pattern.matches(channel), let kept = publications[sequence] else { continue }
+                if kept.isLive(at: request.wall) { collector.addRetained(sequence) }
+            }
+            guard item.replay != nil else { continue }
+            for (channel, history) in histories where item.pattern.matches(channel) {
+                for sequence in history.sequences where sequence > start && sequence <= request.through {
+                    guard publications[sequence]?.isHistory(at: request.wall) == true else { continue }
+                    collector.add(sequence, of: channel)
+                }
+                if item.wantsLosses { collector.addLoss(of: channel, after: start, through: history.trimmed) }
+            }
+        }
+    }
+}
+
+extension SubscriptionItem {
+    /// The sequence number behind which it wants retained messages and history; nil if it wants neither.
+    package var start: UInt64? {
+        switch replay {
+        case .newOnly: nil
+        case nil, .everything: 0
+        case .after(let sequence): sequence
+        }
+    }
+
+    /// Whether it wants something else of the past than what is retained.
+    package var asksForPast: Bool { replay != nil && replay != .newOnly }
+
+    /// Whether it wants to know what is missing: only who names a number can miss anything.
+    package var wantsLosses: Bool {
+        if case .after = replay { true } else { false }
+    }
+}
+
+/// Gathers the places of a backlog.
+package struct BacklogCollector {
+    private var places: [BacklogPlan.Place] = []
+    private var channels: [ChannelName] = []
+    private var numbers: [ChannelName: UInt32] = [:]
+    private var losses = LossCollector()
+
+    /// Nothing yet.
+    package init() {}
+
+    /// Adds a retained message.
+    package mutating func addRetained(_ sequence: UInt64) {
+        places.append(.init(sequence: sequence, channel: nil, isRetained: true))
+    }
+
+    /// Adds a publication of a channel's history.
+    package mutating func add(_ sequence: UInt64, of channel: ChannelName) {
+        places.append(.init(sequence: sequence, channel: number(of: channel), isRetained: false))
+    }
+
+    private mutating func number(of channel: ChannelName) -> UInt32 {
+        if let last = channels.last, last == channel { return UInt32(channels.count - 1) }
+        if let number = numbers[channel] { return number }
+        channels.append(channel)
+        numbers[channel] = UInt32(channels.count - 1)
+        return UInt32(channels.count - 1)
+    }
+
+    /// Adds what is missing of a channel, unless that is nothing.
+    package mutating func addLoss(of channel: ChannelName, after start: UInt64, through last: UInt64) {
+        if last > start { losses.add(start + 1...last, of: channel) }
+    }
+
+    /// The first page of all that was gathered; of what is more than `limit`, the oldest is lost.
+    package consuming func firstPage(
+        limit: Int, read: (UInt64) throws -> StoredPublication?
+    ) rethrows -> Backlog {
+        var plan = BacklogPlan(places, channels: channels)
+        for place in plan.limit(to: limit) {
+            let channel = try place.channel.map { channels[Int($0)] } ?? read(place.sequence)?.channel
+            if let channel { losses.add(place.sequence...place.sequence, of: channel) }
+        }
+        return try plan.nextPage(losses: losses.losses, read: read)
+    }
+}

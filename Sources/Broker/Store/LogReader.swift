@@ -1,0 +1,160 @@
+import BrokerCore
+import Foundation
+import GRDB
+
+/// Reads the log: with a connection that can only read, or within a transaction that writes.
+struct LogReader {
+    let database: Database
+    /// What is kept in memory only.
+    let volatile: VolatileLog
+
+    /// Carries out an operation that reads.
+    func outcome(of operation: StoreOperation) throws -> StoreOutcome {
+        switch operation {
+        case .readBacklog(let ticket, let request): return .backlog(ticket, try backlog(request))
+        case .readOn(let ticket, let plan): return .backlog(ticket, try plan.nextPage(read: publication))
+        case .readRetained(let ticket, let channel, let wall):
+            let found = try retained(of: channel, wall: wall)
+            return .backlog(ticket, Backlog(entries: found.map { [.init($0, isRetained: true)] } ?? []))
+        case .readHistory(let ticket, let channel, let after, let limit, let wall):
+            return .backlog(ticket, try history(of: channel, after: after, limit: limit, wall: wall))
+        case .publish, .subscribe, .unsubscribe, .endSession, .moveCursors, .pass:
+            preconditionFailure("Cannot write when there is only a reader")
+        }
+    }
+
+    private func backlog(_ request: BacklogRequest) throws -> Backlog {
+        var collector = BacklogCollector()
+        for item in request.items {
+            guard let start = item.start else { continue }
+            try collectRetained(item, after: start, request, into: &collector)
+            if item.replay != nil { try collectHistory(item, after: start, request, into: &collector) }
+        }
+        volatile.read { $0.collect(request, into: &collector) }
+        return try collector.firstPage(limit: request.limit, read: publication)
+    }
+
+    /// Whether a pattern matches a retained message.
+    func hasRetained(for pattern: ChannelPattern) throws -> Bool {
+        let (condition, arguments) = Self.condition(for: pattern, on: "retained")
+        return try Bool.fetchOne(
+            database.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM retained WHERE \(condition))"),
+            arguments: arguments) ?? false
+    }
+
+    /// The retained messages that a pattern matches.
+    private func collectRetained(
+        _ item: SubscriptionItem, after start: UInt64, _ request: BacklogRequest,
+        into collector: inout BacklogCollector
+    ) throws {
+        let (condition, arguments) = Self.condition(for: item.pattern, on: "retained")
+        let sequences = try Int64.fetchCursor(
+            database.cachedStatement(
+                sql: """
+                    SELECT sequence FROM retained JOIN publication USING (sequence)
+                    WHERE \(condition) AND sequence > ? AND sequence <= ?
+                        AND (expires_at IS NULL OR expires_at > ?)
+                    """),
+            arguments: arguments + [Int64(clamping: start), Int64(clamping: request.through), request.wall])
+        while let sequence = try sequences.next() { collector.addRetained(UInt64(sequence)) }
+    }
+
+    /// The histories that a pattern matches.
+    private func collectHistory(
+        _ item: SubscriptionItem, after start: UInt64, _ request: BacklogRequest,
+        into collector: inout BacklogCollector
+    ) throws {
+        let (condition, arguments) = Self.condition(for: item.pattern, on: "history")
+        let channels = try Row.fetchCursor(
+            database.cachedStatement(sql: "SELECT channel, trimmed FROM history WHERE \(condition)"),
+            arguments: arguments)
+        while let row = try channels.next() {
+            guard let channel = ChannelName(stored: row[0]) else { continue }
+            let trimmed = UInt64(row[1] as Int64)
+            if item.wantsLosses { collector.addLoss(of: channel, after: start, through: trimmed) }
+            // One more than may be, so that what is left out is told as lost.
+            let sequences = try Int64.fetchCursor(
+                database.cachedStatement(
+                    sql: """
+                        SELECT sequence FROM publication
+                        WHERE channel = ? AND sequence > ? AND sequence <= ? AND history_until > ?
+                        ORDER BY sequence DESC LIMIT ?
+                        """),
+                arguments: [
+                    channel.text, Int64(clamping: max(start, trimmed)), Int64(clamping: request.through),
+                    request.wall, request.limit + 1,
+                ])
+            while let sequence = try sequences.next() { collector.add(UInt64(sequence), of: channel) }
+        }
+    }
+
+    /// The publication with this sequence number, if the log still has it.
+    private func publication(_ sequence: UInt64) throws -> StoredPublication? {
+        if let publication = volatile.read({ $0.publication(sequence) }) { return publication }
+        let row = try Row.fetchOne(
+            database.cachedStatement(
+                sql: "SELECT sequence, channel, data, is_binary FROM publication WHERE sequence = ?"),
+            arguments: [Int64(clamping: sequence)])
+        return row.flatMap(StoredPublication.init(row:))
+    }
+
+    /// The retained message of a channel.
+    func retained(of channel: ChannelName, wall: Int64) throws -> StoredPublication? {
+        if let publication = volatile.read({ $0.retained(of: channel, wall: wall) }) { return publication }
+        let row = try Row.fetchOne(
+            database.cachedStatement(
+                sql: """
+                    SELECT sequence, publication.channel, data, is_binary
+                    FROM retained JOIN publication USING (sequence)
+                    WHERE retained.channel = ? AND (expires_at IS NULL OR expires_at > ?)
+                    """), arguments: [channel.text, wall])
+        return row.flatMap(StoredPublication.init(row:))
+    }
+
+    private func history(of channel: ChannelName, after: UInt64, limit: Int, wall: Int64) throws -> Backlog {
+        let unwritten = volatile.read { log in
+            log.hasHistory(of: channel) ? log.history(of: channel, after: after, limit: limit, wall: wall) : nil
+        }
+        if let unwritten { return unwritten }
+        let trimmed = try Int64.fetchOne(
+            database.cachedStatement(sql: "SELECT trimmed FROM history WHERE channel = ?"), arguments: [channel.text])
+        guard let trimmed else { return Backlog() }
+        var losses = LossCollector()
+        if UInt64(trimmed) > after { losses.add(after + 1...UInt64(trimmed), of: channel) }
+        let rows = try Row.fetchCursor(
+            database.cachedStatement(
+                sql: """
+                    SELECT sequence, channel, data, is_binary FROM publication
+                    WHERE channel = ? AND sequence > ? AND history_until > ? ORDER BY sequence LIMIT ?
+                    """),
+            arguments: [channel.text, max(Int64(clamping: after), trimmed), wall, limit])
+        var backlog = Backlog(losses: losses.losses)
+        while let row = try rows.next() {
+            guard let publication = StoredPublication(row: row) else { continue }
+            backlog.entries.append(.init(publication, isRetained: false))
+        }
+        return backlog
+    }
+
+    /// The rows that a pattern matches, without reading others.
+    private static func condition(for pattern: ChannelPattern, on table: String) -> (String, StatementArguments) {
+        let prefix = pattern.prefix
+        switch pattern.kind {
+        case .exact: return ("\(table).channel = ?", [prefix])
+        case .children: return ("\(table).parent = ?", [prefix])
+        // "0" is the character behind "/": the range holds every name that begins with the prefix.
+        case .descendants:
+            return ("\(table).channel > ? AND \(table).channel < ?", [prefix, prefix.dropLast() + "0"])
+        }
+    }
+}
+
+extension StoredPublication {
+    /// Sequence, channel, data and whether it is binary, in this order; nil if the channel's name is none.
+    fileprivate init?(row: Row) {
+        guard let channel = ChannelName(stored: row[1]) else { return nil }
+        let data: [UInt8]? = try? row.withUnsafeData(atIndex: 2) { data in data.map { Array($0) } ?? [] }
+        self.init(
+            sequence: UInt64(row[0] as Int64), channel: channel, data: data ?? [], isBinary: row[3])
+    }
+}

@@ -1,0 +1,169 @@
+import BrokerCore
+import Foundation
+import GRDB
+
+/// Appends publications to the log, and keeps what is derived from it: retained messages and how long histories are.
+///
+/// What it knows of channels stays from one transaction to the next; after one that was rolled back it must `forget`.
+struct LogWriter {
+    /// A channel with a history, as it is after the current transaction.
+    private struct History {
+        var count: Int
+        var trimmed: UInt64
+        /// The bound that the last publication set; none if there was none in this transaction.
+        var limit: Int?
+    }
+    /// So many channels are remembered.
+    private static let historyCapacity = 65_536
+
+    private(set) var lastSequence: UInt64 = 0
+    private var writtenSequence: UInt64 = 0
+    private var histories: [ChannelName: History] = [:]
+    private var touched: [ChannelName] = []
+    /// Publications that nothing needed any more, since it was last set to 0.
+    var garbageCount = 0
+
+    /// Starts from what the database says.
+    mutating func forget(_ database: Database) throws {
+        histories.removeAll()
+        touched.removeAll()
+        let last = try Int64.fetchOne(database.cachedStatement(sql: "SELECT last_sequence FROM log")) ?? 0
+        lastSequence = UInt64(last)
+        writtenSequence = lastSequence
+    }
+
+    /// Gives a publication that is not written its number.
+    mutating func skip() -> UInt64 {
+        lastSequence += 1
+        return lastSequence
+    }
+
+    /// Appends a publication; its sequence number.
+    mutating func append(_ draft: PublicationDraft, to database: Database) throws -> UInt64 {
+        lastSequence += 1
+        if draft.retention == .replace || draft.history != nil || draft.origin != nil {
+            try insert(draft, into: database)
+        }
+        switch draft.retention {
+        case .replace:
+            try database.cachedStatement(
+                sql: """
+                    INSERT INTO retained (channel, parent, sequence) VALUES (?, ?, ?)
+                    ON CONFLICT (channel) DO UPDATE SET sequence = excluded.sequence
+                    """
+            ).execute(arguments: [draft.channel.text, draft.channel.parent, Int64(lastSequence)])
+            garbageCount += 1
+        case .clear: try clearRetained(of: draft.channel, in: database)
+        case nil: break
+        }
+        if let history = draft.history { try count(draft.channel, limit: history.count, in: database) }
+        return lastSequence
+    }
+
+    /// Forgets a channel's retained message.
+    mutating func clearRetained(of channel: ChannelName, in database: Database) throws {
+        try database.cachedStatement(sql: "DELETE FROM retained WHERE channel = ?").execute(arguments: [channel.text])
+        garbageCount += 1
+    }
+
+    private func insert(_ draft: PublicationDraft, into database: Database) throws {
+        var clientID: String?
+        var fingerprint: Int64?
+        var key: String?
+        var receipt: String?
+        switch draft.origin {
+        case .session(let id, let hash): (clientID, fingerprint) = (id, Int64(bitPattern: hash))
+        case .request(let requestKey, let name): (key, receipt) = (requestKey, name)
+        case nil: break
+        }
+        let until = draft.history.map { min($0.until, draft.expiresAt ?? .max) }
+        try database.cachedStatement(
+            sql: """
+                INSERT INTO publication (sequence, channel, data, published_at, expires_at, history_until, is_binary,
+                    client_id, fingerprint, idempotency_key, receipt)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """
+        ).execute(arguments: [
+            Int64(lastSequence), draft.channel.text, Data(draft.data), draft.publishedAt, draft.expiresAt, until,
+            draft.isBinary, clientID, fingerprint, key, receipt,
+        ])
+    }
+
+    /// One publication more in a channel's history.
+    private mutating func count(_ channel: ChannelName, limit: Int, in database: Database) throws {
+        if histories[channel] == nil { histories[channel] = try Self.load(channel, from: database) }
+        guard var history = histories[channel] else { return }
+        if history.limit == nil { touched.append(channel) }
+        history.count += 1
+        history.limit = limit
+        histories[channel] = history
+    }
+
+    private static func load(_ channel: ChannelName, from database: Database) throws -> History {
+        let row = try Row.fetchOne(
+            database.cachedStatement(sql: "SELECT publication_count, trimmed FROM history WHERE channel = ?"),
+            arguments: [channel.text])
+        guard let row else { return History(count: 0, trimmed: 0) }
+        return History(count: row[0], trimmed: UInt64(row[1] as Int64))
+    }
+
+    /// Ends a transaction: trims what has grown too long, writes down how long histories and the log are.
+    mutating func finish(_ database: Database) throws {
+        for channel in touched {
+            guard var history = histories[channel], let limit = history.limit else { continue }
+            if history.count > limit {
+                let surplus = history.count - limit
+                history.trimmed = try Self.boundary(of: channel, surplus: surplus, after: history.trimmed, database)
+                history.count = limit
+                garbageCount += surplus
+            }
+            history.limit = nil
+            histories[channel] = history
+            try database.cachedStatement(
+                sql: """
+                    INSERT INTO history (channel, parent, publication_count, trimmed) VALUES (?, ?, ?, ?)
+                    ON CONFLICT (channel) DO UPDATE
+                    SET publication_count = excluded.publication_count, trimmed = excluded.trimmed
+                    """
+            ).execute(arguments: [channel.text, channel.parent, history.count, Int64(history.trimmed)])
+        }
+        touched.removeAll(keepingCapacity: true)
+        if histories.count > Self.historyCapacity { histories.removeAll() }
+        guard lastSequence != writtenSequence else { return }
+        try database.cachedStatement(sql: "UPDATE log SET last_sequence = ?").execute(arguments: [Int64(lastSequence)])
+        writtenSequence = lastSequence
+    }
+
+    /// The last of the `surplus` oldest publications in a history.
+    private static func boundary(
+        of channel: ChannelName, surplus: Int, after trimmed: UInt64, _ database: Database
+    ) throws -> UInt64 {
+        let sequence = try Int64.fetchOne(
+            database.cachedStatement(
+                sql: """
+                    SELECT sequence FROM publication
+                    WHERE channel = ? AND sequence > ? AND history_until IS NOT NULL
+                    ORDER BY sequence LIMIT 1 OFFSET ?
+                    """), arguments: [channel.text, Int64(trimmed), surplus - 1])
+        return sequence.map { UInt64($0) } ?? trimmed
+    }
+}
+
+extension ChannelName {
+    /// A name that was valid when it was stored, under either grammar.
+    init?(stored text: String) {
+        guard let name = try? ChannelName(text, grammar: .cometd, maximumBytes: .max) else { return nil }
+        self = name
+    }
+
+    /// The name up to its last slash, that included.
+    var parent: String { String(text[...(text.lastIndex(of: "/") ?? text.startIndex)]) }
+}
+
+extension ChannelPattern {
+    /// A pattern that was valid when it was stored, under either grammar.
+    init?(stored text: String) {
+        guard let pattern = try? ChannelPattern(text, grammar: .cometd, maximumBytes: .max) else { return nil }
+        self = pattern
+    }
+}
