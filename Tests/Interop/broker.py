@@ -57,6 +57,15 @@ class Process:
         """The exit status, of a process that ends by itself."""
         return self._child.wait(PATIENCE)
 
+    @property
+    def pid(self):
+        """Its process id."""
+        return self._child.pid
+
+    def signal(self, number):
+        """Send it a signal."""
+        self._child.send_signal(number)
+
     def terminate(self):
         """Ask it to stop, and return the exit status."""
         self._child.send_signal(signal.SIGTERM)
@@ -100,6 +109,11 @@ class Broker:
         """End it, if it still runs."""
         if self._process:
             self._process.__exit__()
+
+    @property
+    def pid(self):
+        """The process id of the running broker."""
+        return self._process.pid
 
     def url(self, path="/", scheme="http"):
         return f"{scheme}://127.0.0.1:{self.port}{path}"
