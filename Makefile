@@ -30,13 +30,13 @@ fi
 endef
 
 .PHONY: run test check-swift build-packages test-packages bench-packages build release unit interop conformance lint \
-    conformance-quick docs format fuzz bench bench-driver clean help
+    conformance-quick faults crash-test docs format fuzz bench bench-driver clean help
 
 run: release
 	@echo "== Starting the broker"
 	@exec .build/release/broker-server serve $(ARGS)
 
-test: unit interop conformance-quick docs
+test: unit interop faults conformance-quick docs
 	@echo "== All tests have passed"
 
 check-swift:
@@ -72,6 +72,20 @@ interop: build test-packages
 conformance-quick: build test-packages
 	@echo "== The Autobahn suite, both roles"
 	@FANFARE_BIN=.build/debug Tests/Autobahn/run.sh
+
+# Kills the broker under load, again and again, on one database. ROUNDS=300 takes about eight minutes.
+ROUNDS ?= 300
+SEED ?=
+crash-test: release test-packages
+	@echo "== Killing the broker $(ROUNDS) times"
+	@FANFARE_BIN=.build/release Tests/Crash/run.sh $(ROUNDS) $(SEED)
+
+# The same, a few times, and a disk that fails.
+faults: build test-packages
+	@echo "== Killing the broker 20 times"
+	@FANFARE_BIN=.build/debug Tests/Crash/run.sh 20
+	@echo "== Failing disks, full disks, loss of power, clocks that jump"
+	@FANFARE_BIN=.build/debug Tests/Faults/run.sh
 
 docs: build
 	@echo "== The driver's documentation"
@@ -112,8 +126,9 @@ clean:
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
-	@echo "make build, release, unit, interop, conformance-quick, docs: a part of the above"
+	@echo "make build, release, unit, interop, faults, conformance-quick, docs: a part of the above"
 	@echo "make conformance   all 517 cases of the Autobahn suite, both roles"
+	@echo "make crash-test    kills the broker ROUNDS (300) times under load and looks for what it lost"
 	@echo "make format   formats the sources;  make clean   removes what was built"
 	@echo "make fuzz     looks for inputs that break the parsers"
 	@echo "make bench    compares with other brokers: see Benchmarks/README.md; make bench-driver the driver with others"

@@ -1,0 +1,64 @@
+"""A file system without room, or one that may not be written to any more."""
+
+from faulty import CANNOT_CREATE, bystander, check_refused, contents, is_refused, is_taken, publish_until
+from load import Load
+
+STORED = "/full/disk"
+
+
+def test_full_disk(volume, volume_broker):
+    """Refused when the disk is full, taken again when there is room, nothing lost, also after a SIGKILL meanwhile."""
+    broker = volume_broker.start()
+    load = Load(broker)
+    with bystander(broker) as others:
+        load.run(STORED, 100)
+        volume.fill()
+        answer = publish_until(broker, STORED, is_refused, load)
+        assert "full" in answer.body["detail"], answer
+        for _ in range(3):
+            check_refused(publish_until(broker, STORED, is_refused, load))
+        others.check()
+        volume.make_room()
+        publish_until(broker, STORED, is_taken, load)
+        load.run(STORED, 50)
+        load.check_kept()
+    volume.fill()
+    publish_until(broker, STORED, is_refused, load)
+    broker.kill()
+    volume.make_room()
+    broker.start()
+    load.check_kept()
+    load.run(STORED, 1)
+
+
+def test_start_on_a_full_disk(volume, volume_broker):
+    broker = volume_broker.start()
+    load = Load(broker)
+    load.run(STORED, 100)
+    broker.kill()
+    volume.fill()
+    end = broker.try_start()
+    assert end is None or end.status == CANNOT_CREATE and "full" in end.message, end
+    volume.make_room()
+    broker.kill()
+    broker.start()
+    load.check_kept()
+    load.run(STORED, 1)
+
+
+def test_start_on_a_read_only_volume(volume, volume_broker):
+    """Refused, and nothing is touched. (While the broker runs: `EROFS` in test_disk_errors.py.)"""
+    broker = volume_broker.start()
+    load = Load(broker)
+    load.run(STORED, 50)
+    broker.stop()
+    before = contents(volume.outside)
+    volume.remount("ro")
+    end = broker.try_start()
+    assert end and end.status == CANNOT_CREATE, end
+    assert str(broker.database) in end.message and "read-only" in end.message.lower(), end
+    assert before == contents(volume.outside)
+    volume.remount("rw")
+    broker.start()
+    load.check_kept()
+    load.run(STORED, 1)
