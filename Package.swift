@@ -23,6 +23,7 @@ let package = Package(
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
@@ -44,6 +45,7 @@ let package = Package(
             dependencies: [
                 "BrokerCore", "Migrations", .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
+                .product(name: "Metrics", package: "swift-metrics"),
             ],
             path: "Sources/Broker/Store", swiftSettings: settings),
         .target(
@@ -116,7 +118,10 @@ let package = Package(
         .testTarget(name: "BrokerCoreTests", dependencies: ["BrokerCore", "Support"], swiftSettings: settings),
         .testTarget(
             name: "BrokerStoreTests",
-            dependencies: ["BrokerCore", "BrokerStore", "Support", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "BrokerCore", "BrokerStore", "Migrations", "Support",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "BrokerFrontTests",

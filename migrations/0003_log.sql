@@ -1,3 +1,6 @@
+-- "Fanf": this database is a broker's.
+PRAGMA application_id = 0x46616e66;
+
 -- The log: every stored publication is appended once; histories and retained messages point into it. A row stays until
 -- no history and no retained message needs it any more, and no publisher can still repeat it.
 

@@ -8,7 +8,9 @@ struct BrokerServerCommand: AsyncParsableCommand {
         commandName: "broker-server",
         abstract: "A publish/subscribe message broker over WebSockets.",
         version: version,
-        subcommands: [ServeCommand.self, CheckConfigCommand.self],
+        subcommands: [
+            ServeCommand.self, CheckConfigCommand.self, BackupCommand.self, CheckCommand.self, MigrateCommand.self,
+        ],
         defaultSubcommand: ServeCommand.self)
 }
 

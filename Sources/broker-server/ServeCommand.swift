@@ -35,15 +35,18 @@ struct ServeCommand: AsyncParsableCommand {
         }
         raiseDescriptorLimit()
         let logger = Logger(label: "fanfare")
+        let (start, starting) = AsyncStream.makeStream(of: Never.self)
+        let (store, control) = makeStore(settings.database, start: start, logger: logger)
         let server = BrokerServer(
-            configuration: settings.broker, store: makeStore(settings.database), logger: logger
+            configuration: settings.broker, store: store, logger: logger
         ) { port in
+            starting.finish()
             writeToStandardOutput(Banner(settings: settings, port: port).text)
         }
         // The group listens to signals before the broker starts, so none is missed.
         let group = ServiceGroup(
             configuration: .init(
-                services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger)))
+                services: [server] + control, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger)))
         do {
             try await group.run()
         } catch let error as StoreError {
@@ -61,12 +64,26 @@ struct ServeCommand: AsyncParsableCommand {
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
-    private func makeStore(_ database: DatabaseLocation) -> any Store {
+    /// The store, and the service at which the machine's owner can do something with it.
+    private func makeStore(
+        _ database: DatabaseLocation, start: AsyncStream<Never>, logger: Logger
+    ) -> (any Store, [any Service]) {
         let makeEpoch: @Sendable () -> String = { UUID().uuidString.lowercased() }
         switch database {
-        case .memory: return MemoryStore(epoch: makeEpoch())
+        case .memory: return (MemoryStore(epoch: makeEpoch()), [])
         case .file(let path):
-            return SQLiteStore(path: path, options: StoreOptions(makeEpoch: makeEpoch))
+            let store = SQLiteStore(path: path, options: StoreOptions(makeEpoch: makeEpoch))
+            let commands: [String: ControlService.Command] = [
+                "backup": { file in
+                    try store.backUp(to: file)
+                    return file
+                },
+                "check": { _ in try store.check().description },
+            ]
+            let control = ControlService(
+                path: ControlClient.path(forDatabase: path), commands: commands, start: start,
+                logger: logger)
+            return (store, [control])
         }
     }
 

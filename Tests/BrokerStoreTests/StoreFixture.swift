@@ -42,7 +42,7 @@ final class OpenedStore: Sendable {
         try self.init(SQLiteStore(path: path, options: StoreOptions(wall: { 0 }) { epoch }))
     }
 
-    private init(_ store: any Store) throws {
+    init(_ store: any Store) throws {
         let arrived = OutcomeLog()
         self.arrived = arrived
         self.store = store

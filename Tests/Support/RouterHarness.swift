@@ -59,6 +59,7 @@ package final class RouterHarness {
     /// What those who watch were told.
     package private(set) var brokerEvents: [BrokerEvent] = []
     package let limits: Limits
+    package let policies: ChannelPolicies
 
     private var router: Router
     private var outbox = Outbox()
@@ -75,17 +76,18 @@ package final class RouterHarness {
     package init(
         limits: Limits = Limits(), policies: ChannelPolicies = ChannelPolicies(), embedding: Embedding = Embedding(),
         seed: UInt64 = 1, loopCount: Int = 1,
-        sessions: [StoredState.Session] = [],
+        sessions: [StoredState.Session] = [], recent: [StoredState.Recent] = [],
         store: any Store = MemoryStore(epoch: "log"), reusesSlots: Bool = false
     ) throws {
         self.limits = limits
+        self.policies = policies
         self.store = store
         self.reusesSlots = reusesSlots
         slots = Array(repeating: [], count: loopCount)
         var state = try store.open { [box] outcomes in box.append(outcomes) }
         state = StoredState(
             epoch: state.epoch, lastSequence: state.lastSequence, sessions: state.sessions + sessions,
-            recent: state.recent)
+            recent: state.recent + recent)
         router = Router(
             limits: limits, policies: policies, embedding: embedding, state: state, loopCount: UInt32(loopCount),
             generator: SeededGenerator(seed: seed), now: now

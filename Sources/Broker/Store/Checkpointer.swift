@@ -26,11 +26,13 @@ struct Checkpointer {
     }
 
     /// Checkpoints if it is time to.
-    mutating func run(_ database: Database) throws {
+    mutating func run(_ database: Database, _ metrics: StoreMetrics) throws {
         // A log that has begun anew is short again.
         if length.pages < dueLength - pages { dueLength = pages }
         guard length.pages >= dueLength else { return }
+        let start = ContinuousClock.now
         let result = try database.checkpoint(.passive)
+        metrics.recordCheckpoint(duration: start.duration(to: .now))
         let isComplete = result.checkpointedFrameCount == result.walFrameCount
         dueLength = isComplete ? pages : length.pages + pages
         if isComplete { length.pages = 0 }

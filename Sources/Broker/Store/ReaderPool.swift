@@ -1,6 +1,5 @@
 import BrokerCore
 import Dispatch
-import Foundation
 import GRDB
 import Synchronization
 
@@ -13,6 +12,8 @@ final class ReaderPool: Sendable {
     }
     private let path: String
     private let readers = Mutex<[Reader]>([])
+    /// For what takes long. Open from the start, for it must work also when the file has lost its name.
+    private let spare = Mutex<DatabaseQueue?>(nil)
 
     /// No connection yet, to the file at `path`.
     init(path: String) {
@@ -20,6 +21,8 @@ final class ReaderPool: Sendable {
     }
 
     func open(count: Int) throws(StoreError) {
+        let connection = try DatabaseSetup.openReader(path: path)
+        spare.withLock { $0 = connection }
         for number in 0..<count {
             let connection = try DatabaseSetup.openReader(path: path)
             let thread = DispatchQueue(label: "fanfare.store.reader.\(number)")
@@ -38,12 +41,13 @@ final class ReaderPool: Sendable {
         }
         guard let chosen else { return body(nil) }
         chosen.reader.thread.async { [self] in
-            do {
-                // One transaction: what is read belongs together.
-                try chosen.reader.connection.read { body($0) }
-            } catch {
-                body(nil)
+            var hasRun = false
+            // One transaction: what is read belongs together. It can also fail at its end, when all is read.
+            try? chosen.reader.connection.read { database in
+                hasRun = true
+                body(database)
             }
+            if !hasRun { body(nil) }
             readers.withLock { if chosen.index < $0.count { $0[chosen.index].waitingCount -= 1 } }
         }
     }
@@ -54,42 +58,25 @@ final class ReaderPool: Sendable {
             defer { readers = [] }
             return readers
         }
+        let spare = spare.withLock { spare in
+            defer { spare = nil }
+            return spare
+        }
+        try? spare?.close()
         for reader in open {
             reader.thread.sync { try? reader.connection.close() }
         }
     }
 
-    /// A copy of the database as it is at one moment, with a connection of its own, which takes as long as it takes.
-    func backUp(to file: String) throws(StoreError) {
-        let unfinished = file + ".unfinished"
-        do {
-            guard !FileManager.default.fileExists(atPath: file) else {
-                throw StoreError(
-                    .unavailable, what: file, reason: "the file exists", remedy: "Name one that does not exist")
-            }
-            try? FileManager.default.removeItem(atPath: unfinished)
-            let isMade = FileManager.default.createFile(
-                atPath: unfinished, contents: nil, attributes: [.posixPermissions: 0o600])
-            guard isMade else { throw StoreError(.unavailable, what: file, reason: "the file cannot be made") }
-            let connection = try DatabaseSetup.openReader(path: path)
-            defer { try? connection.close() }
-            try connection.inDatabase { try $0.execute(sql: "VACUUM INTO ?", arguments: [unfinished]) }
-            try Self.sync(unfinished)
-            try FileManager.default.moveItem(atPath: unfinished, toPath: file)
-            try Self.sync((file as NSString).deletingLastPathComponent)
-        } catch {
-            try? FileManager.default.removeItem(atPath: unfinished)
-            throw StoreError(describing: error, what: file)
+    /// Reads for as long as it takes, without holding up who reads a little.
+    func readAtLeisure<Value>(_ body: (DatabaseQueue) throws -> Value) throws(StoreError) -> Value {
+        guard let spare = spare.withLock({ $0 }) else {
+            throw StoreError(.unavailable, what: path, reason: "the store is closed")
         }
-    }
-
-    /// Sees to it that a file or a folder survives the loss of power.
-    private static func sync(_ path: String) throws {
-        let descriptor = Foundation.open(path.isEmpty ? "." : path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return }
-        defer { Foundation.close(descriptor) }
-        guard fsync(descriptor) == 0 else {
-            throw StoreError(.failedSync, what: path, reason: String(cString: strerror(errno)))
+        do {
+            return try body(spare)
+        } catch {
+            throw StoreError(describing: error, what: path)
         }
     }
 }

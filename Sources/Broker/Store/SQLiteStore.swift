@@ -74,7 +74,12 @@ package final class SQLiteStore: Store {
 
     /// Writes a copy of the database, as it is at one moment, to a file that does not exist yet. The broker goes on.
     package func backUp(to file: String) throws(StoreError) {
-        try readers.backUp(to: file)
+        try readers.readAtLeisure { try Backup.write($0, to: file) }
+    }
+
+    /// Looks for damage, and counts what there is. The broker goes on.
+    package func check() throws(StoreError) -> StoreReport {
+        try readers.readAtLeisure { try $0.read { try StoreReport(of: $0) } }
     }
 
     private func read(_ operation: StoreOperation) {

@@ -47,7 +47,23 @@ enum SchemaMigration {
                 reason: "the database has version \(current), this broker knows up to \(newest)",
                 remedy: "Use the newer broker that wrote it, or another file with --database FILE")
         }
+        try checkOwner(of: database, version: current)
         return current
+    }
+
+    /// Throws when the database is another program's.
+    private static func checkOwner(of database: Database, version: Int) throws {
+        let ours = 0x4661_6e66
+        // The first two versions had no mark.
+        let isMarked = try Int.fetchOne(database, sql: "PRAGMA application_id") == ours
+        let isEmpty = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master") == 0
+        let hasLog = try database.tableExists("log") && database.tableExists("publication")
+        guard version == 0 ? isEmpty : isMarked || version < 3 && hasLog else {
+            let file: String? = try Row.fetchOne(database, sql: "PRAGMA database_list")?["file"]
+            throw StoreError(
+                .unavailable, what: file ?? "database", reason: "the database is another program's",
+                remedy: "Name another file with --database FILE")
+        }
     }
 
     private static func keepCopy(of database: Database, at path: String) throws {

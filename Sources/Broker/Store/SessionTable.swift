@@ -14,7 +14,7 @@ enum SessionTable {
                 ON CONFLICT (client_id) DO NOTHING
                 """
         ).execute(arguments: [session.clientID, wall, Int64(clamping: session.cursor), session.acknowledges])
-        for pattern in patterns {
+        for (pattern, since) in Array(session.subscriptions) + patterns.map({ ($0, since) }) {
             try database.cachedStatement(
                 sql: """
                     INSERT OR IGNORE INTO subscription (session_id, pattern, since)

@@ -29,7 +29,8 @@ extension StoreError {
                 remedy: "See broker-server check, and go back to a backup")
         case .SQLITE_IOERR where Self.isFailedSync(error):
             self.init(
-                .failedSync, what: what, reason: "the disk could not be synced; what it holds is not known",
+                .failedSync, what: what,
+                reason: "the disk failed to sync; nothing is stored until the broker is started again",
                 remedy: "Look after the disk and start the broker again")
         case .SQLITE_IOERR:
             self.init(.failedIO, what: what, reason: "the disk fails: \(error.message ?? "")", remedy: "Look after it")

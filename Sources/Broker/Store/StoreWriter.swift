@@ -8,6 +8,7 @@ struct StoreWriter {
     private let lock: DatabaseLock
     private let connection: DatabaseQueue
     private let volatile: VolatileLog
+    private let metrics = StoreMetrics()
     private var log = LogWriter()
     private var cleaner: LogCleaner
     private var checkpointer: Checkpointer
@@ -57,12 +58,16 @@ struct StoreWriter {
         do {
             if let fatal { throw fatal }
             guard batch.contains(where: \.isWriting) else { return batch.map { outcome(ofIdle: $0) } }
-            try lock.checkFile()
-            return try connection.writeWithoutTransaction { try transaction(batch, in: $0) }
+            try lock.checkFiles()
+            let start = ContinuousClock.now
+            let outcomes = try connection.writeWithoutTransaction { try transaction(batch, in: $0) }
+            metrics.recordCommit(count: batch.count, duration: start.duration(to: .now))
+            return outcomes
         } catch {
             let failure = StoreError(describing: error, what: path)
             if failure.kind == .failedSync { fatal = failure }
             if failure.concernsAll || batch.count == 1 {
+                metrics.recordFailures(failure.kind, count: batch.count(where: \.isWriting))
                 return batch.map { $0.isWriting ? .failed($0.ticket, failure) : outcome(ofIdle: $0) }
             }
             return batch.flatMap { commit([$0]) }
@@ -155,7 +160,7 @@ struct StoreWriter {
         guard fatal == nil else { return false }
         do {
             return try connection.writeWithoutTransaction { database in
-                try checkpointer.run(database)
+                try checkpointer.run(database, metrics)
                 batchCount += 1
                 guard !hasMore || batchCount.isMultiple(of: 8) else { return false }
                 let wall = options.wall()

@@ -29,6 +29,8 @@ package struct CatchUp {
     private var plan: BacklogPlan?
     private var page: [Publication] = []
     private var isReading = false
+    /// Whether it had to do with a connection that was lost.
+    private(set) var isResumption = false
     /// What is being read is not wanted any more.
     private var isStale = false
     /// All that the client has, or is on its way to it, of what lies up to here in the log.
@@ -51,6 +53,7 @@ package struct CatchUp {
 
     /// The client may have missed what lies in this range, newer than all that is to be got already.
     mutating func addMissed(_ range: ClosedRange<UInt64>) {
+        isResumption = true
         if case .part(.missed(let last))? = steps.last {
             steps[steps.endIndex - 1] = .part(
                 .missed(last.lowerBound...max(last.upperBound, range.upperBound)))
@@ -94,6 +97,7 @@ package struct CatchUp {
         page = []
         isStale = isReading
         guard let missed else { return }
+        isResumption = true
         if case .part(.missed(let first))? = steps.first {
             let (from, to) = (min(first.lowerBound, missed.lowerBound), max(first.upperBound, missed.upperBound))
             steps[steps.startIndex] = .part(.missed(from...to))

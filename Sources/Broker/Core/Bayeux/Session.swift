@@ -17,11 +17,15 @@ final class Session {
     var hasConnected = false
     /// Whether the store knows the session; it learns of it with the first subscription.
     var isStored = false
+    /// Whether it was told of it, and may not have answered yet.
+    var mayBeStored = false
     /// What the client has not acknowledged, if it uses CometD's acknowledgement extension.
     var acknowledgements: Acknowledgements?
     var recentIDs = RecentIDs()
     /// What it has to get from the log before anything newer.
     var catchUp: CatchUp?
+    /// Whether its next connect is answered at once, so that another one says how much it has.
+    var wantsConfirmation = false
     /// Up to where in the log its client is known to have everything.
     var cursor: UInt64
     /// Up to where the client had everything when its last connect was answered: with the next one it says so.

@@ -74,8 +74,17 @@ extension Router {
 
     /// From now on messages go out as they come.
     private mutating func finishCatchUp(_ session: Session) {
+        session.wantsConfirmation = session.catchUp?.isResumption == true && session.acknowledgements == nil
         session.catchUp = nil
         if let connection = session.link.connection { routes[Int(session.handle)] = connection }
+    }
+
+    /// Answers a connect that is held: with the next one the client says that it has what it has caught up with, and does
+    /// not get it once more if its connection is lost again.
+    private mutating func askForConfirmation(_ session: Session, now: Moment, into outbox: inout Outbox) {
+        guard session.wantsConfirmation, let held = session.link.advance(to: .max) else { return }
+        session.wantsConfirmation = false
+        answer(held, of: session, now: now, into: &outbox)
     }
 
     /// A connection has taken most of what was written to it.
@@ -103,6 +112,8 @@ extension Router {
             } else {
                 outbox.append(.awaitDrain(connection))
             }
+        } else if session.link.connection == connection {
+            askForConfirmation(session, now: now, into: &outbox)
         }
         return messages
     }

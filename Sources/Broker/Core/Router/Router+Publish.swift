@@ -149,10 +149,10 @@ extension Router {
 
     /// Sees to it that the store knows a session whose publication it is to know again.
     private mutating func keep(_ session: Session, now: Moment, into outbox: inout Outbox) {
-        guard !session.isStored, !storeIsBusy else { return }
-        session.isStored = true
+        guard !session.mayBeStored, !session.isEphemeral, !storeIsBusy else { return }
+        session.mayBeStored = true
         let stored = session.stored
-        submit(.note, to: &outbox) { .subscribe($0, stored, [], wall: now.wall) }
+        submit(.keep(session), to: &outbox) { .subscribe($0, stored, [], wall: now.wall) }
     }
 
     private mutating func store(_ draft: PublicationDraft, from publisher: Publisher, into outbox: inout Outbox) {

@@ -100,7 +100,9 @@ extension Router {
             timeout == .zero || !session.hasConnected
             || peer.kind == .exchange && !request.isAlone
             || isPoll && session.hasWaiting
+            || session.wantsConfirmation
         session.hasConnected = true
+        session.wantsConfirmation = false
         var extensions = ReplyExtension()
         // Of a connect that is held the client could not tell the lag.
         if mustAnswer { asked.addTimesync(now: now, in: text, to: &extensions) }
@@ -325,7 +327,7 @@ extension Router {
         sessions[Int(session.handle)] = nil
         movedCursors.remove(session.handle)
         freeHandles.append(session.handle)
-        if session.isStored {
+        if session.mayBeStored {
             submit(.note, to: &outbox) { .endSession($0, clientID: session.clientID) }
         }
         return socket

@@ -31,9 +31,9 @@ extension Router {
             finish(change, through: through, hasPast: hasPast, now: now, into: &outbox)
         case (.unsubscribe(let change), .done):
             finishRemoval(change, into: &outbox)
-        case (.subscribe(let change), .failed(_, let error)) where change.peer.kind == .stream:
-            refuse(change, error, into: &outbox)
-        case (.subscribe(let change), .failed(_, let error)), (.unsubscribe(let change), .failed(_, let error)):
+        case (.subscribe(let change), .failed(_, let error)):
+            refuse(change, error, now: now, into: &outbox)
+        case (.unsubscribe(let change), .failed(_, let error)):
             reply(to: change.peer, head: change.replyHead, .storeFailed(error), into: &outbox)
         case (.catchUp(let clientID), .backlog(_, let backlog)):
             finishRead(clientID: clientID, backlog, now: now, into: &outbox)
@@ -51,6 +51,10 @@ extension Router {
         case (.readHistory(let connection), .failed(_, let error)):
             guard isOpen(connection) else { return }
             outbox.append(.history(connection, .failure(.storeFailed(error))))
+        case (.keep(let session), .subscribed):
+            session.isStored = true
+        case (.keep(let session), .failed):
+            session.mayBeStored = false
         case (.note, _):
             break
         default:
@@ -105,6 +109,8 @@ enum PendingOperation {
     case unsubscribe(SubscriptionChange)
     /// Something that nobody waits for: sessions that ended or came further.
     case note
+    /// The store is told of a session whose publications it is to know again.
+    case keep(Session)
     /// A session's part of the past is being read.
     case catchUp(clientID: String)
     case readRetained(ConnectionID)
@@ -120,7 +126,7 @@ enum PendingOperation {
         case .subscribe(let change), .unsubscribe(let change): change.peer.connection
         case .readRetained(let connection), .readHistory(let connection): connection
         case .service(let peer, _): peer.connection
-        case .note, .catchUp: nil
+        case .note, .keep, .catchUp: nil
         }
     }
 }

@@ -40,7 +40,7 @@ extension Router {
     }
 
     /// The store cannot serve the stream of a session that ends by that.
-    mutating func refuse(_ change: SubscriptionChange, _ error: StoreError, into outbox: inout Outbox) {
+    mutating func refuseStream(_ change: SubscriptionChange, _ error: StoreError, into outbox: inout Outbox) {
         guard isOpen(change.peer.connection) else { return }
         bindings[change.peer.connection] = nil
         if let handle = handles[change.clientID], let session = sessions[Int(handle)] {

@@ -13,12 +13,12 @@ extension Router {
             var change = change
             change.claimedCount = Self.newCount(of: change.patterns, in: session)
             session.claimedCount += change.claimedCount
-            session.isStored = true
             let points = ReplayPoints(ext: request.envelope.ext, text: text, limits: router.limits)
             change.items = change.patterns.map {
                 SubscriptionItem($0, replay: points[$0] ?? session.replayPoints[$0])
             }
             let (stored, items) = (session.stored, change.items)
+            session.mayBeStored = true
             router.submit(.subscribe(change), for: request.peer.connection, to: &outbox) {
                 .subscribe($0, stored, items, wall: now.wall)
             }
@@ -124,9 +124,11 @@ extension Router {
 
     /// The store has the subscriptions: what comes behind `through` is live.
     mutating func finish(
-        _ change: SubscriptionChange, through: UInt64, hasPast: Bool, now: Moment, into outbox: inout Outbox
+        _ change: SubscriptionChange, through: UInt64, hasPast: Bool, isUnsaved: Bool = false, now: Moment,
+        into outbox: inout Outbox
     ) {
         guard let session = session(for: change, into: &outbox) else { return }
+        session.isStored = !session.isEphemeral && !isUnsaved
         for pattern in change.patterns
         where addSubscription(to: pattern, since: through, of: session) && !session.isEphemeral {
             tell(.subscribe(clientID: session.clientID, pattern: pattern.text), into: &outbox)
@@ -142,6 +144,18 @@ extension Router {
             reply(to: change.peer, head: change.replyHead, change.error, into: &outbox)
             readOn(session, now: now, into: &outbox)
         }
+    }
+
+    /// The store does not have the subscriptions. A session that it does not know at all can do without: after a restart
+    /// its client is told to shake hands again. One that it knows would come back without them, and not be told.
+    mutating func refuse(_ change: SubscriptionChange, _ error: StoreError, now: Moment, into outbox: inout Outbox) {
+        if change.peer.kind == .stream { return refuseStream(change, error, into: &outbox) }
+        let session = handles[change.clientID].flatMap { sessions[Int($0)] }
+        if let session, !session.isStored {
+            return finish(
+                change, through: lastSequence, hasPast: true, isUnsaved: true, now: now, into: &outbox)
+        }
+        reply(to: change.peer, head: change.replyHead, .storeFailed(error), into: &outbox)
     }
 
     /// A backlog as it is delivered: what is missing first.
@@ -184,7 +198,9 @@ struct SubscriptionChange {
 extension Session {
     /// What the store is to know of it.
     var stored: StoredState.Session {
-        StoredState.Session(clientID: clientID, cursor: cursor, acknowledges: acknowledgements != nil)
+        StoredState.Session(
+            clientID: clientID, subscriptions: isStored ? [:] : subscriptions, cursor: cursor,
+            acknowledges: acknowledgements != nil)
     }
 }
 

@@ -81,6 +81,7 @@ package struct Router: ~Copyable {
     private mutating func restore(_ stored: StoredState.Session, now: Moment) {
         let session = addSession(clientID: stored.clientID, now: now)
         session.isStored = true
+        session.mayBeStored = true
         session.cursor = stored.cursor
         session.answeredPosition = stored.cursor
         if stored.acknowledges { session.acknowledgements = Acknowledgements(position: stored.cursor) }

@@ -19,8 +19,10 @@ package final class MemoryStore: Store {
     }
 
     package func open(handler: @escaping @Sendable ([StoreOutcome]) -> Void) throws(StoreError) -> StoredState {
-        state.withLock { $0.handler = handler }
-        return StoredState(epoch: epoch)
+        state.withLock { state in
+            state.handler = handler
+            return StoredState(epoch: epoch, lastSequence: state.lastSequence)
+        }
     }
 
     package func submit(_ operations: [StoreOperation]) {

@@ -134,7 +134,8 @@ extension HTTPRoutes {
 extension BayeuxError {
     /// The HTTP status that says the same.
     var status: HTTPResponseStatus {
-        switch code {
+        if storeFailure == .full { return .insufficientStorage }
+        return switch code {
         case 403: .forbidden
         case 429: .tooManyRequests
         case 407, 500: .serviceUnavailable
