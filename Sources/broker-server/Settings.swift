@@ -99,6 +99,7 @@ struct Setting: Sendable {
         count("limits.history-messages", \.broker.limits.historyMessages),
         count("limits.pending-store-operations", \.broker.limits.pendingStoreOperations),
         bytes("limits.pending-store-bytes", \.broker.limits.pendingStoreBytes),
+        count("limits.pending-operations-per-connection", \.broker.limits.pendingOperationsPerConnection),
         count("limits.queued-messages", \.broker.limits.queuedMessages),
         count("limits.messages-per-batch", \.broker.limits.envelope.maximumMessages),
         seconds("timeouts.connect", \.broker.limits.timeout),

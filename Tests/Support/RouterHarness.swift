@@ -34,6 +34,8 @@ package final class RouterHarness {
         case open
         /// There will be no event stream.
         case refuse(BayeuxError)
+        /// Nothing is read from the connection any more, and then again.
+        case pause, resume
     }
 
     /// When the store does what it is asked to do.
@@ -306,6 +308,8 @@ package final class RouterHarness {
             }
             slots[Int(connection.loop)][Int(connection.slot)] = .free
             events[connection, default: []].append(.release)
+        case .pause(let connection): record(.pause, for: connection)
+        case .resume(let connection): record(.resume, for: connection)
         case .awaitDrain(let connection):
             draining.append(connection)
         case .store(let operation) where storeMode == .held && !Self.isHeld(operation): store.submit([operation])

@@ -12,7 +12,7 @@ struct LogReader {
     func outcome(of operation: StoreOperation) throws -> StoreOutcome {
         switch operation {
         case .readBacklog(let ticket, let request): return .backlog(ticket, try backlog(request))
-        case .readOn(let ticket, let plan): return .backlog(ticket, try plan.nextPage(read: publication))
+        case .readOn(let ticket, let plan): return .backlog(ticket, try plan.nextPage(read: publications()))
         case .readRetained(let ticket, let channel, let wall):
             let found = try retained(of: channel, wall: wall)
             return .backlog(ticket, Backlog(entries: found.map { [.init($0, isRetained: true)] } ?? []))
@@ -31,7 +31,7 @@ struct LogReader {
             if item.replay != nil { try collectHistory(item, after: start, request, into: &collector) }
         }
         volatile.read { $0.collect(request, into: &collector) }
-        return try collector.firstPage(limit: request.limit, read: publication)
+        return try collector.firstPage(limit: request.limit, read: publications())
     }
 
     /// Whether a pattern matches a retained message.
@@ -88,14 +88,13 @@ struct LogReader {
         }
     }
 
-    /// The publication with this sequence number, if the log still has it.
-    private func publication(_ sequence: UInt64) throws -> StoredPublication? {
-        if let publication = volatile.read({ $0.publication(sequence) }) { return publication }
-        let row = try Row.fetchOne(
-            database.cachedStatement(
-                sql: "SELECT sequence, channel, data, is_binary FROM publication WHERE sequence = ?"),
-            arguments: [Int64(clamping: sequence)])
-        return row.flatMap(StoredPublication.init(row:))
+    /// Finds publications by their sequence numbers, written or not.
+    private func publications() throws -> (UInt64) throws -> StoredPublication? {
+        let fetch = try PublicationFetch(database)
+        guard !volatile.isEmpty else { return fetch.callAsFunction }
+        return { sequence in
+            try volatile.read { $0.publication(sequence) } ?? fetch(sequence)
+        }
     }
 
     /// The retained message of a channel.

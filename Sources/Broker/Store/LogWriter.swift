@@ -1,5 +1,4 @@
 import BrokerCore
-import Foundation
 import GRDB
 
 /// Appends publications to the log, and keeps what is derived from it: retained messages and how long histories are.
@@ -7,11 +6,18 @@ import GRDB
 /// What it knows of channels stays from one transaction to the next; after one that was rolled back it must `forget`.
 struct LogWriter {
     /// A channel with a history, as it is after the current transaction.
-    private struct History {
+    private final class History {
+        let channel: ChannelName
         var count: Int
         var trimmed: UInt64
         /// The bound that the last publication set; none if there was none in this transaction.
         var limit: Int?
+
+        init(_ channel: ChannelName, count: Int, trimmed: UInt64) {
+            self.channel = channel
+            self.count = count
+            self.trimmed = trimmed
+        }
     }
     /// So many channels are remembered.
     private static let historyCapacity = 65_536
@@ -19,7 +25,8 @@ struct LogWriter {
     private(set) var lastSequence: UInt64 = 0
     private var writtenSequence: UInt64 = 0
     private var histories: [ChannelName: History] = [:]
-    private var touched: [ChannelName] = []
+    private var touched: [History] = []
+    private var insert: PublicationInsert?
     /// Publications that nothing needed any more, since it was last set to 0.
     var garbageCount = 0
 
@@ -42,7 +49,8 @@ struct LogWriter {
     mutating func append(_ draft: PublicationDraft, to database: Database) throws -> UInt64 {
         lastSequence += 1
         if draft.retention == .replace || draft.history != nil || draft.origin != nil {
-            try insert(draft, into: database)
+            if insert == nil { insert = try PublicationInsert(database) }
+            try insert?.run(draft, sequence: lastSequence, on: database)
         }
         switch draft.retention {
         case .replace:
@@ -60,57 +68,44 @@ struct LogWriter {
         return lastSequence
     }
 
+    /// Lets go of the connection.
+    mutating func close() {
+        insert = nil
+    }
+
     /// Forgets a channel's retained message.
     mutating func clearRetained(of channel: ChannelName, in database: Database) throws {
         try database.cachedStatement(sql: "DELETE FROM retained WHERE channel = ?").execute(arguments: [channel.text])
         garbageCount += 1
     }
 
-    private func insert(_ draft: PublicationDraft, into database: Database) throws {
-        var clientID: String?
-        var fingerprint: Int64?
-        var key: String?
-        var receipt: String?
-        switch draft.origin {
-        case .session(let id, let hash): (clientID, fingerprint) = (id, Int64(bitPattern: hash))
-        case .request(let requestKey, let name): (key, receipt) = (requestKey, name)
-        case nil: break
-        }
-        let until = draft.history.map { min($0.until, draft.expiresAt ?? .max) }
-        try database.cachedStatement(
-            sql: """
-                INSERT INTO publication (sequence, channel, data, published_at, expires_at, history_until, is_binary,
-                    client_id, fingerprint, idempotency_key, receipt)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """
-        ).execute(arguments: [
-            Int64(lastSequence), draft.channel.text, Data(draft.data), draft.publishedAt, draft.expiresAt, until,
-            draft.isBinary, clientID, fingerprint, key, receipt,
-        ])
-    }
-
     /// One publication more in a channel's history.
     private mutating func count(_ channel: ChannelName, limit: Int, in database: Database) throws {
-        if histories[channel] == nil { histories[channel] = try Self.load(channel, from: database) }
-        guard var history = histories[channel] else { return }
-        if history.limit == nil { touched.append(channel) }
+        let history: History
+        if let known = histories[channel] {
+            history = known
+        } else {
+            history = try Self.load(channel, from: database)
+            histories[channel] = history
+        }
+        if history.limit == nil { touched.append(history) }
         history.count += 1
         history.limit = limit
-        histories[channel] = history
     }
 
     private static func load(_ channel: ChannelName, from database: Database) throws -> History {
         let row = try Row.fetchOne(
             database.cachedStatement(sql: "SELECT publication_count, trimmed FROM history WHERE channel = ?"),
             arguments: [channel.text])
-        guard let row else { return History(count: 0, trimmed: 0) }
-        return History(count: row[0], trimmed: UInt64(row[1] as Int64))
+        guard let row else { return History(channel, count: 0, trimmed: 0) }
+        return History(channel, count: row[0], trimmed: UInt64(row[1] as Int64))
     }
 
     /// Ends a transaction: trims what has grown too long, writes down how long histories and the log are.
     mutating func finish(_ database: Database) throws {
-        for channel in touched {
-            guard var history = histories[channel], let limit = history.limit else { continue }
+        for history in touched {
+            guard let limit = history.limit else { continue }
+            let channel = history.channel
             if history.count > limit {
                 let surplus = history.count - limit
                 history.trimmed = try Self.boundary(of: channel, surplus: surplus, after: history.trimmed, database)
@@ -118,7 +113,6 @@ struct LogWriter {
                 garbageCount += surplus
             }
             history.limit = nil
-            histories[channel] = history
             try database.cachedStatement(
                 sql: """
                     INSERT INTO history (channel, parent, publication_count, trimmed) VALUES (?, ?, ?, ?)

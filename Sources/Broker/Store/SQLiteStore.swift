@@ -15,6 +15,19 @@ package final class SQLiteStore: Store {
         var operations: [StoreOperation] = []
         var isDraining = false
         var handler: (@Sendable ([StoreOutcome]) -> Void)?
+
+        /// What is carried out next; nothing ends the draining.
+        mutating func takeBatch(atMost limit: Int) -> [StoreOperation] {
+            var batch: [StoreOperation] = []
+            if operations.count <= limit {
+                swap(&batch, &operations)
+            } else {
+                batch = Array(operations.prefix(limit))
+                operations.removeFirst(limit)
+            }
+            isDraining = !batch.isEmpty
+            return batch
+        }
     }
     private let path: String
     private let options: StoreOptions
@@ -48,10 +61,10 @@ package final class SQLiteStore: Store {
     }
 
     package func submit(_ operations: [StoreOperation]) {
-        var writes: [StoreOperation] = []
-        writes.reserveCapacity(operations.count)
-        for operation in operations {
-            if operation.isReading { read(operation) } else { writes.append(operation) }
+        var writes = operations
+        if operations.contains(where: \.isReading) {
+            writes.removeAll(where: \.isReading)
+            for operation in operations where operation.isReading { read(operation) }
         }
         guard !writes.isEmpty else { return }
         let mustStart = inbox.withLock { inbox in
@@ -98,12 +111,7 @@ package final class SQLiteStore: Store {
     /// Runs on `queue`: carries out what waits, in batches, until nothing waits any more; then tidies up, a little.
     private func drain() {
         while true {
-            let batch = inbox.withLock { inbox in
-                let batch = Array(inbox.operations.prefix(Self.batchLimit))
-                inbox.operations.removeFirst(batch.count)
-                inbox.isDraining = !batch.isEmpty
-                return batch
-            }
+            let batch = inbox.withLock { $0.takeBatch(atMost: Self.batchLimit) }
             guard !batch.isEmpty else { break }
             let outcomes =
                 writer?.commit(batch)
@@ -128,6 +136,8 @@ package final class SQLiteStore: Store {
 /// What is kept in memory only, for the thread that writes and those that read.
 final class VolatileLog: Sendable {
     private let log = Mutex(MemoryLog())
+
+    var isEmpty: Bool { log.withLock { $0.isEmpty } }
 
     func read<Value: Sendable>(_ body: (MemoryLog) -> Value) -> Value { log.withLock { body($0) } }
 

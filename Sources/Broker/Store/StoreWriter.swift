@@ -50,6 +50,7 @@ struct StoreWriter {
 
     /// The last connection to close, so that SQLite brings its log into the database then.
     mutating func close() {
+        log.close()
         try? connection.close()
     }
 

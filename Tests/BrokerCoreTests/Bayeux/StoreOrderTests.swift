@@ -97,6 +97,29 @@ struct StoreOrderTests {
         #expect(harness.take(peer) == [])
     }
 
+    @Test("A connection with too much under way is not read from until half of it is done")
+    func backPressure() throws {
+        var limits = Limits()
+        limits.pendingOperationsPerConnection = 4
+        let harness = try RouterHarness(limits: limits)
+        harness.storeMode = .held
+        let (publisher, other) = (harness.socket(), harness.socket())
+        for number in 1...3 {
+            #expect(harness.publish(.number(Double(number)), to: "/a", from: publisher, ext: Self.retain) == [])
+        }
+        #expect(harness.publish(4, to: "/a", from: publisher, ext: Self.retain) == [.pause])
+        // What was read already is not lost.
+        #expect(harness.publish(5, to: "/a", from: publisher, ext: Self.retain) == [])
+        #expect(harness.publish(1, to: "/b", from: other, ext: Self.retain) == [])
+        harness.runStore(3)
+        #expect(harness.take(publisher) == Array(repeating: .acknowledged("/a"), count: 3))
+        harness.runStore(1)
+        #expect(harness.take(publisher) == [.acknowledged("/a"), .resume])
+        harness.runStore()
+        #expect(harness.take(publisher) == [.acknowledged("/a")])
+        #expect(harness.take(other) == [.acknowledged("/b")])
+    }
+
     @Test("More operations than allowed are refused: 407 for publications, 429 for the rest")
     func operationLimit() throws {
         var limits = Limits()

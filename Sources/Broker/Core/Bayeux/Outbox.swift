@@ -27,6 +27,9 @@ package struct Outbox: ~Copyable {
         case open(ConnectionID)
         /// There will be no event stream.
         case refuse(ConnectionID, BayeuxError)
+        /// Read nothing more from the connection, until `resume`.
+        case pause(ConnectionID)
+        case resume(ConnectionID)
         /// Say `drained` when the WebSocket or event stream has taken most of what was written to it.
         case awaitDrain(ConnectionID)
         /// Hand this to the store.

@@ -21,6 +21,8 @@ package struct Limits: Sendable, Equatable {
     /// Operations under way in the store, and the bytes of the publications among them; what comes beyond is refused.
     package var pendingStoreOperations = 65_536
     package var pendingStoreBytes = 64 << 20
+    /// Operations of one connection under way in the store; while there are so many, nothing more is read from it.
+    package var pendingOperationsPerConnection = 1_024
 
     /// How long a `/meta/connect` is held; a session lives twice as long after its last one arrived.
     package var timeout = Duration.seconds(60)

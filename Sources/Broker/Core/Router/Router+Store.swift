@@ -78,6 +78,11 @@ extension Router {
         _ make: (StoreTicket) -> StoreOperation
     ) {
         outbox.append(.store(make(register(operation, for: connection))))
+        guard let connection, let count = pendingCounts[connection],
+            count == limits.pendingOperationsPerConnection, isOpen(connection)
+        else { return }
+        pausedConnections.insert(connection)
+        outbox.append(.pause(connection))
     }
 
     /// Remembers what an outcome is awaited for; the ticket that will name it.
@@ -91,6 +96,11 @@ extension Router {
     /// One operation of a connection is through; a connection that is gone is released with the last one.
     mutating func settle(_ connection: ConnectionID, into outbox: inout Outbox) {
         guard let count = pendingCounts[connection] else { return }
+        if !pausedConnections.isEmpty, count <= limits.pendingOperationsPerConnection / 2,
+            pausedConnections.remove(connection) != nil, isOpen(connection)
+        {
+            outbox.append(.resume(connection))
+        }
         guard count == 1 else {
             pendingCounts[connection] = count - 1
             return

@@ -50,6 +50,8 @@ package struct Router: ~Copyable {
     var pendingBytes = 0
     /// Operations under way in the store for each connection that has any.
     var pendingCounts: [ConnectionID: Int] = [:]
+    /// Connections that have so many that nothing more is read from them.
+    var pausedConnections: Set<ConnectionID> = []
     /// Connections that are gone while the store still works for them.
     var closedConnections: Set<ConnectionID> = []
 

@@ -29,6 +29,8 @@ enum ShardCommand: Sendable {
     case finish(slot: UInt32)
     case close(slot: UInt32)
     case release(slot: UInt32)
+    case pause(slot: UInt32)
+    case resume(slot: UInt32)
     case awaitDrain(slot: UInt32)
     case receipt(slot: UInt32, Result<PublishReceipt, BayeuxError>)
     case retained(slot: UInt32, Result<StoredPublication?, BayeuxError>)

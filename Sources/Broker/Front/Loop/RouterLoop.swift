@@ -178,6 +178,8 @@ final class RouterLoop {
                 send(.push(publication, slot: connection.slot), to: connection)
             case .finish(let connection): send(.finish(slot: connection.slot), to: connection)
             case .close(let connection): send(.close(slot: connection.slot), to: connection)
+            case .pause(let connection): send(.pause(slot: connection.slot), to: connection)
+            case .resume(let connection): send(.resume(slot: connection.slot), to: connection)
             case .awaitDrain(let connection): send(.awaitDrain(slot: connection.slot), to: connection)
             case .release(let connection): send(.release(slot: connection.slot), to: connection)
             case .receipt(let connection, let result): send(.receipt(slot: connection.slot, result), to: connection)

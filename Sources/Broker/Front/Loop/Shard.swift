@@ -304,6 +304,11 @@ extension Shard {
             case .exchange, .free, .gone: return
             }
             scheduleFlush()
+        case .pause(let slot):
+            if case .socket(let socket) = entries[Int(slot)] { socket.setReading(false) }
+        case .resume(let slot):
+            if case .socket(let socket) = entries[Int(slot)] { answered.append { socket.setReading(true) } }
+            scheduleFlush()
         case .awaitDrain(let slot):
             draining.append(slot)
             scheduleFlush()

@@ -26,6 +26,8 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// How much more of the peer's bytes is passed over until then.
     private var lingerBytes = 0
 
+    /// Whether nothing is read from the peer at present.
+    private var isPaused = false
     private var hasHeard = true
     private var lastHeard = SystemClock.monotonic
     private var pingedAt: UInt64?
@@ -243,7 +245,8 @@ extension WebSocketHandler: GuardedConnection {
             return
         }
         guard driver.state == .open else { return }
-        if hasHeard {
+        // Of one that is not read from nothing can be heard.
+        if hasHeard || isPaused {
             hasHeard = false
             lastHeard = now
             pingedAt = nil
@@ -256,6 +259,12 @@ extension WebSocketHandler: GuardedConnection {
             _ = driver.ping(RawSpan())
             act(on: Events(handler: self))
         }
+    }
+
+    /// Reads from the peer, or lets it wait.
+    func setReading(_ isReading: Bool) {
+        isPaused = !isReading
+        _ = context?.channel.setOption(.autoRead, value: isReading)
     }
 
     func goAway() {
