@@ -121,6 +121,8 @@ let package = Package(
             dependencies: [
                 "BrokerCore", "BrokerStore", "Migrations", "Support",
                 .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
             swiftSettings: settings),
         .testTarget(

@@ -141,6 +141,27 @@ struct LogTests {
         #expect(try OfflineDatabase(path: path).check().problems == [])
     }
 
+    @Test("The space of what was deleted is given back, in small steps")
+    func space() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("fanfare.db")
+        let clock = TestClock()
+        var options = StoreOptions(wall: { clock.now }) { "e1" }
+        options.repeatWindow = 1000
+        var opened = try OpenedStore(SQLiteStore(path: path, options: options))
+        let data = "\"" + String(repeating: "x", count: 8000) + "\""
+        for _ in 0..<3000 { _ = opened.submit([.publish(1, try Self.draft("/a", data, until: 500))]) }
+        opened.store.close()
+        let full = try Self.size(of: path)
+        #expect(full > 3000 * 8000)
+        clock.now = 1001
+        opened = try OpenedStore(SQLiteStore(path: path, options: options))
+        for _ in 0..<2000 { _ = opened.submit([.moveCursors(1, [])]) }
+        opened.store.close()
+        // Some pages are kept for what comes next.
+        #expect(try Self.size(of: path) < full / 4)
+    }
+
     @Test("A reader in the middle of a long read does not hold up who writes")
     func longRead() throws {
         let folder = try TemporaryFolder()
