@@ -118,12 +118,14 @@ package final class BrokerServer: Service, Sendable {
         let mailbox = Mailbox<RouterInput>(eventLoop: first) { router.value.receive($0) }
         inbox.set(mailbox)
 
+        // The first loop is the router's own.
+        let loads = loops.indices.map { $0 == 0 ? nil : InboundLoad() }
         var shards: [NIOLoopBound<Shard>] = []
         for (number, loop) in loops.enumerated() {
             let shard = try await loop.submit {
                 let shard = Shard(
                     loop: UInt32(number), eventLoop: loop, configuration: configuration, hooks: hooks, logger: logger)
-                shard.connect(to: number == 0 ? .local(router.value) : .remote(mailbox))
+                shard.connect(to: loads[number].map { .remote(mailbox, $0) } ?? .local(router.value))
                 return NIOLoopBound(shard, eventLoop: loop)
             }.get()
             shards.append(shard)
@@ -134,7 +136,8 @@ package final class BrokerServer: Service, Sendable {
                 if number == 0 { return .local(shard.value) }
                 return .remote(Mailbox(eventLoop: shard.eventLoop) { shard.value.carryOut($0) })
             }
-            router.value.connect(to: ports + (inProcess.map { [.remote($0)] } ?? []))
+            router.value.connect(
+                to: ports + (inProcess.map { [.remote($0)] } ?? []), loads: loads)
         }.get()
         inProcess?.open(loop: UInt32(loops.count), router: mailbox, hooks: hooks)
         return (ShardDirectory(all), router)

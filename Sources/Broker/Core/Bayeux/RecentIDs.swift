@@ -40,17 +40,28 @@ struct RecentIDs {
     }
 
     private static let capacity = 128
+    /// Up to here a look at each is the quickest.
+    private static let scanCount = 16
+
     private var ids: [ID] = []
     private var next = 0
+    /// How many ids fall into each bucket; with few of them there is no such table.
+    private var buckets: [UInt8] = []
 
-    func contains(_ id: ID) -> Bool { ids.contains(id) }
+    func contains(_ id: ID) -> Bool {
+        if !buckets.isEmpty, buckets[Self.bucket(of: id)] == 0 { return false }
+        return ids.contains(id)
+    }
 
     mutating func insert(_ id: ID) {
         if ids.count < Self.capacity {
             ids.append(id)
+            if ids.count == Self.scanCount { fillBuckets() } else { count(id, 1) }
         } else {
+            count(ids[next], -1)
             ids[next] = id
             next = (next + 1) % Self.capacity
+            count(id, 1)
         }
     }
 
@@ -59,5 +70,19 @@ struct RecentIDs {
         guard let index = ids.firstIndex(of: id) else { return }
         ids.remove(at: index)
         next = ids.isEmpty ? 0 : next % ids.count
+        count(id, -1)
     }
+
+    private mutating func fillBuckets() {
+        buckets = Array(repeating: 0, count: 1024)
+        for id in ids { count(id, 1) }
+    }
+
+    private mutating func count(_ id: ID, _ change: Int) {
+        guard !buckets.isEmpty else { return }
+        let bucket = Self.bucket(of: id)
+        buckets[bucket] = UInt8(clamping: Int(buckets[bucket]) + change)
+    }
+
+    private static func bucket(of id: ID) -> Int { Int(truncatingIfNeeded: id.value & 1023) }
 }

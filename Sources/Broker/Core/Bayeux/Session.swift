@@ -50,9 +50,7 @@ final class Session {
     /// Whether this is the session's client id. No copy is made of one that was written plainly.
     func isNamed(by slice: JSONSlice, in text: RawSpan) -> Bool {
         guard slice.kind == .string else { return slice.string(in: text) == clientID }
-        return text.extracting(slice.range.dropFirst().dropLast()).withUnsafeBytes {
-            clientID.utf8.elementsEqual($0)
-        }
+        return text.extracting(slice.range.dropFirst().dropLast()).holdsSame(as: clientID.utf8.span.bytes)
     }
 
     /// What comes first: the end of the held connect or of the session.

@@ -36,9 +36,7 @@ extension JSONSlice {
         switch kind {
         case .string:
             guard Int(count) == expected.count + 2 else { return false }
-            return withBytes(of: text) { bytes, range in
-                bytes[range.dropFirst().dropLast()].elementsEqual(expected)
-            } ?? false
+            return text.extracting(range.dropFirst().dropLast()).holdsSame(as: expected.bytes)
         case .escapedString:
             return string(in: text)?.utf8.elementsEqual(expected) ?? false
         default:

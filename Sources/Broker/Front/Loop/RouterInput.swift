@@ -32,6 +32,8 @@ enum ShardCommand: Sendable {
     case pause(slot: UInt32)
     case resume(slot: UInt32)
     case awaitDrain(slot: UInt32)
+    /// The router has taken in most of what was sent to it.
+    case readOn
     case receipt(slot: UInt32, Result<PublishReceipt, BayeuxError>)
     case retained(slot: UInt32, Result<StoredPublication?, BayeuxError>)
     case history(slot: UInt32, Result<[Publication], BayeuxError>)

@@ -23,6 +23,8 @@ final class RouterLoop {
     private var ports: [Port] = []
 
     private var outgoing: [[ShardCommand]] = []
+    /// What each other loop has sent that is not taken in yet.
+    private var loads: [InboundLoad?] = []
     private var operations: [StoreOperation] = []
     private var joined: [UInt8] = []
     private var turnEndIsScheduled = false
@@ -44,8 +46,9 @@ final class RouterLoop {
     }
 
     /// Makes the other loops known, by number; before any input.
-    func connect(to ports: [Port]) {
+    func connect(to ports: [Port], loads: [InboundLoad?]) {
         self.ports = ports
+        self.loads = loads
         outgoing = Array(repeating: [], count: ports.count)
         armTimer()
     }
@@ -113,6 +116,7 @@ final class RouterLoop {
             switch input {
             case .batch(let batch, let text, let peer):
                 receive(batch, text: text.span.bytes, from: peer)
+                takeIn(text.count, from: peer.connection.loop)
             case .publish(let data, let channel, let options, let connection):
                 publish(data.span.bytes, to: channel, options: options, from: connection)
             case .readRetained(let channel, let connection):
@@ -135,6 +139,12 @@ final class RouterLoop {
                 carryOut()
             }
         }
+    }
+
+    /// What another loop has sent is through; one that had to wait for that reads on.
+    private func takeIn(_ byteCount: Int, from loop: UInt32) {
+        guard Int(loop) < loads.count, let load = loads[Int(loop)], load.remove(byteCount) else { return }
+        outgoing[Int(loop)].append(.readOn)
     }
 
     /// The broker stops: what is held is answered.
@@ -223,8 +233,23 @@ final class RouterLoop {
         joined += reply
     }
 
+    private func isFollowedByReply(to connection: ConnectionID, at index: Int) -> Bool {
+        guard index + 1 < outbox.actions.count, case .reply(connection, _) = outbox.actions[index + 1] else {
+            return false
+        }
+        return true
+    }
+
     /// Sends replies that follow each other as one array; returns how many more than one they were.
     private func reply(to connection: ConnectionID, first: Range<Int>, at index: Int) -> Int {
+        if hooks.outgoing == nil, !isFollowedByReply(to: connection, at: index),
+            case .local(let shard) = ports[Int(connection.loop)]
+        {
+            outbox.bytes.withUnsafeBytes { bytes in
+                shard.reply(bytes.bytes.extracting(first), to: connection.slot)
+            }
+            return 0
+        }
         var count = 0
         joined.removeAll(keepingCapacity: true)
         join(first)

@@ -11,7 +11,7 @@ final class Shard {
     /// Where the router is.
     enum RouterPort {
         case local(RouterLoop)
-        case remote(Mailbox<RouterInput>)
+        case remote(Mailbox<RouterInput>, InboundLoad)
     }
     /// Who uses a slot.
     private enum Entry {
@@ -45,6 +45,8 @@ final class Shard {
     private var answered: [() -> Void] = []
     /// Connections whose drain is awaited; looked at behind what is written to them.
     private var draining: [UInt32] = []
+    /// Connections that are not read from until the router has taken in what this loop has sent.
+    private var throttled: [UInt32] = []
     /// Event streams that begin.
     private var opening: [EventStream] = []
     /// Slots that are free once the frames of this turn, some for their last users, are gone.
@@ -129,7 +131,7 @@ extension Shard {
         }
         switch router {
         case .local(let router): router.close(id(slot))
-        case .remote(let mailbox): mailbox.send([.close(id(slot))])
+        case .remote(let mailbox, _): mailbox.send([.close(id(slot))])
         case nil: break
         }
     }
@@ -185,8 +187,24 @@ extension Shard {
     private func forward(text: RawSpan, from peer: Peer) {
         switch router {
         case .local(let router): router.receive(batch, text: text, from: peer)
-        case .remote(let mailbox): mailbox.send([.batch(batch, text: text.withUnsafeBytes { Array($0) }, peer)])
+        case .remote(let mailbox, let load):
+            mailbox.send([.batch(batch, text: text.withUnsafeBytes { Array($0) }, peer)])
+            if load.add(text.byteCount) { throttle(peer.connection.slot) }
         case nil: break
+        }
+    }
+
+    private func throttle(_ slot: UInt32) {
+        guard case .socket(let socket) = entries[Int(slot)] else { return }
+        socket.pause(.loop)
+        throttled.append(slot)
+    }
+
+    private func readOn() {
+        let slots = throttled
+        throttled.removeAll()
+        for slot in slots {
+            if case .socket(let socket) = entries[Int(slot)] { socket.resume(.loop) }
         }
     }
 
@@ -194,7 +212,7 @@ extension Shard {
     func publish(_ data: RawSpan, to channel: ChannelName, options: PublishOptions, forExchangeIn slot: UInt32) {
         switch router {
         case .local(let router): router.publish(data, to: channel, options: options, from: id(slot))
-        case .remote(let mailbox):
+        case .remote(let mailbox, _):
             mailbox.send([.publish(data.withUnsafeBytes { Array($0) }, channel, options, id(slot))])
         case nil: break
         }
@@ -204,7 +222,7 @@ extension Shard {
     func readRetained(of channel: ChannelName, forExchangeIn slot: UInt32) {
         switch router {
         case .local(let router): router.readRetained(of: channel, for: id(slot))
-        case .remote(let mailbox): mailbox.send([.readRetained(channel, id(slot))])
+        case .remote(let mailbox, _): mailbox.send([.readRetained(channel, id(slot))])
         case nil: break
         }
     }
@@ -213,7 +231,7 @@ extension Shard {
     func readHistory(of channel: ChannelName, _ range: HistoryRange, forExchangeIn slot: UInt32) {
         switch router {
         case .local(let router): router.readHistory(of: channel, range, for: id(slot))
-        case .remote(let mailbox): mailbox.send([.readHistory(channel, range, id(slot))])
+        case .remote(let mailbox, _): mailbox.send([.readHistory(channel, range, id(slot))])
         case nil: break
         }
     }
@@ -222,7 +240,7 @@ extension Shard {
     func openStream(in slot: UInt32, for clientID: String) {
         switch router {
         case .local(let router): router.openStream(for: clientID, from: id(slot))
-        case .remote(let mailbox): mailbox.send([.openSessionStream(clientID, id(slot))])
+        case .remote(let mailbox, _): mailbox.send([.openSessionStream(clientID, id(slot))])
         case nil: break
         }
     }
@@ -231,7 +249,7 @@ extension Shard {
     func openStream(in slot: UInt32, of items: [SubscriptionItem]) {
         switch router {
         case .local(let router): router.openStream(of: items, from: id(slot))
-        case .remote(let mailbox): mailbox.send([.openChannelStream(items, id(slot))])
+        case .remote(let mailbox, _): mailbox.send([.openChannelStream(items, id(slot))])
         case nil: break
         }
     }
@@ -247,7 +265,7 @@ extension Shard {
         outbound?.whenDrained { [self] in
             switch router {
             case .local(let router): router.drained(id(slot))
-            case .remote(let mailbox): mailbox.send([.drained(id(slot))])
+            case .remote(let mailbox, _): mailbox.send([.drained(id(slot))])
             case nil: break
             }
         }
@@ -305,9 +323,12 @@ extension Shard {
             }
             scheduleFlush()
         case .pause(let slot):
-            if case .socket(let socket) = entries[Int(slot)] { socket.setReading(false) }
+            if case .socket(let socket) = entries[Int(slot)] { socket.pause(.store) }
         case .resume(let slot):
-            if case .socket(let socket) = entries[Int(slot)] { answered.append { socket.setReading(true) } }
+            if case .socket(let socket) = entries[Int(slot)] { answered.append { socket.resume(.store) } }
+            scheduleFlush()
+        case .readOn:
+            answered.append { [self] in readOn() }
             scheduleFlush()
         case .awaitDrain(let slot):
             draining.append(slot)

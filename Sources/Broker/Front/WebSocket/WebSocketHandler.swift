@@ -26,8 +26,8 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// How much more of the peer's bytes is passed over until then.
     private var lingerBytes = 0
 
-    /// Whether nothing is read from the peer at present.
-    private var isPaused = false
+    /// Why nothing is read from the peer at present; it is, when there is no reason.
+    private var pauses: Set<PauseReason> = []
     private var hasHeard = true
     private var lastHeard = SystemClock.monotonic
     private var pingedAt: UInt64?
@@ -246,7 +246,7 @@ extension WebSocketHandler: GuardedConnection {
         }
         guard driver.state == .open else { return }
         // Of one that is not read from nothing can be heard.
-        if hasHeard || isPaused {
+        if hasHeard || !pauses.isEmpty {
             hasHeard = false
             lastHeard = now
             pingedAt = nil
@@ -261,15 +261,29 @@ extension WebSocketHandler: GuardedConnection {
         }
     }
 
-    /// Reads from the peer, or lets it wait.
-    func setReading(_ isReading: Bool) {
-        isPaused = !isReading
-        _ = context?.channel.setOption(.autoRead, value: isReading)
+    /// Reads nothing more from the peer.
+    func pause(_ reason: PauseReason) {
+        guard pauses.insert(reason).inserted, pauses.count == 1 else { return }
+        _ = context?.channel.setOption(.autoRead, value: false)
+    }
+
+    /// Reads on, if there is no other reason not to.
+    func resume(_ reason: PauseReason) {
+        guard pauses.remove(reason) != nil, pauses.isEmpty else { return }
+        _ = context?.channel.setOption(.autoRead, value: true)
     }
 
     func goAway() {
         close(.goingAway)
     }
+}
+
+/// Why a connection is not read from.
+enum PauseReason {
+    /// Too much of what it sent waits for the store.
+    case store
+    /// Too much of what its event loop has sent waits for the router.
+    case loop
 }
 
 /// What the driver tells of: messages go on at once, the rest is kept until the driver has returned.
