@@ -24,6 +24,13 @@ struct PolicySetting: Sendable {
             return true
         },
         PolicySetting(
+            name: "slow", expected: "one of " + SlowPolicy.allCases.map(\.rawValue).joined(separator: ", ")
+        ) { policy, value in
+            guard let slow = SlowPolicy(rawValue: value) else { return false }
+            policy.slow = slow
+            return true
+        },
+        PolicySetting(
             name: "durability", expected: "one of " + Durability.allCases.map(\.rawValue).joined(separator: ", ")
         ) { policy, value in
             guard let durability = Durability(rawValue: value) else { return false }

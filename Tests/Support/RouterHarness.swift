@@ -36,6 +36,8 @@ package final class RouterHarness {
         case refuse(BayeuxError)
         /// Nothing is read from the connection any more, and then again.
         case pause, resume
+        /// The connection is cut off.
+        case cut
     }
 
     /// When the store does what it is asked to do.
@@ -245,6 +247,13 @@ package final class RouterHarness {
         }
     }
 
+    /// A connection does not take what is written to it, until `drain`.
+    package func congest(_ peer: Peer) {
+        draining.append(peer.connection)
+        router.congest(peer.connection, into: &outbox)
+        carryOut(endingTurn: true)
+    }
+
     /// Connections take what was written to them.
     package func drain() {
         let connections = draining
@@ -308,6 +317,7 @@ package final class RouterHarness {
             }
             slots[Int(connection.loop)][Int(connection.slot)] = .free
             events[connection, default: []].append(.release)
+        case .cut(let connection): record(.cut, for: connection)
         case .pause(let connection): record(.pause, for: connection)
         case .resume(let connection): record(.resume, for: connection)
         case .awaitDrain(let connection):

@@ -31,6 +31,8 @@ package struct BrokerConfiguration: Sendable {
     package var headFields = 100
     /// Bytes that wait for one slow connection; with more it is closed, and its session goes on without it.
     package var outboundBytes = 16 << 20
+    /// Bytes that wait for one connection from which on its messages wait in its session's queue instead.
+    package var congestedBytes = 1 << 20
     /// Bytes that one turn of an event loop gathers before it writes them.
     package var turnBytes = 4 << 20
 

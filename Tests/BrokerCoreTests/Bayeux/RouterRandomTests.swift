@@ -221,7 +221,7 @@ private struct Crowd {
                 harness.close(peer)
             case .reply, .emptyReply, .release, .receipt, .retained:
                 break
-            case .history, .noHistory, .open, .refuse, .pause, .resume:
+            case .history, .noHistory, .open, .refuse, .pause, .resume, .cut:
                 Issue.record("\(event)")
             }
         }

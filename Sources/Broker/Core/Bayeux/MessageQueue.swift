@@ -23,6 +23,14 @@ struct MessageQueue {
         return dropOldest(within: limits)
     }
 
+    /// Leaves out the messages of a channel, for a newer one is to come. They are told of like those that make room.
+    mutating func drop(_ channel: String) {
+        guard let last = messages[first...].lastIndex(where: { $0.channel == channel }) else { return }
+        let dropped = messages.remove(at: last)
+        byteCount -= dropped.json.count
+        gaps[channel, default: Gap()].add(dropped.sequence)
+    }
+
     /// Puts messages that were taken before in front of those that came meanwhile.
     mutating func prepend(
         _ earlier: some Collection<Publication>, within limits: Limits

@@ -15,6 +15,8 @@ package struct Outbox: ~Copyable {
         case finish(ConnectionID)
         /// Close the WebSocket or event stream, normally, behind what was written.
         case close(ConnectionID)
+        /// Cut the WebSocket or event stream off, which does not take what is written to it.
+        case cut(ConnectionID)
         /// Nothing will come for this connection any more: its slot is free.
         case release(ConnectionID)
         /// The answer to a publication that came over plain HTTP.

@@ -6,8 +6,11 @@ package final class Publication: Sendable {
     package let json: [UInt8]
     /// Its sequence number, if it was stored.
     package let sequence: UInt64?
+    /// What happens to it when a subscriber cannot keep up.
+    let slow: SlowPolicy
 
-    init(channel: String, json: [UInt8], sequence: UInt64? = nil) {
+    init(channel: String, json: [UInt8], sequence: UInt64? = nil, slow: SlowPolicy = .queue) {
+        self.slow = slow
         self.channel = channel
         self.json = json
         self.sequence = sequence
@@ -15,20 +18,23 @@ package final class Publication: Sendable {
 
     /// The same publication with another message, a JSON object.
     package convenience init(_ publication: Publication, json: [UInt8]) {
-        self.init(channel: publication.channel, json: json, sequence: publication.sequence)
+        self.init(
+            channel: publication.channel, json: json, sequence: publication.sequence, slow: publication.slow)
     }
 
     /// A publication that the store does not keep: it has no sequence number.
-    convenience init(channel: ChannelName, data: RawSpan, isBinary: Bool = false) {
+    convenience init(channel: ChannelName, data: RawSpan, isBinary: Bool = false, slow: SlowPolicy = .queue) {
         var json = Self.head(of: channel.text, capacity: data.byteCount + 24)
         json += #","data":"#.utf8
         data.withUnsafeBytes { json.append(contentsOf: $0) }
         json += (isBinary ? #","ext":{"binary":true}}"# : "}").utf8
-        self.init(channel: channel.text, json: json, sequence: nil)
+        self.init(channel: channel.text, json: json, sequence: nil, slow: slow)
     }
 
     /// A stored publication; `retained` marks one that a subscriber gets because it was kept, not because it is live.
-    convenience init(_ stored: StoredPublication, epoch: String, retained: Bool) {
+    convenience init(
+        _ stored: StoredPublication, epoch: String, retained: Bool, slow: SlowPolicy = .queue
+    ) {
         var json = Self.head(of: stored.channel.text, capacity: stored.data.count + 112)
         json += #","data":"#.utf8
         json += stored.data
@@ -36,7 +42,7 @@ package final class Publication: Sendable {
         if retained { json += #","retained":true"#.utf8 }
         if stored.isBinary { json += #","binary":true"#.utf8 }
         json += "}}".utf8
-        self.init(channel: stored.channel.text, json: json, sequence: stored.sequence)
+        self.init(channel: stored.channel.text, json: json, sequence: stored.sequence, slow: slow)
     }
 
     /// Tells of messages that the session did not get; it has no `data`.

@@ -24,6 +24,8 @@ final class Session {
     var recentIDs = RecentIDs()
     /// What it has to get from the log before anything newer.
     var catchUp: CatchUp?
+    /// Whether its connection does not take messages fast enough: they wait.
+    var isCongested = false
     /// Whether its next connect is answered at once, so that another one says how much it has.
     var wantsConfirmation = false
     /// Up to where in the log its client is known to have everything.

@@ -8,11 +8,15 @@ package struct ChannelPolicy: Sendable, Equatable {
     package var historyAge: Duration?
     /// What an acknowledgement promises of publications that are stored.
     package var durability = Durability.normal
+    /// What happens to messages for a subscriber who cannot keep up.
+    package var slow = SlowPolicy.queue
 
     /// Nothing beyond delivery.
     package init(
-        retain: Bool = false, historyCount: Int = 0, historyAge: Duration? = nil, durability: Durability = .normal
+        retain: Bool = false, historyCount: Int = 0, historyAge: Duration? = nil, durability: Durability = .normal,
+        slow: SlowPolicy = .queue
     ) {
+        self.slow = slow
         self.durability = durability
         self.retain = retain
         self.historyCount = historyCount

@@ -44,7 +44,7 @@ extension Router {
         if let backlog {
             session.catchUp?.receive(publications(of: backlog), rest: backlog.rest)
         } else if let part = session.catchUp?.fail() {
-            for loss in losses(of: part, session) { _ = session.queue.append(loss, within: limits) }
+            for loss in losses(of: part, session) { queue(loss, for: session, into: &outbox) }
         }
         guard let catchUp = session.catchUp, catchUp.hasPage || catchUp.isOver else {
             return readOn(session, now: now, into: &outbox)
@@ -76,7 +76,23 @@ extension Router {
     private mutating func finishCatchUp(_ session: Session) {
         session.wantsConfirmation = session.catchUp?.isResumption == true && session.acknowledgements == nil
         session.catchUp = nil
-        if let connection = session.link.connection { routes[Int(session.handle)] = connection }
+        openRoute(of: session)
+    }
+
+    /// Messages of a session that is connected, and has nothing else to get first, go out as they come.
+    private mutating func openRoute(of session: Session) {
+        guard session.catchUp == nil, !session.isCongested, let connection = session.link.connection else { return }
+        routes[Int(session.handle)] = connection
+    }
+
+    /// A connection does not take what is written to it: from now on its session's messages wait, within the bounds of
+    /// its queue, until `drained`.
+    package mutating func congest(_ connection: ConnectionID, into outbox: inout Outbox) {
+        guard let handle = bindings[connection], let session = sessions[Int(handle)],
+            session.link.connection == connection
+        else { return }
+        session.isCongested = true
+        routes[Int(handle)] = Self.nowhere
     }
 
     /// Answers a connect that is held: with the next one the client says that it has what it has caught up with, and does
@@ -90,7 +106,10 @@ extension Router {
     /// A connection has taken most of what was written to it.
     package mutating func drained(_ connection: ConnectionID, now: Moment, into outbox: inout Outbox) {
         guard let handle = bindings[connection], let session = sessions[Int(handle)] else { return }
-        if session.catchUp?.hasPage == true, session.link.connection == connection {
+        let wasCongested = session.isCongested
+        if session.link.connection == connection { session.isCongested = false }
+        if session.catchUp == nil { openRoute(of: session) }
+        if wasCongested || session.catchUp?.hasPage == true, session.link.connection == connection {
             pushWaiting(for: session, to: connection, now: now, into: &outbox)
         } else {
             readOn(session, now: now, into: &outbox)
@@ -104,7 +123,10 @@ extension Router {
     ) -> [Publication] {
         var messages = session.catchUp?.takePage(epoch: epoch) ?? []
         if session.catchUp?.isOver == true { finishCatchUp(session) }
-        if session.catchUp == nil, !session.queue.isEmpty { messages += session.queue.takeAll(epoch: epoch) }
+        if session.catchUp == nil, !session.queue.isEmpty {
+            queuedBytes -= session.queue.byteCount
+            messages += session.queue.takeAll(epoch: epoch)
+        }
         for publication in messages { outbox.append(.push(publication, connection)) }
         if session.catchUp != nil {
             if messages.isEmpty || session.link.connection != connection {

@@ -39,7 +39,7 @@ extension Router {
         }
         if mustQueueBehindStore(request.peer.connection) {
             let publication = Publication(
-                channel: channel, data: text.extracting(data.range), isBinary: options.isBinary)
+                channel: channel, data: text.extracting(data.range), isBinary: options.isBinary, slow: policy.slow)
             let publisher = BayeuxPublisher(request, text: text, sender: sender, excluded: excluded)
             tellPublish(request, text: text, channel, into: &outbox)
             return pass(.init(channel: channel, publication: publication), from: publisher, into: &outbox)
@@ -49,7 +49,8 @@ extension Router {
         match(channel, excluding: excluded)
         // What nobody gets is not even put together.
         if matched.isEmpty { return }
-        let publication = Publication(channel: channel, data: text.extracting(data.range), isBinary: options.isBinary)
+        let publication = Publication(
+            channel: channel, data: text.extracting(data.range), isBinary: options.isBinary, slow: policy.slow)
         send(publication, into: &outbox)
     }
 
@@ -117,7 +118,7 @@ extension Router {
                 channel: channel, data: whole, text: data, options: options, policy: policy, origin: origin, now: now)
             return store(draft, from: publisher, into: &outbox)
         }
-        let publication = Publication(channel: channel, data: data)
+        let publication = Publication(channel: channel, data: data, slow: policy.slow)
         finish(publisher, .init(channel: channel, publication: publication), into: &outbox)
     }
 
@@ -185,7 +186,8 @@ extension Router {
     ) {
         let stored = StoredPublication(
             sequence: sequence, channel: draft.channel, data: draft.data, isBinary: draft.isBinary)
-        let publication = Publication(stored, epoch: epoch, retained: false)
+        let slow = policies.isEmpty ? SlowPolicy.queue : policies.policy(for: draft.channel).slow
+        let publication = Publication(stored, epoch: epoch, retained: false, slow: slow)
         finish(publisher, .init(channel: draft.channel, publication: publication), into: &outbox)
     }
 
@@ -263,18 +265,34 @@ extension Router {
             if route != Self.nowhere {
                 attached.append(route)
             } else if let session = sessions[Int(handle)] {
-                queue(publication, for: session)
+                queue(publication, for: session, into: &outbox)
             }
         }
         for loop in 0..<loopCount { outbox.deliver(publication, loop: loop, to: attached) }
     }
 
-    private mutating func queue(_ publication: Publication, for session: Session) {
-        let wasEmpty = session.queue.isEmpty
-        // What the log has is read again when its turn comes.
-        if let logged = session.queue.append(publication, within: limits) {
-            catchUp(session) { $0.addMissed(logged) }
+    /// Has a publication wait for a session, within its bounds.
+    mutating func queue(_ publication: Publication, for session: Session, into outbox: inout Outbox) {
+        if session.isCongested {
+            switch publication.slow {
+            case .queue: break
+            case .latest: session.queue.drop(publication.channel)
+            case .disconnect: session.link.connection.map { outbox.append(.cut($0)) }
+            }
         }
+        let (wasEmpty, before) = (session.queue.isEmpty, session.queue.byteCount)
+        var logged: ClosedRange<UInt64>?
+        if queuedBytes >= limits.queuedBytesInAll {
+            // No more for anybody: what comes takes the place of what this session has.
+            var limits = limits
+            limits.queuedBytes = max(before, publication.json.count)
+            logged = session.queue.append(publication, within: limits)
+        } else {
+            logged = session.queue.append(publication, within: limits)
+        }
+        queuedBytes += session.queue.byteCount - before
+        // What the log has is read again when its turn comes.
+        if let logged { catchUp(session) { $0.addMissed(logged) } }
         if wasEmpty, session.catchUp == nil, session.link.deadline != nil { readyPolls.append(session.handle) }
     }
 }

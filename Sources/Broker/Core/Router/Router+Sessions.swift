@@ -147,8 +147,11 @@ extension Router {
             let logged = queue.prepend(messages, within: limits)
             session.catchUp?.prepend(queue)
             if let logged { session.catchUp?.restart(missed: logged) }
-        } else if let logged = session.queue.prepend(messages, within: limits) {
-            catchUp(session) { $0.addMissed(logged) }
+        } else {
+            let before = session.queue.byteCount
+            let logged = session.queue.prepend(messages, within: limits)
+            queuedBytes += session.queue.byteCount - before
+            if let logged { catchUp(session) { $0.addMissed(logged) } }
         }
     }
 
@@ -216,6 +219,8 @@ extension Router {
 
     mutating func bind(_ connection: ConnectionID, to session: Session) {
         bindings[connection] = session.handle
+        // What is known of the last one's speed says nothing of this one.
+        session.isCongested = false
         routes[Int(session.handle)] = session.catchUp == nil ? connection : Self.nowhere
     }
 
@@ -326,6 +331,7 @@ extension Router {
         handles[session.clientID] = nil
         sessions[Int(session.handle)] = nil
         movedCursors.remove(session.handle)
+        queuedBytes -= session.queue.byteCount
         freeHandles.append(session.handle)
         if session.mayBeStored {
             submit(.note, to: &outbox) { .endSession($0, clientID: session.clientID) }

@@ -136,7 +136,9 @@ extension Router {
         if hasPast {
             let request = BacklogRequest(
                 items: change.items, through: through, limit: limits.replayedMessages, wall: now.wall)
+            queuedBytes -= session.queue.byteCount
             catchUp(session) { $0.add(request, behind: &session.queue) }
+            queuedBytes += session.queue.byteCount
         }
         if change.peer.kind == .stream {
             attach(change.peer.connection, to: session, now: now, into: &outbox)

@@ -13,6 +13,8 @@ enum RouterInput: Sendable {
     /// An event stream of channels.
     case openChannelStream([SubscriptionItem], ConnectionID)
     case close(ConnectionID)
+    /// A connection does not take what is written to it.
+    case congested(ConnectionID)
     /// Most of what was written to a connection is gone.
     case drained(ConnectionID)
     case outcomes([StoreOutcome])
@@ -29,6 +31,7 @@ enum ShardCommand: Sendable {
     case finish(slot: UInt32)
     case close(slot: UInt32)
     case release(slot: UInt32)
+    case cut(slot: UInt32)
     case pause(slot: UInt32)
     case resume(slot: UInt32)
     case awaitDrain(slot: UInt32)

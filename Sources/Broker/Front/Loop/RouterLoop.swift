@@ -104,6 +104,12 @@ final class RouterLoop {
         carryOut()
     }
 
+    /// A connection of this loop does not take what is written to it.
+    func congest(_ connection: ConnectionID) {
+        router.congest(connection, into: &outbox)
+        carryOut()
+    }
+
     /// A connection of this loop has taken most of what was written to it.
     func drained(_ connection: ConnectionID) {
         router.drained(connection, now: now, into: &outbox)
@@ -129,6 +135,8 @@ final class RouterLoop {
                 openStream(of: items, from: connection)
             case .close(let connection):
                 close(connection)
+            case .congested(let connection):
+                congest(connection)
             case .drained(let connection):
                 drained(connection)
             case .outcomes(let outcomes):
@@ -188,6 +196,7 @@ final class RouterLoop {
                 send(.push(publication, slot: connection.slot), to: connection)
             case .finish(let connection): send(.finish(slot: connection.slot), to: connection)
             case .close(let connection): send(.close(slot: connection.slot), to: connection)
+            case .cut(let connection): send(.cut(slot: connection.slot), to: connection)
             case .pause(let connection): send(.pause(slot: connection.slot), to: connection)
             case .resume(let connection): send(.resume(slot: connection.slot), to: connection)
             case .awaitDrain(let connection): send(.awaitDrain(slot: connection.slot), to: connection)

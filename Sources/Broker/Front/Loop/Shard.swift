@@ -254,6 +254,24 @@ extension Shard {
         }
     }
 
+    /// Too much waits for a connection: the router is told, now and when it has gone down.
+    func congest(_ slot: UInt32) {
+        switch router {
+        case .local(let router): router.congest(id(slot))
+        case .remote(let mailbox, _): mailbox.send([.congested(id(slot))])
+        case nil: break
+        }
+        awaitDrain(of: slot)
+    }
+
+    private func cut(_ slot: UInt32) {
+        switch entries[Int(slot)] {
+        case .socket(let socket): socket.cut()
+        case .stream(let stream): stream.close()
+        case .exchange, .free, .gone: break
+        }
+    }
+
     /// Says so to the router when a connection has little left to write.
     private func awaitDrain(of slot: UInt32) {
         let outbound: Outbound?
@@ -321,6 +339,9 @@ extension Shard {
             case .stream(let stream): answered.append { stream.close() }
             case .exchange, .free, .gone: return
             }
+            scheduleFlush()
+        case .cut(let slot):
+            answered.append { [self] in cut(slot) }
             scheduleFlush()
         case .pause(let slot):
             if case .socket(let socket) = entries[Int(slot)] { socket.pause(.store) }
@@ -396,13 +417,25 @@ extension Shard {
         opening.removeAll()
         for stream in streams { stream.open() }
         if !fanOut.isEmpty {
+            var congested: [UInt32] = []
             fanOut.drain { slot, piece in
+                let outbound: Outbound?
                 switch entries[Int(slot)] {
-                case .socket(let socket): socket.write(piece)
-                case .stream(let stream): stream.write(piece)
-                case .exchange, .free, .gone: break
+                case .socket(let socket):
+                    socket.write(piece)
+                    outbound = socket.outbound
+                case .stream(let stream):
+                    stream.write(piece)
+                    outbound = stream.outbound
+                case .exchange, .free, .gone: outbound = nil
                 }
+                guard let outbound, outbound.queuedBytes > configuration.congestedBytes, !outbound.isCongested else {
+                    return
+                }
+                outbound.isCongested = true
+                congested.append(slot)
             }
+            for slot in congested { congest(slot) }
         }
         let (waiting, responses, free) = (draining, answered, released)
         draining.removeAll()

@@ -22,6 +22,8 @@ final class Outbound {
     /// So little that there is room for more.
     private static let drainedBytes = 64 << 10
     private var onDrain: (() -> Void)?
+    /// Whether too much waits; over when it has drained.
+    var isCongested = false
 
     /// `isDirect` says that nothing between the handler and the socket changes the bytes.
     init(context: ChannelHandlerContext, isDirect: Bool) {
@@ -57,7 +59,9 @@ final class Outbound {
 
     private func dequeue(_ count: Int) {
         queuedBytes -= count
-        guard queuedBytes <= Self.drainedBytes, let body = onDrain else { return }
+        guard queuedBytes <= Self.drainedBytes else { return }
+        isCongested = false
+        guard let body = onDrain else { return }
         onDrain = nil
         body()
     }

@@ -127,6 +127,12 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
+    /// Cuts off a peer that does not read: a closing handshake would wait behind all that it has not read.
+    func cut() {
+        shard.logger.notice("cutting off a slow subscriber", metadata: ["queuedBytes": "\(outbound?.queuedBytes ?? 0)"])
+        context?.close(promise: nil)
+    }
+
     /// Closes the WebSocket, normally, behind what is written in this turn of the loop.
     func closeAfterFlush() {
         guard !closeIsRequested else { return }
