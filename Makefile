@@ -13,7 +13,7 @@ ARGS ?=
 BROWSER_PACKAGES = $(if $(shell command -v chromedriver),,chromium chromium-driver)
 # docs/dependencies.md says what each is for.
 BUILD_PACKAGES = libsqlite3-dev libssl-dev zlib1g-dev
-TEST_PACKAGES = $(BROWSER_PACKAGES) curl fonts-dejavu-core python3-lib2to3 python3-venv ruby-faye tinyproxy-bin
+TEST_PACKAGES = $(BROWSER_PACKAGES) gcc libc6-dev curl fonts-dejavu-core python3-lib2to3 python3-venv ruby-faye tinyproxy-bin
 BENCH_PACKAGES = gcc libuv1 mosquitto nats-server nginx libnginx-mod-nchan ruby-faye thin
 
 # $(call install,PACKAGES): installs those that are missing.
@@ -30,7 +30,7 @@ fi
 endef
 
 .PHONY: run test check-swift build-packages test-packages bench-packages build release unit interop conformance lint \
-    conformance-quick faults crash-test docs format fuzz bench bench-driver clean help
+    conformance-quick faults crash-test docs format fuzz hot-paths bench bench-driver clean help
 
 run: release
 	@echo "== Starting the broker"
@@ -117,6 +117,12 @@ fuzz: build-packages
 bench: release bench-packages
 	@Benchmarks/compare.sh
 
+# Instructions and allocations of what is done for every message: they do not depend on how busy the machine is.
+hot-paths: build-packages
+	$(call install,valgrind)
+	@echo "== Instructions and allocations of the hot paths"
+	@Benchmarks/HotPaths/check.py
+
 bench-driver: build-packages
 	$(call install,libwslay-dev)
 	@swift run -c release --package-path Benchmarks/Driver driver-benchmark
@@ -131,4 +137,5 @@ help:
 	@echo "make crash-test    kills the broker ROUNDS (300) times under load and looks for what it lost"
 	@echo "make format   formats the sources;  make clean   removes what was built"
 	@echo "make fuzz     looks for inputs that break the parsers"
+	@echo "make hot-paths counts the instructions of what is done for every message"
 	@echo "make bench    compares with other brokers: see Benchmarks/README.md; make bench-driver the driver with others"

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""Counts the instructions and allocations of the hot paths, which do not depend on how busy the machine is.
+
+    check.py            compares with thresholds.json; fails when something takes 5 % more, or asks for memory more often
+    check.py --write    writes what it finds there
+
+Needs valgrind. A thing is done COUNT times and twice as often: the difference is what it takes, without the start.
+"""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+COUNT = 300
+TOLERANCE = 1.05
+
+
+def build():
+    subprocess.run(["swift", "build", "-c", "release", "--package-path", FOLDER, "--quiet"], check=True)
+    show = ["swift", "build", "-c", "release", "--package-path", FOLDER, "--show-bin-path"]
+    return pathlib.Path(subprocess.run(show, check=True, capture_output=True, text=True).stdout.strip()) / "hot-paths"
+
+
+def instructions(program, scenario, count):
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", program, str(scenario), str(count)]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    return int(re.search(r"Collected : ([0-9]+)", result.stderr)[1])
+
+
+def measure(program):
+    names = subprocess.run([program], check=True, capture_output=True, text=True).stdout.splitlines()
+    # valgrind does not read Swift's debugging information.
+    with tempfile.TemporaryDirectory() as folder:
+        stripped = pathlib.Path(folder) / "hot-paths"
+        subprocess.run(["strip", "-g", "-o", stripped, program], check=True)
+        for number, name in enumerate(names):
+            once, twice = (instructions(stripped, number, count) for count in (COUNT, 2 * COUNT))
+            allocations = subprocess.run([program, str(number), "1000"], check=True, capture_output=True, text=True)
+            yield name, {"instructions": round((twice - once) / COUNT), "allocations": float(allocations.stdout)}
+
+
+def main():
+    found = dict(measure(build()))
+    path = FOLDER / "thresholds.json"
+    if "--write" in sys.argv:
+        path.write_text(json.dumps(found, indent=2) + "\n")
+    thresholds = json.loads(path.read_text())
+    failed = False
+    print("| what | instructions | kept | allocations | kept |\n|---|--:|--:|--:|--:|")
+    for name, costs in found.items():
+        kept = thresholds.get(name, {"instructions": 0, "allocations": 0})
+        print(f"| {name} | {costs['instructions']} | {kept['instructions']} | {costs['allocations']} | {kept['allocations']} |")
+        failed |= costs["instructions"] > kept["instructions"] * TOLERANCE
+        failed |= costs["allocations"] > kept["allocations"] + 0.01
+    if failed:
+        sys.exit("More than is kept in thresholds.json. If there is a reason for that: check.py --write")
+
+
+main()
