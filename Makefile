@@ -30,7 +30,7 @@ fi
 endef
 
 .PHONY: run test check-swift build-packages test-packages bench-packages build release unit interop conformance lint \
-    conformance-quick faults crash-test docs format fuzz hot-paths bench bench-driver clean help
+    conformance-quick faults crash-test docs format fuzz hot-paths bench bench-quick bench-driver clean help
 
 run: release
 	@echo "== Starting the broker"
@@ -115,7 +115,11 @@ fuzz: build-packages
 
 # The load generator and the scripts that start other brokers are a project of their own: BENCH names its folder.
 bench: release bench-packages
-	@Benchmarks/compare.sh
+	@ROUNDS=5 MAX_SECONDS=3000 Benchmarks/compare.sh
+
+# Under two minutes: one round of what matters most, beside two others.
+bench-quick: release bench-packages
+	@ROUNDS=1 CASES="fanout channels publish" MAX_SECONDS=100 Benchmarks/compare.sh fanfare uws nats
 
 # Instructions and allocations of what is done for every message: they do not depend on how busy the machine is.
 hot-paths: build-packages
@@ -138,4 +142,5 @@ help:
 	@echo "make format   formats the sources;  make clean   removes what was built"
 	@echo "make fuzz     looks for inputs that break the parsers"
 	@echo "make hot-paths counts the instructions of what is done for every message"
-	@echo "make bench    compares with other brokers: see Benchmarks/README.md; make bench-driver the driver with others"
+	@echo "make bench    compares with other brokers: see Benchmarks/README.md; make bench-quick in two minutes,"
+	@echo "              make bench-driver the driver with others"

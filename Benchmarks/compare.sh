@@ -1,5 +1,6 @@
 #!/bin/sh
-# Compares the broker with others on this machine, side by side in one run, and prints Markdown tables.
+# Compares the broker with others on this machine, side by side in one run, and prints Markdown tables, which it keeps
+# in Benchmarks/results.
 #
 #   compare.sh [PEER...]          default: fanfare uws nats mosquitto nchan faye-ruby
 #
@@ -31,4 +32,13 @@ if [ ! -x "$venv/bin/python" ]; then
 fi
 cd "$copy"
 [ $# -gt 0 ] || set -- fanfare uws nats mosquitto nchan faye-ruby
-PYTHON="$venv/bin/python" exec ./run-all.sh "$@"
+results=$root/Benchmarks/results/$(date +%Y-%m-%d-%H%M).md
+mkdir -p "$root/Benchmarks/results"
+{
+    echo "# $(date +%Y-%m-%d), $(git -C "$root" rev-parse --short HEAD)"
+    echo
+    echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, Linux $(uname -r)," \
+        "$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9.]*\).*/Swift \1/p' | head -n 1)"
+    echo
+    PYTHON="$venv/bin/python" ./run-all.sh "$@"
+} | tee "$results"

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Counts the instructions and allocations of the hot paths, which do not depend on how busy the machine is.
 
-    check.py            compares with thresholds.json; fails when something takes 5 % more, or asks for memory more often
+    check.py            compares with thresholds.json; fails when something takes 10 % more, or asks for memory more often
     check.py --write    writes what it finds there
 
 Needs valgrind. A thing is done COUNT times and twice as often: the difference is what it takes, without the start.
 """
 
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -16,7 +17,8 @@ import tempfile
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 COUNT = 300
-TOLERANCE = 1.05
+# Compilers and C libraries differ a little.
+TOLERANCE = 1.1
 
 
 def build():
@@ -27,7 +29,8 @@ def build():
 
 def instructions(program, scenario, count):
     command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", program, str(scenario), str(count)]
-    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    environment = {**os.environ, "SWIFT_DETERMINISTIC_HASHING": "1"}
+    result = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return int(re.search(r"Collected : ([0-9]+)", result.stderr)[1])
 
 

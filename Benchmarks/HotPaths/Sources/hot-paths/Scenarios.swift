@@ -70,7 +70,7 @@ struct Scenario: Sendable {
             }
             router = Router(
                 limits: Limits(), state: StoredState(epoch: "e", sessions: sessions), loopCount: 1,
-                generator: SystemRandomNumberGenerator(), now: now)
+                generator: Counter(), now: now)
             text = publishText(bytes: 200, to: name)
             for number in 0..<subscribers { connect("subscriber-\(number)", slot: UInt32(number)) }
         }
@@ -90,6 +90,16 @@ struct Scenario: Sendable {
         }
 
         func publish() { receive(text, from: peer) }
+    }
+
+    /// The same numbers in each run.
+    private struct Counter: RandomNumberGenerator {
+        private var value: UInt64 = 0
+
+        mutating func next() -> UInt64 {
+            value &+= 0x9E37_79B9_7F4A_7C15
+            return value
+        }
     }
 
     /// A server's driver that gets the same frame again and again.
