@@ -3,7 +3,7 @@ import BrokerFront
 /// What the program says when it is ready: at most twelve lines, each something to do or to know.
 struct Banner {
     let settings: Settings
-    let port: Int
+    let ports: ListeningPorts
 
     /// `broker-cli` as it can be called from here: beside this program, if that was called by a path.
     private static var client: String {
@@ -13,6 +13,7 @@ struct Banner {
 
     var text: String {
         let broker = settings.broker
+        let port = ports.plain
         let isAnywhere = broker.host == "0.0.0.0" || broker.host == "::"
         let host = isAnywhere ? "127.0.0.1" : broker.host.contains(":") ? "[\(broker.host)]" : broker.host
         let base = "http://\(host):\(port)"
@@ -22,6 +23,7 @@ struct Banner {
             broker.isLoopbackOnly
             ? "this machine only; for others, too: --listen 0.0.0.0:\(port)"
             : "everybody who reaches \(broker.host):\(port); for this machine only: --listen 127.0.0.1:\(port)"
+        let tls = ports.tls.map { "  TLS        https://\(broker.tls?.host ?? host):\($0)\(broker.endpoint)\n" } ?? ""
         return """
             Fanfare \(BrokerServerCommand.version) is ready. Ctrl-C stops it.
               page       \(base)/
@@ -31,7 +33,7 @@ struct Banner {
               clients    \(base)\(broker.endpoint)
               data       \(settings.database.description)
               open to    \(access)
-
+            \(tls)
             """
     }
 }

@@ -35,18 +35,26 @@ struct ServeCommand: AsyncParsableCommand {
         }
         raiseDescriptorLimit()
         let logger = Logger(label: "fanfare")
+        let credentials: TLSCredentials?
+        do {
+            credentials = try settings.broker.tls.map(TLSCredentials.init)
+        } catch {
+            throw fail("\(error)", ExitStatus.configuration)
+        }
         let (start, starting) = AsyncStream.makeStream(of: Never.self)
         let (store, control) = makeStore(settings.database, start: start, logger: logger)
         let server = BrokerServer(
-            configuration: settings.broker, store: store, logger: logger
-        ) { port in
+            configuration: settings.broker, store: store, logger: logger, credentials: credentials
+        ) { ports in
             starting.finish()
-            writeToStandardOutput(Banner(settings: settings, port: port).text)
+            writeToStandardOutput(Banner(settings: settings, ports: ports).text)
         }
+        let reload: [any Service] = credentials.map { [ReloadService(credentials: $0, logger: logger)] } ?? []
         // The group listens to signals before the broker starts, so none is missed.
         let group = ServiceGroup(
             configuration: .init(
-                services: [server] + control, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger)))
+                services: [server] + control + reload, gracefulShutdownSignals: [.sigterm, .sigint],
+                logger: quiet(logger)))
         do {
             try await group.run()
         } catch let error as StoreError {

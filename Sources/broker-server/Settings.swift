@@ -37,13 +37,10 @@ struct Setting: Sendable {
 
     static let all: [Setting] = [
         Setting(name: "listen", expected: "an address and port such as 127.0.0.1:8000") { settings, value in
-            guard let colon = value.lastIndex(of: ":"), let port = UInt16(value[value.index(after: colon)...]) else {
-                return false
-            }
-            let host = value[..<colon].trimmingPrefix("[")
-            settings.broker.host = String(host.hasSuffix("]") ? host.dropLast() : host)
-            settings.broker.port = Int(port)
-            return !settings.broker.host.isEmpty
+            guard let (host, port) = address(value) else { return false }
+            settings.broker.host = host
+            settings.broker.port = port
+            return true
         },
         Setting(name: "database", expected: "the path of a file, or :memory:") { settings, value in
             settings.database = DatabaseLocation(value)
@@ -76,6 +73,28 @@ struct Setting: Sendable {
             default: return false
             }
             return true
+        },
+        Setting(name: "tls.listen", expected: "an address and port such as 0.0.0.0:8443") { settings, value in
+            guard let (host, port) = address(value) else { return false }
+            settings.broker.tls = settings.broker.tls ?? TLSListener()
+            settings.broker.tls?.host = host
+            settings.broker.tls?.port = port
+            return true
+        },
+        Setting(name: "tls.certificate", expected: "the path of a file") { settings, value in
+            settings.broker.tls = settings.broker.tls ?? TLSListener()
+            settings.broker.tls?.certificateFile = value
+            return !value.isEmpty
+        },
+        Setting(name: "tls.key", expected: "the path of a file") { settings, value in
+            settings.broker.tls = settings.broker.tls ?? TLSListener()
+            settings.broker.tls?.keyFile = value
+            return !value.isEmpty
+        },
+        Setting(name: "tls.client-authority", expected: "the path of a file") { settings, value in
+            settings.broker.tls = settings.broker.tls ?? TLSListener()
+            settings.broker.tls?.clientAuthorityFile = value
+            return !value.isEmpty
         },
         Setting(name: "callback-polling", expected: "true or false") { settings, value in
             guard let isAllowed = Bool(value) else { return false }
@@ -113,6 +132,16 @@ struct Setting: Sendable {
         seconds("timeouts.stream-ping", \.broker.streamPingInterval),
         seconds("timeouts.shutdown", \.broker.shutdownTimeout),
     ]
+
+    /// `HOST:PORT`; an IPv6 address stands in brackets.
+    private static func address(_ text: String) -> (host: String, port: Int)? {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
+        let host = text[..<colon].trimmingPrefix("[")
+        let name = String(host.hasSuffix("]") ? host.dropLast() : host)
+        return name.isEmpty ? nil : (name, Int(port))
+    }
 
     private static func bytes(_ name: String, _ field: any WritableKeyPath<Settings, Int> & Sendable) -> Setting {
         positive(name, "a number of bytes above 0", field)

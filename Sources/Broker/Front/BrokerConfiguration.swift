@@ -6,6 +6,8 @@ package struct BrokerConfiguration: Sendable {
     package var host = "127.0.0.1"
     /// The port to listen on; 0 takes a free one.
     package var port = 8000
+    /// Where to listen for TLS, beside or instead of that.
+    package var tls: TLSListener?
     /// Event loops, each with a thread of its own.
     package var threads = 1
     /// The path of the Bayeux endpoint.

@@ -14,22 +14,25 @@ package final class BrokerServer: Service, Sendable {
         let group: MultiThreadedEventLoopGroup
         let shards: ShardDirectory
         let router: NIOLoopBound<RouterLoop>
-        let listener: any Channel
+        let listeners: [any Channel]
     }
     private let configuration: BrokerConfiguration
     private let store: any Store
     private let hooks: BrokerHooks
     private let inProcess: InProcessPort?
     private let logger: Logger
-    private let onReady: @Sendable (_ port: Int) -> Void
+    private let onReady: @Sendable (ListeningPorts) -> Void
+    private let credentials: TLSCredentials?
     private let running = Mutex<Running?>(nil)
 
     /// A broker that keeps what it has to in `store`; `onReady` is called by `run` when it listens.
     package init(
         configuration: BrokerConfiguration, store: any Store, hooks: BrokerHooks = BrokerHooks(),
         inProcess: InProcessPort? = nil, logger: Logger,
-        onReady: @escaping @Sendable (_ port: Int) -> Void = { _ in }
+        credentials: TLSCredentials? = nil,
+        onReady: @escaping @Sendable (ListeningPorts) -> Void = { _ in }
     ) {
+        self.credentials = credentials
         self.configuration = configuration
         self.store = store
         self.hooks = hooks
@@ -38,18 +41,24 @@ package final class BrokerServer: Service, Sendable {
         self.onReady = onReady
     }
 
-    /// Opens the store, starts the event loops and listens; returns the port that it listens on.
+    /// Opens the store, starts the event loops and listens; returns the ports that it listens on.
     ///
     /// Throws `StoreError` when the store cannot be opened and `ListenError` when the address cannot be had.
-    package func start() async throws -> Int {
+    package func start() async throws -> ListeningPorts {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
         do {
             let loops = Array(group.makeIterator())
             let (shards, router) = try await makeLoops(loops)
-            let listener = try await listen(on: group, shards: shards)
-            let port = listener.localAddress?.port ?? configuration.port
-            running.withLock { $0 = Running(group: group, shards: shards, router: router, listener: listener) }
-            return port
+            var listeners = [try await listen(on: group, shards: shards)]
+            if let credentials, let tls = configuration.tls {
+                listeners.append(
+                    try await listen(on: group, shards: shards, tls.host, tls.port, credentials: credentials))
+            }
+            let open = listeners
+            running.withLock { $0 = Running(group: group, shards: shards, router: router, listeners: open) }
+            return ListeningPorts(
+                plain: open[0].localAddress?.port ?? configuration.port,
+                tls: open.dropFirst().first?.localAddress?.port)
         } catch {
             store.close()
             try await group.shutdownGracefully()
@@ -73,7 +82,7 @@ package final class BrokerServer: Service, Sendable {
             })
         else { return }
         logger.info("stopping")
-        try? await running.listener.close()
+        for listener in running.listeners { try? await listener.close() }
         for shard in running.shards.all {
             try await shard.eventLoop.submit { shard.value.announceShutDown() }.get()
         }
@@ -143,7 +152,16 @@ package final class BrokerServer: Service, Sendable {
         return (ShardDirectory(all), router)
     }
 
-    private func listen(on group: MultiThreadedEventLoopGroup, shards: ShardDirectory) async throws -> any Channel {
+    private func listen(
+        on group: MultiThreadedEventLoopGroup, shards: ShardDirectory
+    ) async throws -> any Channel {
+        try await listen(on: group, shards: shards, configuration.host, configuration.port, credentials: nil)
+    }
+
+    private func listen(
+        on group: MultiThreadedEventLoopGroup, shards: ShardDirectory, _ host: String, _ port: Int,
+        credentials: TLSCredentials?
+    ) async throws -> any Channel {
         let services = HTTPServices(configuration: configuration)
         let configuration = configuration
         let counter = ConnectionCounter(limit: configuration.connections)
@@ -170,16 +188,23 @@ package final class BrokerServer: Service, Sendable {
                 channel.closeFuture.whenComplete { _ in counter.leave() }
                 return channel.eventLoop.makeCompletedFuture {
                     let shard = shards.shard(of: channel.eventLoop)
+                    if let credentials { try channel.pipeline.syncOperations.addHandler(credentials.makeHandler()) }
                     try channel.pipeline.syncOperations.addHandler(
                         WebSocketHandler(shard: shard, services: services))
                 }
             }
         do {
-            return try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
+            return try await bootstrap.bind(host: host, port: port).get()
         } catch {
-            throw ListenError(host: configuration.host, port: configuration.port, cause: error)
+            throw ListenError(host: host, port: port, cause: error)
         }
     }
+}
+
+/// The ports that a broker listens on.
+package struct ListeningPorts: Sendable {
+    package let plain: Int
+    package let tls: Int?
 }
 
 /// The address cannot be listened on.

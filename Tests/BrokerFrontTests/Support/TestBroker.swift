@@ -22,7 +22,7 @@ struct TestBroker {
         let server = BrokerServer(
             configuration: configuration, store: MemoryStore(epoch: "epoch"),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        let broker = TestBroker(server: server, host: configuration.host, port: try await server.start())
+        let broker = TestBroker(server: server, host: configuration.host, port: try await server.start().plain)
         do {
             try await body(broker)
         } catch {

@@ -175,7 +175,7 @@ extension HTTPHandler {
         for helper in helpers { context.pipeline.syncOperations.removeHandler(helper, promise: nil) }
         var headers = headers
         services.addOriginHeaders(to: &headers, for: request.headers)
-        let outbound = Outbound(context: context, isDirect: true)
+        let outbound = Outbound(context: context)
         var head = ByteBuffer(string: "HTTP/1.1 200 OK\r\n")
         for (name, value) in headers { head.writeString("\(name): \(value)\r\n") }
         head.writeString("\r\n")

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import NIOSSL
 
 #if canImport(Glibc)
 import Glibc
@@ -25,10 +26,11 @@ final class Outbound {
     /// Whether too much waits; over when it has drained.
     var isCongested = false
 
-    /// `isDirect` says that nothing between the handler and the socket changes the bytes.
-    init(context: ChannelHandlerContext, isDirect: Bool) {
+    /// Writes for a handler, directly unless TLS changes the bytes on the way to the socket.
+    init(context: ChannelHandlerContext) {
         self.context = context
-        if isDirect {
+        let tls = try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
+        if tls == nil {
             socket = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(
                 of: NIOBSDSocket.Handle.self
             ) { $0 }

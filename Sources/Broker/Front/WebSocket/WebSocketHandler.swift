@@ -69,7 +69,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        outbound = Outbound(context: context, isDirect: true)
+        outbound = Outbound(context: context)
         shard.guardDeadlines(of: self)
         if let request = driver.request {
             var events = Events(handler: self)

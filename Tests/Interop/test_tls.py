@@ -1,0 +1,198 @@
+"""TLS: curl and WebSockets over it, certificates that are replaced while connections go on, clients' certificates."""
+
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import time
+
+import pytest
+from websockets.sync.client import connect
+
+from broker import PATIENCE, Broker
+
+
+def openssl(*arguments):
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+
+class Authority:
+    """Signs certificates of this machine."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.certificate = folder / "authority.pem"
+        self.key = folder / "authority.key"
+        openssl(
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+            "-subj", "/CN=Test authority", "-keyout", self.key, "-out", self.certificate,
+        )
+
+    def sign(self, name, certificate, key):
+        """Write a certificate for localhost, whose subject is `name`, and its key."""
+        request, extensions = self.folder / "request.pem", self.folder / "extensions"
+        extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        openssl(
+            "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-subj", f"/CN={name}", "-keyout", key, "-out", request,
+        )
+        openssl(
+            "x509", "-req", "-days", "2", "-in", request, "-CA", self.certificate, "-CAkey", self.key,
+            "-CAcreateserial", "-extfile", extensions, "-out", certificate,
+        )
+
+
+class SecureBroker(Broker):
+    """A broker that listens for TLS, too."""
+
+    def __init__(self, folder, authority, *lines):
+        self.authority = authority
+        self.certificate, self.key = folder / "certificate.pem", folder / "key.pem"
+        authority.sign("first", self.certificate, self.key)
+        config = folder / "fanfare.yaml"
+        config.write_text(
+            "\n".join(
+                ["tls:", "  listen: 127.0.0.1:0", f"  certificate: {self.certificate}", f"  key: {self.key}", *lines]
+            )
+        )
+        super().__init__(folder / "fanfare.db", folder / "log", "--config", config)
+
+    def start(self):
+        super().start()
+        while not (line := re.search(r"https://127\.0\.0\.1:(\d+)/", self._process.lines.next())):
+            pass
+        self.tls_port = int(line[1])
+        return self
+
+    def context(self):
+        return ssl.create_default_context(cafile=self.authority.certificate)
+
+    def subject(self):
+        """Whose certificate a new connection gets."""
+        with socket.create_connection(("127.0.0.1", self.tls_port), PATIENCE) as plain:
+            with self.context().wrap_socket(plain, server_hostname="localhost") as tls:
+                return dict(field[0] for field in tls.getpeercert()["subject"])["commonName"]
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def secure(tmp_path, authority):
+    broker = SecureBroker(tmp_path, authority).start()
+    try:
+        yield broker
+        broker.stop()
+    finally:
+        broker.kill()
+
+
+def test_curl(secure):
+    url = f"https://localhost:{secure.tls_port}/channels/tls"
+    command = ["curl", "-sS", "--cacert", secure.authority.certificate, "-d", "1", url]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    assert result.returncode == 0, result.stderr
+    assert '"channel":"/tls"' in result.stdout
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_old_versions_are_refused(secure):
+    context = secure.context()
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = ssl.TLSVersion.TLSv1
+    context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with socket.create_connection(("127.0.0.1", secure.tls_port), PATIENCE) as plain, pytest.raises(ssl.SSLError):
+        context.wrap_socket(plain, server_hostname="localhost")
+
+
+def handshake(websocket):
+    websocket.send('[{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["websocket"]}]')
+    return websocket.recv(PATIENCE)
+
+
+def test_certificates_are_replaced(secure):
+    """Ten times by signal, while a WebSocket goes on; one that will not do is not taken."""
+    url = f"wss://localhost:{secure.tls_port}/bayeux"
+    with connect(url, ssl=secure.context(), open_timeout=PATIENCE, proxy=None) as first:
+        assert '"successful":true' in handshake(first)
+        for number in range(10):
+            name = f"number {number}"
+            secure.authority.sign(name, secure.certificate, secure.key)
+            secure._process.signal(signal.SIGHUP)
+            deadline = time.monotonic() + PATIENCE
+            while secure.subject() != name:
+                assert time.monotonic() < deadline
+            assert '"successful":true' in handshake(first)
+        secure.certificate.write_text("no certificate")
+        secure._process.signal(signal.SIGHUP)
+        while "there is no certificate in it (PEM)" not in secure.log.read_text():
+            assert time.monotonic() < deadline + PATIENCE
+        assert secure.subject() == "number 9"
+        assert '"successful":true' in handshake(first)
+
+
+def test_a_large_message_over_tls(secure):
+    url = f"wss://localhost:{secure.tls_port}/bayeux"
+    with connect(url, ssl=secure.context(), open_timeout=PATIENCE, max_size=None, proxy=None) as client:
+        client_id = re.search(r'"clientId":"(\w+)"', handshake(client))[1]
+        client.send(f'[{{"channel":"/meta/connect","clientId":"{client_id}","connectionType":"websocket"}}]')
+        client.recv(PATIENCE)
+        client.send(f'[{{"channel":"/meta/subscribe","clientId":"{client_id}","subscription":"/large"}}]')
+        client.recv(PATIENCE)
+        payload = "x" * 900_000
+        for number in range(20):
+            client.send(f'[{{"channel":"/large","data":"{payload}{number}"}}]')
+        received = 0
+        while received < 20:
+            text = client.recv(PATIENCE)
+            if '"data"' in text:
+                assert text.endswith(f'x{received}"}}]')
+                received += 1
+
+
+def test_clients_need_a_certificate(tmp_path, authority):
+    broker = SecureBroker(tmp_path, authority, f"  client-authority: {authority.certificate}").start()
+    try:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            # In TLS 1.3 the refusal comes with the first bytes that are read.
+            with socket.create_connection(("127.0.0.1", broker.tls_port), PATIENCE) as plain:
+                with broker.context().wrap_socket(plain, server_hostname="localhost") as tls:
+                    tls.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    assert tls.recv(100) == b"", "refused"
+                    raise ConnectionError
+        certificate, key = tmp_path / "client.pem", tmp_path / "client.key"
+        authority.sign("client", certificate, key)
+        context = broker.context()
+        context.load_cert_chain(certificate, key)
+        with connect(f"wss://localhost:{broker.tls_port}/bayeux", ssl=context, proxy=None) as client:
+            assert '"successful":true' in handshake(client)
+        broker.stop()
+    finally:
+        broker.kill()
+
+
+@pytest.mark.parametrize(
+    "name, text, message",
+    [
+        ("certificate", None, "the file cannot be read"),
+        ("certificate", "nothing", "there is no certificate in it (PEM)"),
+        ("key", "nothing", "there is no key in it (PEM)"),
+        ("key", "other", "it is not the key of the certificate in"),
+    ],
+)
+def test_files_that_will_not_do(tmp_path, authority, name, text, message):
+    broker = SecureBroker(tmp_path, authority)
+    file = getattr(broker, name)
+    if text is None:
+        file.unlink()
+    elif text == "other":
+        authority.sign("other", tmp_path / "unused.pem", file)
+    else:
+        file.write_text(text)
+    with pytest.raises(AssertionError, match="the output ended"):
+        broker.start()
+    assert broker._process.wait() == 78
+    assert f"broker-server: {file}: {message}" in broker.log.read_text()
