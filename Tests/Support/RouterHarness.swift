@@ -108,6 +108,9 @@ package final class RouterHarness {
     /// Subscriptions of all sessions.
     package var subscriptionCount: Int { router.subscriptionCount }
 
+    /// The weight of the messages that wait for sessions.
+    package var queuedBytes: Int { router.queuedBytes }
+
     /// Connections that are gone and not released yet.
     package var unreleasedCount: Int {
         slots.joined().count { if case .gone = $0 { true } else { false } }

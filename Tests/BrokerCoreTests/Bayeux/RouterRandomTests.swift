@@ -302,5 +302,7 @@ struct RouterRandomTests {
             deliveredCount += received.count
         }
         #expect(deliveredCount > 1000)
+        // Everybody has been here, so nothing waits.
+        #expect(crowd.harness.queuedBytes == 0)
     }
 }

@@ -273,6 +273,7 @@ extension Router {
 
     /// Has a publication wait for a session, within its bounds.
     mutating func queue(_ publication: Publication, for session: Session, into outbox: inout Outbox) {
+        let (wasEmpty, before) = (session.queue.isEmpty, session.queue.byteCount)
         if session.isCongested {
             switch publication.slow {
             case .queue: break
@@ -280,12 +281,11 @@ extension Router {
             case .disconnect: session.link.connection.map { outbox.append(.cut($0)) }
             }
         }
-        let (wasEmpty, before) = (session.queue.isEmpty, session.queue.byteCount)
         var logged: ClosedRange<UInt64>?
         if queuedBytes >= limits.queuedBytesInAll {
             // No more for anybody: what comes takes the place of what this session has.
             var limits = limits
-            limits.queuedBytes = max(before, publication.json.count)
+            limits.queuedBytes = max(session.queue.byteCount, publication.json.count)
             logged = session.queue.append(publication, within: limits)
         } else {
             logged = session.queue.append(publication, within: limits)

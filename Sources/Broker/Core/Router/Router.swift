@@ -47,7 +47,7 @@ package struct Router: ~Copyable {
     var lastTicket: StoreTicket = 0
     var pending: [StoreTicket: PendingOperation] = [:]
     /// The weight of the messages that wait for sessions.
-    var queuedBytes = 0
+    package internal(set) var queuedBytes = 0
     /// The weight of the publications among them.
     var pendingBytes = 0
     /// Operations under way in the store for each connection that has any.
