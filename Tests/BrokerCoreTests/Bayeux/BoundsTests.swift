@@ -129,6 +129,22 @@ struct DeadlineQueueTests {
         #expect(queue.first == nil)
     }
 
+    @Test("Entries that do not stand any more can be left out, and the rest stays in order")
+    func stale() {
+        var generator = SeededGenerator(seed: 5)
+        var queue = DeadlineQueue<Int>()
+        let deadlines = (0..<500).map { _ in UInt64.random(in: 0..<1000, using: &generator) }
+        for deadline in deadlines { queue.insert(deadline, for: Int(deadline)) }
+        queue.removeAll { deadline, subject in
+            #expect(Int(deadline) == subject)
+            return deadline % 3 == 0
+        }
+        #expect(queue.count == deadlines.count { $0 % 3 != 0 })
+        var rest: [UInt64] = []
+        while let (deadline, _) = queue.popFirst(until: .max) { rest.append(deadline) }
+        #expect(rest == deadlines.filter { $0 % 3 != 0 }.sorted())
+    }
+
     @Test("Nothing comes before its time")
     func early() {
         var queue = DeadlineQueue<String>()

@@ -4,6 +4,16 @@
 struct DeadlineQueue<Subject> {
     private var heap: [(deadline: UInt64, subject: Subject)] = []
 
+    /// Entries, those included that do not stand any more.
+    var count: Int { heap.count }
+
+    /// Leaves out entries that do not stand any more; O(n log n).
+    mutating func removeAll(where isStale: (UInt64, Subject) -> Bool) {
+        heap.removeAll { isStale($0.deadline, $0.subject) }
+        // In order they are a heap, too.
+        heap.sort { $0.deadline < $1.deadline }
+    }
+
     /// The earliest deadline (ns, monotonic).
     var first: UInt64? { heap.first?.deadline }
 

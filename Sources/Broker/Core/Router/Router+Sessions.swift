@@ -297,6 +297,13 @@ extension Router {
         return true
     }
 
+    /// Sessions that come and go quickly leave deadlines behind, which would stay until their time comes.
+    private mutating func forgetDeadlines() {
+        guard deadlines.count > 4 * (handles.count + 256) else { return }
+        let sessions = sessions
+        deadlines.removeAll { deadline, handle in sessions[Int(handle)]?.scheduledDeadline != deadline }
+    }
+
     /// Puts the session's next deadline into the queue, unless an earlier one stands there already.
     mutating func schedule(_ session: Session) {
         let next = session.nextDeadline
@@ -331,6 +338,7 @@ extension Router {
         handles[session.clientID] = nil
         sessions[Int(session.handle)] = nil
         movedCursors.remove(session.handle)
+        forgetDeadlines()
         queuedBytes -= session.queue.byteCount
         freeHandles.append(session.handle)
         if session.mayBeStored {
