@@ -1,6 +1,8 @@
 /// A client that has shaken hands: what it is subscribed to, how it is reached, what waits for it.
 ///
 /// It outlives its connections, until twice the timeout has passed since its last `/meta/connect` arrived.
+///
+/// Its properties belong to the router, whose methods never run inside each other: the runtime need not check it.
 final class Session {
     let clientID: String
     /// The session's place in the router's tables.
@@ -9,8 +11,8 @@ final class Session {
     var subscriptions: [ChannelPattern: UInt64] = [:]
     /// Subscriptions that the store is working on.
     var claimedCount = 0
-    var link = SessionLink.away
-    var queue = MessageQueue()
+    @exclusivity(unchecked) var link = SessionLink.away
+    @exclusivity(unchecked) var queue = MessageQueue()
     /// When the session ends unless a connect arrives (ns, monotonic).
     var expiresAt: UInt64
     /// Whether a connect has been answered since the handshake: the first one is answered at once.
@@ -21,9 +23,9 @@ final class Session {
     var mayBeStored = false
     /// What the client has not acknowledged, if it uses CometD's acknowledgement extension.
     var acknowledgements: Acknowledgements?
-    var recentIDs = RecentIDs()
+    @exclusivity(unchecked) var recentIDs = RecentIDs()
     /// What it has to get from the log before anything newer.
-    var catchUp: CatchUp?
+    @exclusivity(unchecked) var catchUp: CatchUp?
     /// Whether its connection does not take messages fast enough: they wait.
     var isCongested = false
     /// Whether its next connect is answered at once, so that another one says how much it has.

@@ -33,14 +33,15 @@ final class Shard {
     /// Scratch memory that the drivers of this loop share.
     let scratch = DriverScratch()
 
-    private var router: RouterPort?
-    private var entries: [Entry] = []
+    // Used for each message, on this loop only: see `RouterLoop`.
+    @exclusivity(unchecked) private var router: RouterPort?
+    @exclusivity(unchecked) private var entries: [Entry] = []
     /// The form of each slot's connection, by its number in `frames`.
-    private var forms: [UInt8] = []
-    private var frames = FormFrames()
+    @exclusivity(unchecked) private var forms: [UInt8] = []
+    @exclusivity(unchecked) private var frames = FormFrames()
     private var freeSlots: [UInt32] = []
-    private var fanOut = FanOut()
-    private var flushIsScheduled = false
+    @exclusivity(unchecked) private var fanOut = FanOut()
+    @exclusivity(unchecked) private var flushIsScheduled = false
     /// Requests that are answered; the responses are written when the turn ends, since each may bring the next request.
     private var answered: [() -> Void] = []
     /// Connections whose drain is awaited; looked at behind what is written to them.
@@ -52,7 +53,7 @@ final class Shard {
     /// Slots that are free once the frames of this turn, some for their last users, are gone.
     private var released: [UInt32] = []
     private let scanner: EnvelopeScanner
-    private var batch: [Envelope] = []
+    @exclusivity(unchecked) private var batch: [Envelope] = []
     /// Every connection that has deadlines to keep, WebSocket or not.
     private var guarded: [ObjectIdentifier: any GuardedConnection] = [:]
     private var sweep: RepeatedTask?
