@@ -18,24 +18,37 @@ struct RecentIDs {
             mix(text.extracting(envelope.data.range))
         }
 
-        /// Eight bytes at a time. A client that makes hashes collide only loses messages of its own.
+        /// Sixteen bytes at a time, in two halves that do not wait for each other. A client that makes hashes collide only
+        /// loses messages of its own.
         private mutating func mix(_ bytes: RawSpan) {
             bytes.withUnsafeBytes { bytes in
                 mix(UInt64(bytes.count))
-                var offset = 0
-                while offset + 8 <= bytes.count {
-                    mix(bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-                    offset += 8
+                var (other, offset) = (value, 0)
+                while offset + 16 <= bytes.count {
+                    value = Self.mixed(value, bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+                    other = Self.mixed(other, bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
+                    offset += 16
                 }
+                mix(other)
                 var rest: UInt64 = 0
-                for byte in bytes[offset...] { rest = rest << 8 | UInt64(byte) }
+                for (index, byte) in bytes[offset...].enumerated() {
+                    rest = rest << 8 | UInt64(byte)
+                    if index == 7 {
+                        mix(rest)
+                        rest = 0
+                    }
+                }
                 mix(rest)
             }
         }
 
         private mutating func mix(_ word: UInt64) {
-            value = (value ^ word) &* 0xD6E8_FEB8_6659_FD93
-            value ^= value >> 32
+            value = Self.mixed(value, word)
+        }
+
+        private static func mixed(_ value: UInt64, _ word: UInt64) -> UInt64 {
+            let product = (value ^ word) &* 0xD6E8_FEB8_6659_FD93
+            return product ^ product >> 32
         }
     }
 

@@ -28,7 +28,7 @@ package struct Router: ~Copyable {
     /// Where each session's messages go, by handle; `nowhere` means its queue.
     var routes: [ConnectionID] = []
     /// The session that each WebSocket is bound to.
-    var bindings: [ConnectionID: SubscriptionTable.Subscriber] = [:]
+    var bindings: ConnectionMap<SubscriptionTable.Subscriber>
     var table: SubscriptionTable
 
     /// Messages of each HTTP request that are not answered yet.
@@ -75,6 +75,7 @@ package struct Router: ~Copyable {
         self.epoch = state.epoch
         self.lastSequence = state.lastSequence
         self.loopCount = loopCount
+        self.bindings = ConnectionMap(loopCount: loopCount)
         self.table = SubscriptionTable(seed: generator.next())
         self.generator = generator
         for stored in state.sessions { restore(stored, now: now) }
