@@ -23,13 +23,14 @@ struct RecentIDs {
         private mutating func mix(_ bytes: RawSpan) {
             bytes.withUnsafeBytes { bytes in
                 mix(UInt64(bytes.count))
-                var (other, offset) = (value, 0)
+                var (other, offset) = (~value, 0)
                 while offset + 16 <= bytes.count {
                     value = Self.mixed(value, bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
                     other = Self.mixed(other, bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
                     offset += 16
                 }
-                mix(other)
+                // Without a block both halves are the same, and would cancel each other out.
+                if offset > 0 { mix(other) }
                 var rest: UInt64 = 0
                 for (index, byte) in bytes[offset...].enumerated() {
                     rest = rest << 8 | UInt64(byte)
