@@ -22,9 +22,9 @@ struct Banner {
             broker.isLoopbackOnly
             ? "this machine only; for others, too: --listen 0.0.0.0:\(port)"
             : "everybody who reaches \(broker.host):\(port); for this machine only: --listen 127.0.0.1:\(port)"
+        let page = broker.servesPage ? "\n  page       \(base)/" : ""
         return """
-            Fanfare \(BrokerServerCommand.version) is ready. Ctrl-C stops it.
-              page       \(base)/
+            Fanfare \(BrokerServerCommand.version) is ready. Ctrl-C stops it.\(page)
               subscribe  \(cli) subscribe '/demo/**'
               publish    \(cli) publish /demo/hello '{"text":"Hello"}'
                          curl -d '{"text":"Hello"}' \(base)/channels/demo/hello
