@@ -113,7 +113,9 @@ class Hub {
     }
 
     #connect(endpoint, options) {
-        const upstream = connect(endpoint, { ...options, share: false, resume: false });
+        // When this page goes the session stays for the hub that follows.
+        const stays = () => this.#tabs.size > 1;
+        const upstream = connect(endpoint, { ...options, share: false, resume: false, stays });
         const deliver = upstream.deliver.bind(upstream);
         upstream.deliver = (message) => {
             deliver(message);
@@ -181,10 +183,12 @@ class Hub {
             const reply = (fields) => this.#post(tab, JSON.stringify([{ id, channel, successful: true, ...fields }]));
             const refuse = (error) => reply({ successful: false, error: error.message });
             if (channel === "/meta/handshake") this.#handshake(tab, reply);
-            else if (this.#tabs.get(tab)?.clientId !== clientId) {
+            else if (this.#tabs.get(tab)?.clientId === clientId) this.#serve(tab, message, reply, refuse);
+            else if (channel === "/meta/connect") {
                 const advice = { reconnect: "handshake" };
                 reply({ successful: false, error: `401:${clientId}:Unknown client`, advice });
-            } else this.#serve(tab, message, reply, refuse);
+            }
+            // What else was meant for the hub before comes again.
         }
     }
 

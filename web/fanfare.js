@@ -39,8 +39,12 @@ export function connect(url = "/bayeux", options = {}) {
     const endpoint = new URL(url, globalThis.location?.href);
     endpoint.protocol = endpoint.protocol.replace("ws", "http");
     let loads = 0;
-    // By another name each time, for browsers remember a failure.
-    const load = (name, events, open) => openLater(import(`./fanfare-${name}.js?${loads++}`), events, open);
+    // After a failure by another name, for browsers remember it.
+    const load = (name, events, open) => {
+        const module = import(`./fanfare-${name}.js${loads ? `?${loads}` : ""}`);
+        module.catch(() => loads++);
+        return openLater(module, events, open);
+    };
     const all = { ...options, key: `fanfare:${endpoint}`, transports: options.transports ?? transports };
     if (options.share && globalThis.navigator?.locks && globalThis.BroadcastChannel) {
         const open = (events) => load("tabs", events, (tabs) => tabs.open(endpoint, options, events));
@@ -286,7 +290,7 @@ export class Fanfare extends EventTarget {
         if (isKept || this.#options.resume) {
             this.#dropSocket();
             this.#setState("waiting", "hidden");
-        } else if (this.clientId) {
+        } else if (this.clientId && !this.#options.stays?.()) {
             this.#send({ channel: "/meta/disconnect", clientId: this.clientId, id: this.#newId() });
         }
     }

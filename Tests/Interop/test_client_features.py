@@ -103,7 +103,9 @@ FEATURES = [
         "an iteration that falls behind ends with an error",
         """
         const subscription = await start().subscribe("/f/slow", { buffer: 2 });
-        for (const n of [1, 2, 3]) await fanfare.publish("/f/slow", n);
+        await fanfare.subscribe("/f/slow", note);
+        for (const n of [1, 2, 3]) fanfare.publish("/f/slow", n);
+        await until(() => got.length === 3);
         const seen = [];
         try {
             for await (const { data } of subscription) seen.push(data);
