@@ -76,7 +76,10 @@ let package = Package(
             ], swiftSettings: settings),
         .target(
             name: "WebAssets", path: "web",
-            resources: [.embedInCode("index.html"), .embedInCode("fanfare.js")], swiftSettings: settings),
+            resources: [
+                .embedInCode("index.html"), .embedInCode("fanfare.js"), .embedInCode("fanfare-fallback.js"),
+                .embedInCode("fanfare-tabs.js"), .embedInCode("fanfare-token.js"), .embedInCode("fanfare.d.ts"),
+            ], swiftSettings: settings),
 
         .executableTarget(
             name: "broker-server",

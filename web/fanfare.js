@@ -1,71 +1,66 @@
 /**
- * Fanfare's browser client: publish and subscribe over a WebSocket that mends itself. It speaks Bayeux 1.0.
- *
- *     import { connect } from "/fanfare.js";
- *     const fanfare = connect();
- *     const subscription = await fanfare.subscribe("/chat/*", (data, message) => console.log(message.channel, data));
- *     await fanfare.publish("/chat/room-1", { text: "hello" });
- *     await subscription.unsubscribe();
- *
- * The session's rules. One socket at a time; every event of an older one is ignored. A socket opens with
- * /meta/handshake, or, when a client id is held, with /meta/connect for it: the broker then still has the
- * subscriptions. Its answer to the first /meta/connect of a socket makes the state "connected"; further ones are held by
- * the broker and repeated for ever, as its advice says. Subscribing, unsubscribing and publishing are requests: they
- * wait while there is no connection, and each is sent again, with its id, on every new socket until it is answered. A
- * new session (the broker forgot the old one) subscribes again to everything.
- *
- * @typedef {"connecting" | "connected" | "waiting" | "closed"} State  "waiting": for the next attempt to connect.
- * @typedef {{ reconnect: string, interval: number, timeout: number }} Advice  Bayeux's, in milliseconds.
- * @typedef {{ channel: string, data?: any, ext?: any, [field: string]: any }} Message  One Bayeux message.
- * @typedef {(data: any, message: Message) => void} Callback
- * @typedef {{ pattern: string, unsubscribe: () => Promise<void> }} Subscription
- * @typedef {{ promise: Promise<any>, resolve: (value?: any) => void, reject: (error: Error) => void }} Deferred
- * @typedef {{ fields: Message, data?: string, answer: Deferred, socket?: Socket, sentAt: number }} Request
- * @typedef {{ callbacks: Set<Callback>, subscribed: Deferred, confirmed: boolean }} Entry  What is wanted of a pattern.
- * @typedef {{ send: (text: string) => void, close: () => void }} Socket
- * @typedef {{ open: () => void, receive: (text: string) => void, close: (code: number) => void }} SocketEvents
- * @typedef {{ ext?: object, queueLimit?: number }} Options  `ext` goes with the handshake (a token, for example);
- *   `queueLimit` bounds the requests that wait for an answer, 10,000 by default.
+ * Fanfare's browser client: publish and subscribe over a connection that mends itself. It speaks Bayeux 1.0.
+ * What can be called stands in fanfare.d.ts; the session's rules, in docs/browser.md.
  */
 
 const defaultAdvice = { reconnect: "retry", interval: 0, timeout: 60_000 };
-/** How long the broker may take for an answer, and a socket to open, before the socket is given up: milliseconds. */
+/** Milliseconds for the broker's answer, and for a socket to open: less, if other transports are left. */
 const answerTimeout = 10_000;
-/** How long a connection must last before a loss counts as the first one again: milliseconds. */
+const openTimeout = 5_000;
+const openTimeoutBeforeOthers = 2_500;
+/** How long a connection must last before a loss counts as the first one again. */
 const stableAfter = 10_000;
 const firstRetry = 500;
 const longestRetry = 20_000;
+const watchInterval = 1_000;
+/** How long a subscription of the page before a reload waits for this page to claim it. */
+const claimTimeout = 10_000;
+/** How long a transport that was fallen back to is preferred. */
+const memory = 24 * 3600_000;
+/** So often is a transport that has worked tried before the others. */
+const patience = 3;
 const messageTooBig = 1009;
+const loopback = /\/\/(localhost|127\.|\[::1)/;
 const sessionEnded = "The broker ended the session.";
 
 /** What the broker refused, or why a request came to nothing; `code` is Bayeux's number (401, 403, …), if any. */
 export class FanfareError extends Error {
-    /** @param {string} text  An error of Bayeux, `code:arguments:text`, or a plain sentence. */
     constructor(text) {
         super(text);
         this.name = "FanfareError";
         const code = /^(\d{3}):/.exec(text);
-        /** @type {number | undefined} */
         this.code = code ? Number(code[1]) : undefined;
     }
 }
 
-/**
- * Connect to a broker. Returns at once; `state` events tell what becomes of it.
- * @param {string | URL} [url]  The endpoint, relative to the page; http and https mean ws and wss.
- * @param {Options} [options]
- */
+/** Connect to a broker: `connect(options)`, or `connect(url, options)`. Returns at once. */
 export function connect(url = "/bayeux", options = {}) {
+    if (!url.href && typeof url === "object") [url, options] = [url.url ?? "/bayeux", url];
     const endpoint = new URL(url, globalThis.location?.href);
-    endpoint.protocol = endpoint.protocol.replace("http", "ws");
-    return new Fanfare((events) => openWebSocket(endpoint, events), options);
+    endpoint.protocol = endpoint.protocol.replace("ws", "http");
+    let loads = 0;
+    // After a failure by another name, for browsers remember it.
+    const load = (name, events, open) => {
+        const module = import(`./fanfare-${name}.js${loads ? `?${loads}` : ""}`);
+        module.catch(() => loads++);
+        return openLater(module, events, open);
+    };
+    const all = { ...options, key: `fanfare:${endpoint}`, transports: options.transports ?? transports };
+    if (options.share && globalThis.navigator?.locks && globalThis.BroadcastChannel) {
+        const open = (events) => load("tabs", events, (tabs) => tabs.open(endpoint, options, events));
+        const key = `fanfare:shared:${endpoint}`;
+        return new Fanfare(open, { ...all, key, transports: ["shared"], token: undefined, ext: undefined });
+    }
+    return new Fanfare((events, transport) => {
+        if (transport === "websocket") return openWebSocket(endpoint, events);
+        return load("fallback", events, (fallback) => fallback.open(transport, endpoint, events));
+    }, all);
 }
 
-/**
- * Whether a subscription's pattern takes in a channel: `/a/*` one more segment, `/a/**` one or more.
- * @param {string} pattern
- * @param {string} channel
- */
+/** In the order in which they are tried. */
+const transports = ["websocket", "eventsource", "long-polling"];
+
+/** Whether a subscription's pattern takes in a channel: `/a/*` one more segment, `/a/**` one or more. */
 export function matches(pattern, channel) {
     if (pattern.endsWith("/**")) return channel.startsWith(pattern.slice(0, -2));
     if (!pattern.endsWith("/*")) return pattern === channel;
@@ -73,88 +68,102 @@ export function matches(pattern, channel) {
     return channel.startsWith(parent) && !channel.includes("/", parent.length);
 }
 
-/**
- * A session with a broker. Events: `state` (detail `{ state, error? }`), `gap` (detail `{ channel, from, to }`: the
- * sequence numbers that this session did not get), `error` (detail an `Error`: a subscription that a new session lost).
- */
+/** A session with a broker. Events: `state`, `gap`, `error`. */
 export class Fanfare extends EventTarget {
-    /** @type {State} */
     state = "connecting";
-    /** @type {string | undefined} */
     clientId;
-    /** @type {Map<string, Entry>} */
-    #entries = new Map();
-    /** @type {Map<string, Request>} by id, in the order they were made */
+    transport;
+    /** What is wanted: a set of { pattern, callback, backlog, last, active, … }. */
+    #subscribers = new Set();
+    /** By id, in the order they were made: { fields, data, answer, socket, sentAt }. */
     #requests = new Map();
-    /** @type {Socket | undefined} */
     #socket;
     #opened = false;
-    /** @type {Advice} */
+    #works = false;
     #advice = defaultAdvice;
-    /** @type {{ id: string, due: number } | undefined} the handshake or connect under way */
+    /** The handshake or connect under way: { id, due }. */
     #meta;
-    /** @type {Deferred | undefined} while the broker is being told good-bye */
+    /** While the broker is being told good-bye. */
     #leaving;
     #attempts = 0;
+    /** Transports that failed since one last worked, and the one that did. */
+    #failures = 0;
+    #winner;
+    #index = 0;
     #lastId = 0;
     #lastReceived = 0;
-    /** @type {ReturnType<typeof setTimeout> | undefined} the next step, when it has to wait */
+    #lastWatch = 0;
+    /** The newest sequence number, and the log that it belongs to. */
+    #seq = 0;
+    #epoch;
+    #token;
+    #isTokenNew = false;
+    /** Timers: the next step when it has to wait; when the connection is stable; the token's renewal. */
     #next;
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
     #stable;
-    /** @type {ReturnType<typeof setInterval> | undefined} */
+    #renewal;
     #watch;
     #openSocket;
     #options;
-    #online = () => {
-        if (this.state === "waiting" && !this.#socket) this.#open();
+    #transports;
+    #listeners = {
+        online: () => this.#check(),
+        visibilitychange: () => document.visibilityState === "visible" && this.#check(),
+        pagehide: ({ persisted }) => this.#hide(persisted),
+        pageshow: ({ persisted }) => persisted && this.#check(),
     };
 
-    /**
-     * @param {(events: SocketEvents) => Socket} openSocket
-     * @param {Options} options
-     */
-    constructor(openSocket, options) {
+    constructor(openSocket, options = {}) {
         super();
         this.#openSocket = openSocket;
         this.#options = options;
-        globalThis.addEventListener?.("online", this.#online);
+        this.#transports = options.transports ?? ["websocket"];
+        const [name, until] = this.#recall(globalThis.localStorage, this.#options.key) ?? [];
+        if (until > Date.now() && this.#transports.includes(name)) {
+            this.#winner = name;
+            this.#index = this.#transports.indexOf(name);
+        }
+        this.clientId = options.clientId;
+        if (options.resume) this.#restore();
+        this.#listen("addEventListener");
         this.#open();
     }
 
-    /**
-     * Have `callback` called for every message on the channels of a pattern, in order, until unsubscribed.
-     * @param {string} pattern  A channel, or a pattern that ends in `/*` or `/**`.
-     * @param {Callback} callback
-     * @returns {Promise<Subscription>}  when the broker has agreed; rejects with a `FanfareError` when it refuses.
-     */
-    async subscribe(pattern, callback) {
-        this.#assertOpen();
-        let entry = this.#entries.get(pattern);
-        if (!entry) {
-            entry = { callbacks: new Set(), subscribed: deferred(), confirmed: false };
-            this.#entries.set(pattern, entry);
-            this.#requestSubscription(pattern, entry);
+    /** Subscribe with a callback, or without one to iterate. */
+    subscribe(pattern, callback, options) {
+        if (typeof callback !== "function") [callback, options] = [undefined, callback];
+        const { since, replay = since === "start" ? -2 : since, retained = true, buffer = 10_000 } = options ?? {};
+        let subscriber = [...this.#subscribers].find((other) => other.orphan && other.pattern === pattern);
+        const isNew = !subscriber;
+        subscriber ??= { pattern, replay, backlog: [], last: Math.max(replay ?? 0, 0), subscribed: deferred() };
+        Object.assign(subscriber, { callback, retained, buffer, orphan: false });
+        const closed = this.#closed();
+        if (closed) subscriber.subscribed.reject(closed);
+        else if (isNew) {
+            this.#subscribers.add(subscriber);
+            this.#requestSubscription(subscriber);
+        } else if (callback) {
+            queueMicrotask(() => {
+                for (const message of subscriber.backlog.splice(0)) hand(subscriber, message);
+            });
         }
-        // A function of its own: the same callback may subscribe twice.
-        const own = /** @type {Callback} */ ((data, message) => callback(data, message));
-        entry.callbacks.add(own);
-        await entry.subscribed.promise;
-        return { pattern, unsubscribe: () => this.#unsubscribe(pattern, entry, own) };
+        const subscribed = subscriber.subscribed.promise;
+        const subscription = {
+            pattern,
+            unsubscribe: () => this.#unsubscribe(subscriber),
+            [Symbol.asyncIterator]: () => this.#iterate(subscriber, subscribed),
+        };
+        return Object.assign(subscribed.then(() => subscription), subscription);
     }
 
-    /**
-     * Publish to a channel. The data is copied now; what becomes of the object later does not matter.
-     * @param {string} channel
-     * @param {any} data  Anything that JSON can say.
-     * @param {{ ext?: object }} [options]  `ext`, such as `{ retain: true }`.
-     * @returns {Promise<Message>}  the broker's acknowledgement; rejects with a `FanfareError` when it refuses.
-     */
-    async publish(channel, data, { ext } = {}) {
-        this.#assertOpen();
+    /** Publish to a channel. The data is copied now; what becomes of the object later does not matter. */
+    async publish(channel, data, { ext, retain, ttl, noEcho, id } = {}) {
+        const closed = this.#closed();
+        if (closed) throw closed;
         const text = JSON.stringify(data);
         if (text === undefined) throw new TypeError("What is published must have a JSON form.");
-        return this.#request(ext ? { channel, ext } : { channel }, text);
+        const all = { ...ext, ...(retain && { retain }), ...(ttl && { ttl }), ...(noEcho && { noEcho }) };
+        return this.#request(Object.keys(all).length ? { channel, ext: all } : { channel }, text, id);
     }
 
     /** End the session. What was sent before is still answered; what is unanswered then is rejected. */
@@ -170,49 +179,84 @@ export class Fanfare extends EventTarget {
         return this.#leaving.promise;
     }
 
+    /** Every delivered message passes here; for who hands them on to others, as the sharing of tabs does. */
+    deliver(message) {
+        const { seq, epoch, gap, retained } = message.ext ?? {};
+        if (gap) this.#tell("gap", { channel: message.channel, ...gap });
+        if (!("data" in message)) return;
+        if (epoch && epoch !== this.#epoch) {
+            if (this.#epoch) {
+                // The log began anew: its numbers are lower, and what was between is not known.
+                for (const subscriber of this.#subscribers) subscriber.last = 0;
+                this.#tell("gap", { channel: message.channel, isReset: true });
+                this.#seq = 0;
+            }
+            this.#epoch = epoch;
+        }
+        this.#seq = Math.max(this.#seq, seq ?? 0);
+        for (const subscriber of this.#subscribers) {
+            if (!subscriber.active || !matches(subscriber.pattern, message.channel)) continue;
+            if (seq <= subscriber.last) continue;
+            if (seq) subscriber.last = seq;
+            if (!retained || subscriber.retained) hand(subscriber, message);
+        }
+    }
+
     // The socket's life
 
     #open() {
         clearTimeout(this.#next);
         this.#setState("connecting");
+        this.transport = this.#transports[this.#index];
+        const current = (step) => (value) => socket === this.#socket && step(value);
         const socket = this.#openSocket({
-            open: () => {
-                if (socket !== this.#socket) return;
+            open: current(() => {
                 this.#opened = true;
                 this.clientId ? this.#connect(0) : this.#handshake();
-            },
-            receive: (text) => {
-                if (socket === this.#socket) this.#receive(text);
-            },
-            close: (code) => {
-                if (socket === this.#socket) this.#lost(code);
-            },
-        });
+            }),
+            receive: current((text) => this.#receive(text)),
+            close: current((code) => this.#lost(code === messageTooBig ? "too-large" : "network")),
+            // A better transport has become possible.
+            upgrade: current(() => {
+                this.#index = 0;
+                this.#winner = undefined;
+                this.#lost("upgrade");
+            }),
+        }, this.transport);
         this.#socket = socket;
-        this.#meta = { id: "", due: performance.now() + answerTimeout };
-        this.#watch = setInterval(() => this.#checkAnswers(), answerTimeout / 4);
+        const hasOthers = this.#transports.length > 1 && this.transport !== this.#winner;
+        this.#meta = { id: "", due: performance.now() + (hasOthers ? openTimeoutBeforeOthers : openTimeout) };
+        this.#lastWatch = Date.now();
+        this.#watch = setInterval(() => this.#checkAnswers(), watchInterval);
     }
 
     #dropSocket() {
         const socket = this.#socket;
         this.#socket = this.#meta = undefined;
-        this.#opened = false;
+        this.#opened = this.#works = false;
         clearInterval(this.#watch);
         clearTimeout(this.#stable);
         clearTimeout(this.#next);
         socket?.close();
     }
 
-    /** @param {number} [code]  the WebSocket's close code */
-    #lost(code) {
-        if (code === messageTooBig) this.#rejectLargest();
+    #lost(reason) {
+        if (reason === "too-large") this.#rejectLargest();
+        const hasWorked = this.#works;
         this.#dropSocket();
         if (this.#leaving) return this.#finish();
-        this.#setState("waiting");
-        this.#next = setTimeout(() => this.#open(), this.#backoff());
+        if (!hasWorked && ++this.#failures && (this.transport !== this.#winner || this.#failures >= patience)) {
+            this.#winner = undefined;
+            this.#index = (this.#index + 1) % this.#transports.length;
+            // Each is tried once, then all wait.
+            if (this.#failures % this.#transports.length) return this.#open();
+        }
+        const isOffline = globalThis.navigator?.onLine === false && !loopback.test(this.#options.key);
+        this.#setState("waiting", isOffline ? "offline" : reason);
+        if (!isOffline) this.#next = setTimeout(() => this.#open(), this.#backoff());
     }
 
-    /** Full jitter: a random part of a bound that doubles, so that clients of a broker that restarts come back spread. */
+    /** Full jitter: a random part of a bound that doubles, so that all clients of a broker come back spread. */
     #backoff() {
         return Math.random() * Math.min(longestRetry, firstRetry * 2 ** this.#attempts++);
     }
@@ -220,55 +264,109 @@ export class Fanfare extends EventTarget {
     /** Give a socket up on which an answer is overdue; a half-open connection shows itself in no other way. */
     #checkAnswers() {
         const now = performance.now();
-        const quietSince = (/** @type {Request} */ request) => Math.max(request.sentAt, this.#lastReceived);
+        const quietSince = (request) => Math.max(request.sentAt, this.#lastReceived);
         const overdue = [...this.#requests.values()].some(
             (request) => request.socket === this.#socket && now > quietSince(request) + answerTimeout,
         );
-        if (overdue || (this.#meta && now > this.#meta.due)) this.#lost();
+        if (overdue || (this.#meta && now > this.#meta.due)) return this.#lost("timeout");
+        const slept = Date.now() - this.#lastWatch > 10 * watchInterval;
+        this.#lastWatch = Date.now();
+        if (slept) this.#check();
+    }
+
+    /** The page is back, or the network: connect now, or see whether the connection still lives. */
+    #check() {
+        if (this.state === "waiting" && !this.#socket) this.#open();
+        else if (this.state === "connected" && !this.#leaving) {
+            clearTimeout(this.#next);
+            this.#connect(0);
+            this.#meta.due = performance.now() + openTimeout;
+        }
+    }
+
+    /** The page goes away: for good, or `isKept` to be shown again, which browsers do only without sockets. */
+    #hide(isKept) {
+        if (this.#options.resume) this.#save();
+        if (isKept || this.#options.resume) {
+            this.#dropSocket();
+            this.#setState("waiting", "hidden");
+        } else if (this.clientId && !this.#options.stays?.()) {
+            this.#send({ channel: "/meta/disconnect", clientId: this.clientId, id: this.#newId() });
+        }
     }
 
     /** The broker closes a socket over a message beyond its limit: never send that one again. */
     #rejectLargest() {
         const sent = [...this.#requests].filter(([, { socket, data }]) => socket === this.#socket && data);
-        const size = (/** @type {Request} */ request) => request.data?.length ?? 0;
-        const largest = sent.sort(([, a], [, b]) => size(b) - size(a))[0];
+        const largest = sent.sort(([, a], [, b]) => b.data.length - a.data.length)[0];
         if (!largest) return;
         this.#requests.delete(largest[0]);
         largest[1].answer.reject(new FanfareError("The message is larger than the broker allows."));
     }
 
-    /** @param {string} [cause]  what the broker did, or nothing when the page itself is leaving */
+    /** `cause`: what the broker did, or nothing when the page itself is leaving. */
     #finish(cause) {
         if (this.state === "closed") return;
         const error = this.#leaving ? undefined : cause;
         this.#dropSocket();
-        globalThis.removeEventListener?.("online", this.#online);
+        clearTimeout(this.#renewal);
+        this.#listen("removeEventListener");
         this.clientId = undefined;
         const reason = new FanfareError(error ?? "The session was ended before the broker answered.");
-        this.#entries.clear();
+        for (const subscriber of this.#subscribers) if (subscriber.confirmed) end(subscriber, error && reason);
+        this.#subscribers.clear();
         for (const { fields, answer } of this.#requests.values()) {
             fields.channel === "/meta/unsubscribe" ? answer.resolve() : answer.reject(reason);
         }
         this.#requests.clear();
-        this.#setState("closed", error);
+        this.#setState("closed", error ? "refused" : "disconnect", error);
         this.#leaving?.resolve();
     }
 
     // The session's life
 
     #handshake() {
-        const fields = { channel: "/meta/handshake", version: "1.0", supportedConnectionTypes: ["websocket"] };
-        this.#sendMeta(this.#options.ext ? { ...fields, ext: this.#options.ext } : fields, answerTimeout);
+        if (typeof this.#options.token === "function" && !this.#token) return this.#fetchToken(() => this.#handshake());
+        const fields = { channel: "/meta/handshake", version: "1.0", supportedConnectionTypes: [this.transport] };
+        const token = this.#token ?? this.#options.token;
+        this.#isTokenNew = false;
+        const ext = { ...this.#options.ext, ...(token && { token }) };
+        this.#sendMeta(Object.keys(ext).length ? { ...fields, ext } : fields, answerTimeout);
     }
 
-    /** @param {number} [timeout]  how long the broker may hold it; 0 on a new socket, to hear that all is well */
+    /** `timeout`: how long the broker may hold it; 0 on a new socket, to hear that all is well. */
     #connect(timeout) {
-        const fields = { channel: "/meta/connect", clientId: this.clientId, connectionType: "websocket" };
+        const fields = { channel: "/meta/connect", clientId: this.clientId, connectionType: this.transport };
         const held = timeout ?? this.#advice.timeout;
-        this.#sendMeta(timeout === undefined ? fields : { ...fields, advice: { timeout } }, held + answerTimeout);
+        if (timeout !== undefined) fields.advice = { timeout };
+        if (this.#isTokenNew) fields.ext = { token: this.#token };
+        this.#isTokenNew = false;
+        this.#sendMeta(fields, held + answerTimeout);
     }
 
-    /** @param {Message} reply */
+    /** Ask the page for a token, then go on, and again before it expires. */
+    async #fetchToken(next) {
+        const socket = this.#socket;
+        if (this.#meta) this.#meta.due = Infinity;
+        const failed = (error) => {
+            this.#tell("error", error);
+            return this.state !== "closed";
+        };
+        const renewed = () => {
+            this.#isTokenNew = true;
+            this.#check();
+        };
+        try {
+            const { fetchToken, scheduleRenewal } = await import("./fanfare-token.js");
+            this.#token = await fetchToken(this.#options.token, failed);
+            clearTimeout(this.#renewal);
+            this.#renewal = scheduleRenewal(this.#token, () => this.#fetchToken(renewed));
+            if (socket === this.#socket) next();
+        } catch (error) {
+            error?.name === "UnauthorizedError" ? this.#finish(error.message) : this.#lost("network");
+        }
+    }
+
     #receiveHandshake(reply) {
         if (!reply.successful) return this.#refused(reply);
         this.clientId = reply.clientId;
@@ -277,7 +375,7 @@ export class Fanfare extends EventTarget {
         // The new session starts without subscriptions: ask for all of them, before what waits to be published.
         const waiting = [...this.#requests];
         this.#requests.clear();
-        for (const [pattern, entry] of this.#entries) this.#requestSubscription(pattern, entry);
+        for (const subscriber of this.#subscribers) this.#requestSubscription(subscriber);
         for (const [id, request] of waiting) {
             if (request.fields.channel === "/meta/unsubscribe") request.answer.resolve();
             else if (request.fields.channel !== "/meta/subscribe") this.#requests.set(id, request);
@@ -285,31 +383,35 @@ export class Fanfare extends EventTarget {
         this.#flush();
     }
 
-    /** @param {Message} reply */
     #receiveConnect(reply) {
         if (!reply.successful) return this.#refused(reply);
         this.#advice = { ...this.#advice, reconnect: "retry", ...reply.advice };
         if (this.#advice.reconnect === "none") return this.#finish(sessionEnded);
         if (this.#leaving) return;
+        this.#works = true;
         if (this.state !== "connected") {
             this.#stable = setTimeout(() => (this.#attempts = 0), stableAfter);
+            this.#remember();
             this.#setState("connected");
             this.#flush();
         }
+        clearTimeout(this.#next);
         this.#next = setTimeout(() => this.#connect(), this.#advice.interval);
     }
 
-    /**
-     * A handshake or connect failed: do as advised, and never in a tight loop.
-     * @param {Message} reply
-     */
+    /** A handshake or connect failed: do as advised, and never in a tight loop. */
     #refused(reply) {
-        const { reconnect = "handshake", interval = 0 } = reply.advice ?? {};
+        let { reconnect = "handshake", interval = 0 } = reply.advice ?? {};
+        // Perhaps the token has expired.
+        if (reconnect === "none" && typeof this.#options.token === "function" && this.#attempts < patience) {
+            this.#token = undefined;
+            reconnect = "handshake";
+        }
         if (reconnect === "none") return this.#finish(reply.error ?? "The broker refused the session.");
         if (reconnect === "handshake") this.clientId = undefined;
         clearTimeout(this.#stable);
         clearTimeout(this.#next);
-        this.#setState("waiting", reply.error);
+        this.#setState("waiting", this.clientId ? "refused" : "session", reply.error);
         this.#next = setTimeout(
             () => {
                 this.#setState("connecting");
@@ -319,49 +421,112 @@ export class Fanfare extends EventTarget {
         );
     }
 
-    // Requests and deliveries
+    // Over a reload, and a choice for the next page
 
-    /**
-     * @param {string} pattern
-     * @param {Entry} entry
-     */
-    #requestSubscription(pattern, entry) {
-        this.#request({ channel: "/meta/subscribe", subscription: pattern }).then(
-            () => {
-                entry.confirmed = true;
-                entry.subscribed.resolve();
-            },
-            (error) => {
-                entry.subscribed.reject(error);
-                if (this.#entries.get(pattern) !== entry) return;
-                this.#entries.delete(pattern);
-                if (entry.confirmed) this.dispatchEvent(new CustomEvent("error", { detail: error }));
-            },
-        );
+    #recall(storage, key) {
+        try {
+            return JSON.parse(storage.getItem(key));
+        } catch {}
     }
 
-    /**
-     * @param {string} pattern
-     * @param {Entry} entry
-     * @param {Callback} callback
-     */
-    async #unsubscribe(pattern, entry, callback) {
-        entry.callbacks.delete(callback);
-        if (entry.callbacks.size > 0 || this.#entries.get(pattern) !== entry) return;
-        this.#entries.delete(pattern);
+    #remember() {
+        const isNew = this.#winner !== this.transport;
+        this.#winner = this.transport;
+        this.#failures = 0;
+        const key = this.#options.key;
+        try {
+            if (this.#index === 0) localStorage.removeItem(key);
+            else if (isNew) localStorage.setItem(key, JSON.stringify([this.transport, Date.now() + memory]));
+        } catch {}
+    }
+
+    get #sessionKey() {
+        const { key, resume } = this.#options;
+        return `${key}:${resume === true ? location.pathname : resume}`;
+    }
+
+    #save() {
+        const { clientId } = this;
+        const requests = [...this.#requests].flatMap(([id, { fields, data }]) => (data ? [[id, fields, data]] : []));
+        const subscribers = [...this.#subscribers].filter(({ confirmed }) => confirmed)
+            .map(({ pattern, last, from }) => ({ pattern, last, from }));
+        const saved = { clientId, requests, subscribers, lastId: this.#lastId, seq: this.#seq, epoch: this.#epoch };
+        try {
+            if (clientId) sessionStorage.setItem(this.#sessionKey, JSON.stringify(saved));
+        } catch {}
+    }
+
+    /** Taken out at once, so that a copy of the tab does not claim the same session. */
+    #restore() {
+        const saved = this.#recall(globalThis.sessionStorage, this.#sessionKey);
+        if (!saved) return;
+        sessionStorage.removeItem(this.#sessionKey);
+        this.clientId = saved.clientId;
+        [this.#lastId, this.#seq, this.#epoch] = [saved.lastId, saved.seq, saved.epoch];
+        const known = { active: true, confirmed: true, retained: true, orphan: true };
+        for (const subscriber of saved.subscribers) {
+            const subscribed = deferred();
+            subscribed.resolve();
+            this.#subscribers.add({ ...subscriber, ...known, subscribed, backlog: [] });
+        }
+        for (const [id, fields, data] of saved.requests) {
+            const answer = deferred();
+            answer.promise.catch((error) => this.#tell("error", error));
+            this.#requests.set(id, { fields, data, answer, sentAt: 0 });
+        }
+        setTimeout(() => {
+            for (const subscriber of this.#subscribers) if (subscriber.orphan) this.#unsubscribe(subscriber);
+        }, claimTimeout);
+    }
+
+    // Requests and deliveries
+
+    #requestSubscription(subscriber) {
+        const { pattern, confirmed, last, from, replay } = subscriber;
+        const number = (confirmed && (last || from)) || replay;
+        const fields = { channel: "/meta/subscribe", subscription: pattern };
+        if (number !== undefined) fields.ext = { replay: { [pattern]: number } };
+        subscriber.active = false;
+        // At once, for messages may follow in the same frame.
+        const agreed = () => {
+            subscriber.active = subscriber.confirmed = true;
+            subscriber.from ??= this.#seq;
+            subscriber.subscribed.resolve();
+        };
+        this.#request(fields, undefined, undefined, agreed).catch((error) => {
+            end(subscriber, error);
+            if (this.#subscribers.delete(subscriber) && subscriber.confirmed) this.#tell("error", error);
+        });
+    }
+
+    async #unsubscribe(subscriber) {
+        end(subscriber);
+        const { pattern } = subscriber;
+        if (!this.#subscribers.delete(subscriber)) return;
+        if ([...this.#subscribers].some((other) => other.pattern === pattern)) return;
         await this.#request({ channel: "/meta/unsubscribe", subscription: pattern });
     }
 
-    /**
-     * @param {Message} fields
-     * @param {string} [data]  JSON text
-     */
-    #request(fields, data) {
+    async *#iterate(subscriber, subscribed) {
+        try {
+            await subscribed;
+            for (;;) {
+                while (subscriber.backlog.length) yield subscriber.backlog.shift();
+                if (subscriber.error) throw subscriber.error;
+                if (subscriber.ended) return;
+                await new Promise((resolve) => (subscriber.wake = resolve));
+            }
+        } finally {
+            this.#unsubscribe(subscriber).catch(() => {});
+        }
+    }
+
+    #request(fields, data, id = this.#newId(), agreed) {
         if (this.#requests.size >= (this.#options.queueLimit ?? 10_000)) {
             return Promise.reject(new FanfareError("Too many requests are waiting for the broker's answer."));
         }
-        const request = { fields, data, answer: deferred(), sentAt: 0 };
-        this.#requests.set(this.#newId(), request);
+        const request = { fields, data, agreed, answer: deferred(), sentAt: 0 };
+        this.#requests.set(id, request);
         if (this.state === "connected") this.#flush();
         return request.answer.promise;
     }
@@ -376,27 +541,19 @@ export class Fanfare extends EventTarget {
         }
     }
 
-    /**
-     * @param {Message} fields
-     * @param {number} patience  milliseconds until the answer is overdue
-     */
+    /** `patience`: milliseconds until the answer is overdue. */
     #sendMeta(fields, patience) {
         const id = this.#newId();
         this.#meta = { id, due: performance.now() + patience };
         this.#send({ ...fields, id });
     }
 
-    /**
-     * @param {Message} fields
-     * @param {string} [data]
-     */
     #send(fields, data) {
         const text = JSON.stringify(fields);
         const message = data === undefined ? text : `${text.slice(0, -1)},"data":${data}}`;
         if (this.#opened) this.#socket?.send(`[${message}]`);
     }
 
-    /** @param {string} text  a JSON array of messages */
     #receive(text) {
         this.#lastReceived = performance.now();
         const socket = this.#socket;
@@ -405,18 +562,16 @@ export class Fanfare extends EventTarget {
             if (message.channel === "/meta/disconnect") this.#finish(sessionEnded);
             else if (this.#meta && message.id === this.#meta.id) this.#receiveMeta(message);
             else if ("successful" in message) this.#receiveReply(message);
-            else this.#deliver(message);
+            else this.deliver(message);
         }
     }
 
-    /** @param {Message} reply */
     #receiveMeta(reply) {
         this.#meta = undefined;
         if (reply.channel === "/meta/handshake") this.#receiveHandshake(reply);
         else this.#receiveConnect(reply);
     }
 
-    /** @param {Message} reply */
     #receiveReply(reply) {
         const request = this.#requests.get(reply.id);
         if (!request || request.fields.channel !== reply.channel) return;
@@ -424,46 +579,38 @@ export class Fanfare extends EventTarget {
         // The session is gone; the handshake that follows, on the advice of the next connect, asks again.
         if (error.code === 401 && reply.channel.startsWith("/meta/") && !reply.successful) return;
         this.#requests.delete(reply.id);
-        reply.successful ? request.answer.resolve(reply) : request.answer.reject(error);
-    }
-
-    /** @param {Message} message */
-    #deliver(message) {
-        const gap = message.ext?.gap;
-        if (gap) this.dispatchEvent(new CustomEvent("gap", { detail: { channel: message.channel, ...gap } }));
-        if (!("data" in message)) return;
-        for (const [pattern, entry] of this.#entries) {
-            if (!matches(pattern, message.channel)) continue;
-            for (const callback of entry.callbacks) callSafely(callback, message);
-        }
+        if (!reply.successful) return request.answer.reject(error);
+        request.agreed?.();
+        request.answer.resolve(reply);
     }
 
     #newId() {
         return (++this.#lastId).toString(36);
     }
 
-    #assertOpen() {
-        if (this.state === "closed" || this.#leaving) throw new FanfareError("The session is closed.");
+    #listen(change) {
+        for (const [name, listener] of Object.entries(this.#listeners)) globalThis[change]?.(name, listener, true);
     }
 
-    /**
-     * @param {State} state
-     * @param {string} [error]
-     */
-    #setState(state, error) {
+    #closed() {
+        if (this.state === "closed" || this.#leaving) return new FanfareError("The session is closed.");
+    }
+
+    #tell(name, detail) {
+        this.dispatchEvent(new CustomEvent(name, { detail }));
+    }
+
+    #setState(state, reason, error) {
         if (state === this.state && !error) return;
         this.state = state;
-        this.dispatchEvent(new CustomEvent("state", { detail: { state, error } }));
+        this.#tell("state", { state, reason, error });
     }
 }
 
-/**
- * The transport: text out, text in, one close. After `close()` no event is to be expected, nor would one be heard.
- * @param {URL} url
- * @param {SocketEvents} events
- * @returns {Socket}
- */
-function openWebSocket(url, events) {
+/** The transport: text out, text in, one close. After `close()` no event is to be expected, nor would one be heard. */
+function openWebSocket(endpoint, events) {
+    const url = new URL(endpoint);
+    url.protocol = url.protocol.replace("http", "ws");
     const socket = new WebSocket(url);
     socket.onopen = events.open;
     socket.onmessage = (event) => events.receive(event.data);
@@ -471,22 +618,46 @@ function openWebSocket(url, events) {
     return { send: (text) => socket.send(text), close: () => socket.close() };
 }
 
-/**
- * A fault in one callback is reported and does not keep a message from the others.
- * @param {Callback} callback
- * @param {Message} message
- */
-function callSafely(callback, message) {
-    try {
-        callback(message.data, message);
-    } catch (error) {
-        (globalThis.reportError ?? console.error)(error);
-    }
+/** A transport whose module has to be loaded first. */
+function openLater(module, events, open) {
+    let socket;
+    let isClosed = false;
+    module.then((loaded) => isClosed || (socket = open(loaded))).catch(() => events.close());
+    return {
+        send: (text) => socket.send(text),
+        close() {
+            isClosed = true;
+            socket?.close();
+        },
+    };
 }
 
-/** @returns {Deferred} */
+/** A fault in one callback is reported and does not keep a message from the others. */
+function hand(subscriber, message) {
+    const { callback, backlog, buffer } = subscriber;
+    if (callback) {
+        try {
+            callback(message.data, message);
+        } catch (error) {
+            (globalThis.reportError ?? console.error)(error);
+        }
+    } else if (backlog.length < (buffer ?? Infinity)) {
+        backlog.push(message);
+        subscriber.wake?.();
+    } else end(subscriber, new FanfareError("The iteration fell behind; messages were lost."));
+}
+
+/** Nothing more comes: an iteration ends, with an error if there is one. */
+function end(subscriber, error) {
+    subscriber.ended = true;
+    subscriber.error ??= error;
+    subscriber.active = false;
+    error ? subscriber.subscribed.reject(error) : subscriber.subscribed.resolve();
+    subscriber.wake?.();
+}
+
 function deferred() {
-    const result = /** @type {Deferred} */ ({});
+    const result = {};
     result.promise = new Promise((resolve, reject) => Object.assign(result, { resolve, reject }));
     return result;
 }

@@ -24,9 +24,9 @@ struct Banner {
             ? "this machine only; for others, too: --listen 0.0.0.0:\(port)"
             : "everybody who reaches \(broker.host):\(port); for this machine only: --listen 127.0.0.1:\(port)"
         let tls = ports.tls.map { "  TLS        https://\(broker.tls?.host ?? host):\($0)\(broker.endpoint)\n" } ?? ""
+        let page = broker.servesPage ? "\n  page       \(base)/" : ""
         return """
-            Fanfare \(BrokerServerCommand.version) is ready. Ctrl-C stops it.
-              page       \(base)/
+            Fanfare \(BrokerServerCommand.version) is ready. Ctrl-C stops it.\(page)
               subscribe  \(cli) subscribe '/demo/**'
               publish    \(cli) publish /demo/hello '{"text":"Hello"}'
                          curl -d '{"text":"Hello"}' \(base)/channels/demo/hello

@@ -101,6 +101,11 @@ struct Setting: Sendable {
             settings.broker.allowsCallbackPolling = isAllowed
             return true
         },
+        Setting(name: "page", expected: "true or false") { settings, value in
+            guard let isServed = Bool(value) else { return false }
+            settings.broker.servesPage = isServed
+            return true
+        },
         Setting(name: "compression-bytes", expected: "a number of bytes, or 0 for no compression") { settings, value in
             guard let bytes = Int(value), bytes >= 0 else { return false }
             settings.broker.compressionBytes = bytes == 0 ? nil : bytes

@@ -95,9 +95,11 @@ class Broker:
         command = [PROGRAMS / "broker-server", "serve", "--listen", f"127.0.0.1:{self.port}"]
         with open(self.log, "a", encoding="utf-8") as log:
             self._process = Process([*command, "--database", self.database, *self.options], stderr=log)
+        first = len(self._process.lines.seen)
         while not (banner := re.search(r"http://127\.0\.0\.1:(\d+)/", self._process.lines.next())):
             pass
         self.port = int(banner[1])
+        self.banner = self._process.lines.seen[first:]
         return self
 
     def stop(self):

@@ -1,6 +1,6 @@
 """The broker's page in a real browser, headless Chromium.
 
-FANFARE_SCREENSHOTS names a folder for pictures of the page; without it none are kept.
+Pictures of the page go to .build/artifacts, or to the folder that FANFARE_SCREENSHOTS names.
 """
 
 import os
@@ -11,7 +11,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from broker import PATIENCE
+from broker import PATIENCE, REPOSITORY
 
 PHONE, DESK = (390, 844), (1120, 820)
 
@@ -64,8 +64,7 @@ class Page:
         self.element("publish-button").click()
 
     def screenshot(self, name, size=DESK, scheme="light"):
-        if not (folder := os.environ.get("FANFARE_SCREENSHOTS")):
-            return
+        folder = os.environ.get("FANFARE_SCREENSHOTS", REPOSITORY / ".build" / "artifacts")
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
         width, height = size
         for command, parameters in (

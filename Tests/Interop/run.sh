@@ -8,7 +8,7 @@
 #
 # Environment: PYTHON               the interpreter (default python3, 3.11 or later)
 #              FANFARE_BIN          the folder of broker-server and broker-cli
-#              FANFARE_SCREENSHOTS  a folder for pictures of the page
+#              FANFARE_SCREENSHOTS  a folder for pictures of the page (default: .build/artifacts)
 
 set -eu
 

@@ -1,11 +1,13 @@
 """The try-out page at `/`, used as a person would use it."""
 
 import json
+import urllib.error
+import urllib.request
 
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from broker import Broker
+from broker import PATIENCE, Broker
 from page import PHONE, Page
 
 
@@ -19,10 +21,19 @@ def test_page_receives(page, broker):
         {"text": "and again", "tags": ["a", "b"]},
         {"text": "Hello from a shell", "n": 1},
     ]
+    broker.publish("/demo/theme?retain=true", "dark")
+    for number in range(12):
+        broker.publish(f"/demo/room-{number % 3}", {"n": number})
+    page.wait(lambda: page.texts("#retained dd") == ['"dark"'])
+    # A second with messages lies behind.
+    page.wait(lambda: not page.text("rate-text").startswith("0"))
     page.wait(lambda: page.browser.execute_script("return document.getAnimations().length === 0"))
     page.screenshot("page")
     page.screenshot("page-dark", scheme="dark")
     page.screenshot("page-phone", size=PHONE)
+    page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    broker.publish("/demo/theme?retain=true", None)
 
 
 def test_page_publishes(page, broker):
@@ -108,5 +119,81 @@ def test_page_gets_a_new_session_when_the_old_one_is_lost(browser, tmp_path):
         broker.publish_until_matched("/demo/new", "new")
         page.wait(lambda: page.texts("#messages .data") == ['"new"'])
         assert page.texts("#subscriptions li") == ["/demo/**✕"]
+    finally:
+        broker.kill()
+
+
+def test_page_shows_channels_and_what_they_retain(page):
+    """A retained message published on the page, changed and cleared from elsewhere; a channel chosen to publish to it."""
+    page.element("publish-retain").click()
+    page.publish("/demo/theme", '"dark"')
+    page.wait(lambda: page.texts("#retained dt, #retained dd") == ["/demo/theme", '"dark"'])
+    assert page.texts("#channels button span") == ["/demo/theme", "1"]
+    page.browser.execute_script("fetch('/channels/demo/theme?retain=true', { method: 'POST', body: '\"light\"' })")
+    page.wait(lambda: page.texts("#retained dd") == ['"light"'])
+    page.fill("publish-channel", "/elsewhere")
+    page.browser.find_element(By.CSS_SELECTOR, "#channels button").send_keys(Keys.ENTER)
+    assert page.element("publish-channel").get_attribute("value") == "/demo/theme"
+    page.publish("/demo/theme", "null")
+    page.wait(lambda: page.texts("#retained dd") == [])
+    assert page.texts("#channels button span") == ["/demo/theme", "3"]
+
+
+def test_page_shows_the_rate(page, broker):
+    for number in range(20):
+        broker.publish("/demo/rate", number)
+    page.wait(lambda: not page.text("rate-text").endswith("at most 0 in the last minute"))
+    heights = {point.split(",")[1] for point in page.browser.execute_script(
+        "return document.querySelector('#rate polyline').getAttribute('points')").split()}
+    assert len(heights) > 1
+
+
+def test_everything_on_the_page_has_a_name(page):
+    """For those who do not see it: each control, list and picture is named, and can be reached with the keyboard."""
+    unnamed = page.browser.execute_script(
+        """
+        const controls = [...document.querySelectorAll("input, textarea, button, svg[role=img], section, ol, ul")];
+        return controls.filter((control) => !(control.labels?.length || control.ariaLabel || control.textContent.trim()
+            || document.getElementById(control.getAttribute("aria-labelledby")))).map((control) => control.outerHTML);
+        """
+    )
+    assert unnamed == []
+    reached = []
+    page.browser.execute_script("document.activeElement.blur()")
+    for _ in range(20):
+        page.browser.switch_to.active_element.send_keys(Keys.TAB)
+        reached.append(page.browser.execute_script("return document.activeElement.id"))
+    wanted = ["subscribe-channel", "subscribe-button", "publish-channel", "publish-data", "publish-retain",
+              "publish-button", "clear-button"]
+    assert [name for name in reached if name in wanted][: len(wanted)] == wanted
+
+
+def test_page_fits_a_phone(page, broker):
+    """Nothing is wider than the screen, whatever is published."""
+    broker.publish("/demo/" + "long" * 40, {"text": "x" * 500})
+    page.wait(lambda: page.texts("#messages li"))
+    width, height = PHONE
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    assert page.browser.execute_script("return document.documentElement.scrollWidth") <= width
+    page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_page_can_be_switched_off(tmp_path):
+    """Then there is nothing at /, and the banner does not speak of it; the client is still there."""
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("page: false\n")
+    broker = Broker(":memory:", tmp_path / "broker.log", "--config", settings).start()
+    try:
+        status = []
+        for path in ("/", "/fanfare.js"):
+            try:
+                with urllib.request.urlopen(broker.url(path), timeout=PATIENCE) as response:
+                    status.append(response.status)
+            except urllib.error.HTTPError as error:
+                status.append(error.code)
+                error.close()
+        assert status == [404, 200]
+        assert not any("page" in line for line in broker.banner)
     finally:
         broker.kill()

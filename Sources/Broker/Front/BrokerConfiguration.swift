@@ -16,6 +16,8 @@ package struct BrokerConfiguration: Sendable {
     package var allowedOrigins: [String] = []
     /// Whether pages may poll by script elements (JSON-P); stock Faye clients on pages of other origins begin so.
     package var allowsCallbackPolling = true
+    /// Whether there is a page at `/` to try the broker out.
+    package var servesPage = true
     /// What the Bayeux side keeps.
     package var limits = Limits()
     /// What is kept of publications, by channel.

@@ -19,13 +19,13 @@ struct HTTPRoutes {
         if target.path.hasPrefix("/channels/") {
             return channel(head, target: target, body: body, from: handler)
         }
-        guard let (type, bytes) = Self.file(at: target.path) else {
+        guard let file = self.file(at: target.path) else {
             return .problem(.notFound, "Nothing is served at \(target.path)")
         }
         switch head.method {
         case .OPTIONS: return services.preflight(head, methods: Self.fileMethods)
         case .GET, .HEAD:
-            var response = HTTPResponse(.ok, type: type, ByteBuffer(bytes: bytes))
+            var response = HTTPResponse(.ok, type: file.type, ByteBuffer(bytes: file.bytes))
             response.headers.add(name: "Cache-Control", value: "no-cache")
             response.headers.add(name: "X-Content-Type-Options", value: "nosniff")
             return response
@@ -36,12 +36,12 @@ struct HTTPRoutes {
 
     private static let fileMethods = "GET, HEAD, OPTIONS"
 
-    private static func file(at path: Substring) -> (type: String, bytes: [UInt8])? {
+    private func file(at path: Substring) -> WebAssets.File? {
         switch path {
-        case "/": ("text/html; charset=utf-8", WebAssets.page)
-        case "/fanfare.js": ("text/javascript; charset=utf-8", WebAssets.client)
-        case "/health/live", "/health/ready": ("application/json", Array(#"{"status":"ok"}"#.utf8))
-        default: nil
+        case "/health/live", "/health/ready":
+            WebAssets.File(type: "application/json", bytes: Array(#"{"status":"ok"}"#.utf8))
+        case WebAssets.page where !services.configuration.servesPage: nil
+        default: WebAssets.file(at: path)
         }
     }
 

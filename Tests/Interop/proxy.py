@@ -1,0 +1,99 @@
+"""A TCP proxy in front of a broker, which a test can cut, and which can refuse some kinds of requests."""
+
+import socket
+import threading
+
+# What the first bytes of a request hold, in lower case, of each kind that can be blocked.
+KINDS = {"websocket": b"upgrade: websocket", "eventsource": b"accept: text/event-stream"}
+
+
+class Network:
+    """Between a browser and a broker, on a port of its own. Leaving the `with` block ends it."""
+
+    def __init__(self, broker):
+        self._broker = broker
+        self._lock = threading.Lock()
+        self._pairs = set()
+        self._is_cut = False
+        self._blocked = set()
+        self._seen = set()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        # Only a shutdown wakes the thread that accepts.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+
+    def url(self, path="/"):
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}{path}"
+
+    def cut(self):
+        """Close every connection, and each new one at once."""
+        with self._lock:
+            self._is_cut = True
+            pairs, self._pairs = self._pairs, set()
+        for pair in pairs:
+            self._end(pair)
+
+    def mend(self):
+        with self._lock:
+            self._is_cut = False
+
+    def block(self, *kinds):
+        """Close connections on which such a request comes: "websocket", "eventsource"."""
+        self._blocked = {KINDS[kind] for kind in kinds}
+
+    def has_seen(self, kind):
+        """Whether such a request has come, blocked or not."""
+        return KINDS[kind] in self._seen
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                broker = socket.create_connection(("127.0.0.1", self._broker.port))
+            except OSError:
+                client.close()
+                continue
+            pair = (client, broker)
+            with self._lock:
+                is_cut = self._is_cut
+                if not is_cut:
+                    self._pairs.add(pair)
+            if is_cut:
+                self._end(pair)
+                continue
+            threading.Thread(target=self._carry, args=(pair, client, broker, True), daemon=True).start()
+            threading.Thread(target=self._carry, args=(pair, broker, client, False), daemon=True).start()
+
+    def _carry(self, pair, source, target, is_request):
+        try:
+            while data := source.recv(65536):
+                if is_request and b"HTTP/1.1\r\n" in data:
+                    seen = {kind for kind in KINDS.values() if kind in data.lower()}
+                    self._seen |= seen
+                    if seen & self._blocked:
+                        break
+                target.sendall(data)
+        except OSError:
+            pass
+        with self._lock:
+            self._pairs.discard(pair)
+        self._end(pair)
+
+    @staticmethod
+    def _end(pair):
+        for end in pair:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            end.close()

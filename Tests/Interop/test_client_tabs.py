@@ -1,0 +1,147 @@
+"""fanfare.js in several tabs that share one connection."""
+
+import re
+import urllib.request
+
+import pytest
+
+from broker import PATIENCE, Broker
+from script import Script
+
+
+@pytest.fixture
+def keeper(tmp_path):
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("channels:\n  /kept/**: { history: 100000 }\n")
+    broker = Broker(tmp_path / "fanfare.db", tmp_path / "broker.log", "--config", settings).start()
+    try:
+        yield broker
+    finally:
+        broker.kill()
+
+
+class Tabs:
+    """Tabs of one browser, each with a client that shares."""
+
+    def __init__(self, browser, broker):
+        self.browser = browser
+        self.url = broker.url("/health/live")
+        self.first = browser.current_window_handle
+        self.script = Script(browser, self.url)
+        self.handles = [self.first]
+
+    def open(self):
+        self.browser.switch_to.new_window("tab")
+        self.handles.append(self.browser.current_window_handle)
+        self.script.open(self.url)
+
+    def go(self, index):
+        self.browser.switch_to.window(self.handles[index])
+        return self.script
+
+    def close(self, index):
+        """Close one as a person does; another has to be looked at then."""
+        self.go(index)
+        self.browser.close()
+        del self.handles[index]
+        self.go(0)
+
+
+@pytest.fixture
+def tabs(browser, keeper):
+    tabs = Tabs(browser, keeper)
+    try:
+        yield tabs
+    finally:
+        while len(tabs.handles) > 1:
+            tabs.close(-1)
+        browser.switch_to.window(tabs.handles[0])
+        browser.get("about:blank")
+
+
+START = "await start({ share: true }).subscribe(arguments[0], note); return fanfare.transport"
+COUNT_SOCKETS = """
+    window.sockets = 0;
+    window.WebSocket = class extends WebSocket { constructor(url) { super(url); sockets++; } };
+"""
+
+
+def test_one_connection_for_all(tabs, keeper):
+    """Each tab gets what it is subscribed to, once, and its own retained messages; one of them has the socket."""
+    keeper.publish("/kept/a?retain", "retained")
+    for _ in range(2):
+        tabs.open()
+    for index, pattern in enumerate(["/kept/*", "/kept/a", "/live"]):
+        tabs.go(index).run(COUNT_SOCKETS)
+        assert tabs.script.run(START, pattern) == "shared"
+    tabs.script.run("await fanfare.publish('/kept/a', 1); await fanfare.publish('/live', 2)")
+    expected = [["retained", 1], ["retained", 1], [2]]
+    for index, messages in enumerate(expected):
+        tabs.go(index).wait(f"got.length >= {len(messages)}")
+        assert tabs.script.run("return got") == messages
+    assert sum(tabs.go(index).run("return sockets") for index in range(3)) == 1
+
+
+def test_refusals_reach_the_tab(tabs):
+    assert tabs.script.run(START, "/meta/x") == {"error": "FanfareError: 403:/meta/x:Forbidden channel"}
+    error = tabs.script.run("return fanfare.publish('/a.b', 1).catch(({ code }) => code)")
+    assert error == 405
+
+
+def test_tab_with_the_connection_is_closed(tabs, keeper):
+    """While messages flow: another one takes over, and nothing is missed, nothing comes twice, nothing is stored twice."""
+    tabs.script.run(START, "/kept/flow")
+    tabs.open()
+    tabs.script.run(START, "/kept/flow")
+    tabs.script.run(
+        """
+        window.published = 0;
+        window.stop = false;
+        window.publishing = (async () => { while (!stop) await fanfare.publish("/kept/flow", published++); })();
+        """
+    )
+    tabs.script.wait("got.length > 50")
+    tabs.close(0)
+    seen = tabs.script.run("return got.length")
+    tabs.script.wait(f"got.length > {seen} + 50")
+    got, published = tabs.script.run(
+        "stop = true; await publishing; await until(() => got.length >= published); return [got, published]"
+    )
+    assert got == list(range(published))
+    with urllib.request.urlopen(keeper.url("/channels/kept/flow?since=0&limit=10000"), timeout=PATIENCE) as response:
+        assert len(re.findall(rb'"seq"', response.read())) == published
+
+
+def test_broker_is_killed_under_tabs(tabs, keeper):
+    tabs.script.run(START, "/kept/b")
+    tabs.open()
+    tabs.script.run(START, "/kept/b")
+    keeper.kill()
+    tabs.script.wait("fanfare.state !== 'connected'")
+    tabs.script.run("void (window.waiting = fanfare.publish('/kept/b', 'while it was away'))")
+    keeper.start()
+    tabs.script.run("await waiting")
+    for index in range(2):
+        tabs.go(index).wait("got.length === 1")
+        assert tabs.script.run("return got") == ["while it was away"]
+
+
+def test_last_tab_ends_the_session(tabs, keeper):
+    """A tab that leaves ends its subscriptions; when all have left, the broker's session ends."""
+    tabs.script.run(START, "/live/a")
+    tabs.open()
+    tabs.script.run(START, "/live/b")
+    tabs.script.run("await fanfare.disconnect()")
+    tabs.script.wait("fanfare.state === 'closed'")
+    unsubscribed(keeper, "/live/b")
+    assert keeper.publish("/live/a", 1)["matched"] == 1
+    tabs.go(0).run("await fanfare.disconnect()")
+    unsubscribed(keeper, "/live/a")
+
+
+def unsubscribed(broker, channel):
+    # Each question waits for the broker's answer; the test's patience bounds them.
+    for _ in range(100_000):
+        if broker.publish(channel, 0)["matched"] == 0:
+            return
+    raise AssertionError(f"{channel} is still subscribed to")

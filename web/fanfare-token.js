@@ -1,0 +1,38 @@
+/**
+ * Tokens that the page fetches, for fanfare.js, which loads this module when `token` is a function.
+ */
+
+const firstRetry = 5_000;
+/** Beyond this a timer would be due at once. */
+const longestTimer = 2 ** 31 - 1;
+
+/**
+ * Call `token` until it answers, every 5 to 10 s. Rejects with an `UnauthorizedError`, for then there is none to be had;
+ * `failed` is told of every other failure, and answers whether to go on.
+ */
+export async function fetchToken(token, failed) {
+    for (;;) {
+        try {
+            return await token();
+        } catch (error) {
+            if (error?.name === "UnauthorizedError" || !failed(error)) throw error;
+            await new Promise((resolve) => setTimeout(resolve, firstRetry * (1 + Math.random())));
+        }
+    }
+}
+
+/** A timer for `renew`, when 80 to 95 % of a JSON Web Token's life are over; none for a token that is none. */
+export function scheduleRenewal(token, renew) {
+    const delay = lifetime(token) * (0.8 + 0.15 * Math.random());
+    if (delay > 0) return setTimeout(renew, Math.min(delay, longestTimer));
+}
+
+/** The milliseconds that a token is still good for; NaN when it does not say. */
+function lifetime(token) {
+    try {
+        const claims = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
+        return JSON.parse(atob(claims)).exp * 1000 - Date.now();
+    } catch {
+        return Number.NaN;
+    }
+}
