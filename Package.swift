@@ -15,11 +15,13 @@ let package = Package(
     products: [
         .library(name: "Driver", targets: ["Driver"]),
         .library(name: "Broker", targets: ["Broker"]),
+        .library(name: "FanfareClient", targets: ["FanfareClient"]),
         .executable(name: "broker-server", targets: ["broker-server"]),
         .executable(name: "broker-cli", targets: ["broker-cli"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -66,6 +68,15 @@ let package = Package(
             ],
             path: "Sources/Broker/Embedding", swiftSettings: settings),
 
+        // The Bayeux client. Of the core it uses the reading and writing of JSON, and the grammar of channels.
+        .target(
+            name: "FanfareClient",
+            dependencies: [
+                "Driver", "BrokerCore", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            path: "Sources/FanfareClient", swiftSettings: settings),
+
         // Files that are compiled into the program, so that one binary suffices.
         .target(
             name: "Migrations", path: "migrations", exclude: ["README.md"],
@@ -91,7 +102,7 @@ let package = Package(
         .executableTarget(
             name: "broker-cli",
             dependencies: [
-                "Driver", "BrokerCore", nio("NIOCore"), nio("NIOPosix"),
+                "FanfareClient", "BrokerCore", nio("NIOPosix"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
