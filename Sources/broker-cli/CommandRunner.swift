@@ -58,7 +58,7 @@ final class CommandRunner {
             running = []
             throw error
         }
-        if let sequence = first.sequence { try position?.note(sequence, epoch: first.epoch) }
+        if let sequence = first.sequence { try position?.note(sequence, epoch: first.epoch, isUrgent: true) }
     }
 
     /// Runs a shell command with `input` on its standard input; its exit status, 128 and more for a signal.

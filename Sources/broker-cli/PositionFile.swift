@@ -40,11 +40,11 @@ final class PositionFile: Sendable {
         state = Mutex(State(noted: saved, written: saved))
     }
 
-    /// Everything up to here is done. It is written at once if the last time is long enough ago, else later.
-    func note(_ sequence: UInt64, epoch: String?) throws(CLIError) {
+    /// Everything up to here is done. It is written at once if it is urgent or the last time is long enough ago.
+    func note(_ sequence: UInt64, epoch: String?, isUrgent: Bool = false) throws(CLIError) {
         let isDue = state.withLock { state in
             state.noted = Position(sequence: sequence, epoch: epoch)
-            return ContinuousClock.now - state.writtenAt >= Self.interval
+            return isUrgent || ContinuousClock.now - state.writtenAt >= Self.interval
         }
         if isDue { try save() }
     }

@@ -186,6 +186,9 @@ struct MessageReader {
         Console.say("messages of \(channel) are lost\(gap.count.map { ": \($0)" } ?? "")\(range)")
     }
 
+    /// Writes how far it is.
+    func savePosition() throws { try position?.save() }
+
     /// Waits for the commands, and writes the position.
     func finish() async throws {
         do {

@@ -131,9 +131,9 @@ struct SubscribeCommand: AsyncParsableCommand {
             try await reader.finish()
         } catch {
             await client.close()
+            try? reader.savePosition()
             if let signal = cause.signal, signal > 0 { throw CLIError.signal(signal) }
-            if cause.signal == -2, (error as? ClientError)?.kind == .closed { throw late(reader) }
-            throw error
+            guard cause.signal == -2, (error as? ClientError)?.kind == .closed else { throw error }
         }
         await client.close()
         await states

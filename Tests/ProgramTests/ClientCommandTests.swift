@@ -33,7 +33,7 @@ struct ClientCommandTests {
                 == Ending(
                     status: 65, output: "",
                     errors: "broker-cli: /log/a.b: the broker answered 400: /log/a.b is no channel name: "
-                        + "character not allowed at byte 6\n"))
+                        + "character '.' (U+002E) at byte 6 is not allowed in a channel\n"))
         // Where a subscription begins.
         #expect(
             try await broker.cli("sub", "/log/a", "--since", "1", "--count", "2", "--format", format)

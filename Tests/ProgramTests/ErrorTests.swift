@@ -64,7 +64,7 @@ struct ErrorTests {
         ["subscribe", "/a", "--last", "0"], ["subscribe", "/a", "--last", "1", "--since", "1"],
         ["subscribe", "/a", "--format", "xml"], ["subscribe", "/a", "--format", "%{date}"],
         ["subscribe", "/a", "--timeout", "0"], ["subscribe", "/a", "--exec-concurrency", "0"],
-        ["subscribe", "/a", "--retained-only", "--state", "f"], ["request", "/service/a"], ["history"], ["retained"],
+        ["subscribe", "/a", "--retained-only", "--state", "f"], ["request", "/service/a"], ["history"],
         ["retained", "get"], ["completions", "tcsh"], ["flush"], ["bench", "--count", "0"],
     ]
 

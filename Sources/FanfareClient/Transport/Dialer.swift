@@ -18,7 +18,12 @@ struct Dialer: Sendable {
             return
         }
         var tls = TLSConfiguration.makeClientConfiguration()
-        if let file = configuration.certificateAuthorityFile { tls.trustRoots = .file(file) }
+        if let file = configuration.certificateAuthorityFile {
+            guard FileManager.default.isReadableFile(atPath: file) else {
+                throw ClientError(.protocolFailure, "\(file): the certificates cannot be read")
+            }
+            tls.trustRoots = .file(file)
+        }
         do {
             context = try NIOSSLContext(configuration: tls)
         } catch {
