@@ -15,6 +15,7 @@ let package = Package(
     products: [
         .library(name: "Driver", targets: ["Driver"]),
         .library(name: "Broker", targets: ["Broker"]),
+        .library(name: "FanfareClient", targets: ["FanfareClient"]),
         .executable(name: "broker-server", targets: ["broker-server"]),
         .executable(name: "broker-cli", targets: ["broker-cli"]),
     ],
@@ -68,6 +69,15 @@ let package = Package(
             ],
             path: "Sources/Broker/Embedding", swiftSettings: settings),
 
+        // The Bayeux client. Of the core it uses the reading and writing of JSON, and the grammar of channels.
+        .target(
+            name: "FanfareClient",
+            dependencies: [
+                "Driver", "BrokerCore", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            path: "Sources/FanfareClient", swiftSettings: settings),
+
         // Files that are compiled into the program, so that one binary suffices.
         .target(
             name: "Migrations", path: "migrations", exclude: ["README.md"],
@@ -96,7 +106,7 @@ let package = Package(
         .executableTarget(
             name: "broker-cli",
             dependencies: [
-                "Driver", "BrokerCore", nio("NIOCore"), nio("NIOPosix"),
+                "FanfareClient", "BrokerCore", nio("NIOPosix"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

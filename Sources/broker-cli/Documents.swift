@@ -24,6 +24,20 @@ enum Documents {
             self = .one(Array(argument.utf8), name: "the document")
         }
     }
+
+    /// A document as JSON: as it is, after a look at it, or as a string of its characters.
+    static func json(_ bytes: ArraySlice<UInt8>, name: String, isRaw: Bool) throws(CLIError) -> [UInt8] {
+        guard isRaw else {
+            try CLIError.checkJSON(bytes, name: name)
+            return Array(bytes)
+        }
+        guard String(validating: bytes, as: UTF8.self) != nil else {
+            throw .data("\(name): not UTF-8, which a JSON string has to be")
+        }
+        var json: [UInt8] = []
+        json.append(jsonString: bytes.span.bytes)
+        return json
+    }
 }
 
 /// Cuts standard input into lines.
@@ -49,6 +63,11 @@ struct LineReader {
         }
         return nil
     }
+}
+
+extension ArraySlice<UInt8> {
+    /// Whether it is blanks and tabs only.
+    var isBlank: Bool { allSatisfy { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") } }
 }
 
 extension CLIError {

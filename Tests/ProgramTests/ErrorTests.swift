@@ -31,8 +31,20 @@ struct ErrorTests {
             arguments: ["--url", "here", "publish", "/a", "1"], status: 64,
             message: "here is no URL such as http://127.0.0.1:8000/bayeux"),
         Row(
-            arguments: ["--url", "https://127.0.0.1/bayeux", "publish", "/a", "1"], status: 64,
-            message: "https://127.0.0.1/bayeux: encrypted connections are not supported; use http or ws"),
+            arguments: ["request", "/a", "1"], status: 65, message: "/a is no service: its name begins with /service/"),
+        Row(
+            arguments: ["history", "/a/**"], status: 65,
+            message: "/a/** is no channel: wildcard at byte 3, where a channel name is needed and not a pattern"),
+        Row(
+            arguments: ["--url", "https://127.0.0.1:1/bayeux", "--ca", "/nowhere/ca.pem", "publish", "/a", "1"],
+            status: 69,
+            message: "https://127.0.0.1:1/bayeux: /nowhere/ca.pem: the certificates cannot be read"),
+        Row(
+            arguments: ["subscribe", "/a", "--state", "/nowhere/state"], status: 73,
+            message: "/nowhere/state.lock: No such file or directory"),
+        Row(
+            arguments: ["publish", "/a", "1", "--spool", "/dev/null/spool"], status: 73,
+            message: "/dev/null/spool: the folder cannot be made"),
     ]
 
     @Test(arguments: local)
@@ -46,7 +58,14 @@ struct ErrorTests {
         ["subscribe", "/a", "--count", "0"], ["subscribe", "/a", "--count", "many"],
         ["publish", "/a", "1", "--ttl=-1"],
         ["publish", "/a", "1", "--ttl", "nan"], ["publish", "/a", "1", "--ttl", "inf"],
-        ["publish", "/a", "1", "--ttl", "0"],
+        ["publish", "/a", "1", "--ttl", "0"], ["publish", "/a", "-", "--count", "2"],
+        ["publish", "/a", "1", "--rate", "0"], ["publish", "/a", "1", "--window", "0"],
+        ["publish", "/a", "-", "--id", "x"], ["publish", "/a", "1", "--id", "x", "--spool", "s"],
+        ["subscribe", "/a", "--last", "0"], ["subscribe", "/a", "--last", "1", "--since", "1"],
+        ["subscribe", "/a", "--format", "xml"], ["subscribe", "/a", "--format", "%{date}"],
+        ["subscribe", "/a", "--timeout", "0"], ["subscribe", "/a", "--exec-concurrency", "0"],
+        ["subscribe", "/a", "--retained-only", "--state", "f"], ["request", "/service/a"], ["history"],
+        ["retained", "get"], ["completions", "tcsh"], ["flush"], ["bench", "--count", "0"],
     ]
 
     @Test(arguments: wrongCommands)

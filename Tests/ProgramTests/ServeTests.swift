@@ -68,11 +68,11 @@ struct ServeTests {
     @Test(arguments: [SIGTERM, SIGINT])
     func signal(number: Int32) async throws {
         let broker = try await RunningBroker("--database", ":memory:")
-        let subscriber = try await broker.subscriber(to: "/a")
+        let subscriber = try await broker.subscriber(to: "/a", options: ["--no-reconnect"])
         #expect(try await broker.stop(number).status == 0)
         let ending = try await subscriber.end()
         #expect(ending.status == 69)
-        #expect(ending.errors == "broker-cli: the broker closed the connection (1001)\n")
+        #expect(ending.errors == "broker-cli: \(broker.endpoint): the broker closed the connection (1001)\n")
     }
 
     @Test

@@ -43,7 +43,7 @@ struct SubscribeTests {
     @Test
     func brokerIsKilled() async throws {
         let broker = try await RunningBroker("--database", ":memory:")
-        let subscriber = try await broker.subscriber(to: "/a")
+        let subscriber = try await broker.subscriber(to: "/a", options: ["--no-reconnect"])
         try await broker.stop(SIGKILL)
         let ending = try await subscriber.end()
         #expect(ending.status == 69)

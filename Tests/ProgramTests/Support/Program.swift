@@ -26,6 +26,9 @@ final class Program {
         case bytes(String)
     }
     private static let patience = 60
+    private static let proxyVariables = [
+        "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY",
+    ]
 
     /// Where the programs lie: beside the tests.
     static let folder: URL = {
@@ -60,7 +63,9 @@ final class Program {
             try Data(text.utf8).write(to: URL(filePath: inputPath))
         }
         var variables = ProcessInfo.processInfo.environment
-        for name in ["FANFARE_URL", "XDG_STATE_HOME"] { variables[name] = nil }
+        for name in ["FANFARE_URL", "FANFARE_TOKEN", "FANFARE_CA", "XDG_STATE_HOME"] + Self.proxyVariables {
+            variables[name] = nil
+        }
         variables["HOME"] = files.url.path
         variables["PATH"] = Program.folder.path + ":" + (variables["PATH"] ?? "")
         let path = name.hasPrefix("/") ? name : Program.folder.appending(path: name).path

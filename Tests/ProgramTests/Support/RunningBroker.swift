@@ -12,8 +12,14 @@ final class RunningBroker {
     var endpoint: String { url + "/bayeux" }
 
     /// Starts a broker and waits until it is ready.
-    init(_ arguments: String..., environment: [String: String] = [:]) async throws {
-        program = try Program("broker-server", ["--listen", "127.0.0.1:0"] + arguments, environment: environment)
+    convenience init(_ arguments: String..., environment: [String: String] = [:]) async throws {
+        try await self.init(port: 0, arguments, environment: environment)
+    }
+
+    /// Starts a broker on a port, 0 for a free one.
+    init(port wanted: Int, _ arguments: [String], environment: [String: String] = [:]) async throws {
+        program = try Program(
+            "broker-server", ["--listen", "127.0.0.1:\(wanted)"] + arguments, environment: environment)
         var banner: [String] = []
         repeat { banner.append(try await program.line()) } while !banner[banner.count - 1].contains("open to")
         self.banner = banner
@@ -27,12 +33,12 @@ final class RunningBroker {
     }
 
     /// Starts `broker-cli subscribe` and waits until it gets messages: those published to `/ready` until then.
-    func subscriber(to channel: String, count: Int? = nil) async throws -> Program {
+    func subscriber(to channel: String, count: Int? = nil, options: [String] = []) async throws -> Program {
         let ready = "/ready/\(UUID().uuidString.lowercased())"
         // A retained message tells that the subscription stands.
         #expect(try await cli("publish", ready, "0", "--retain").status == 0)
         let limit = count.map { ["--count", String($0 + 1)] } ?? []
-        let program = try Program("broker-cli", ["--url", endpoint, "subscribe", channel, ready] + limit)
+        let program = try Program("broker-cli", ["--url", endpoint, "subscribe", channel, ready] + limit + options)
         let first = try await program.line()
         guard first.contains(ready) else { throw Missing("the first message, not \(first)") }
         return program

@@ -1,0 +1,255 @@
+import BrokerCore
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// A client of a Bayeux broker over a WebSocket.
+///
+/// It keeps one session for as long as it lives. When the connection is lost it connects again and goes on with the
+/// session; when the broker has forgotten that, it begins a new one, subscribes again from the last sequence numbers
+/// that it has seen, and sends again what was not acknowledged. Messages that come twice are told once.
+///
+/// ```swift
+/// let client = try BayeuxClient(ClientConfiguration(endpoint: Endpoint("http://127.0.0.1:8000/bayeux")))
+/// try await client.connect()
+/// let messages = try await client.subscribe(to: "/chat/**")
+/// try await client.publish(#"{"text":"Hello"}"#, to: "/chat/room-1")
+/// for try await message in messages { print(message.channel) }
+/// ```
+public final class BayeuxClient: Sendable {
+    private let loop: any EventLoop
+    private let core: NIOLoopBoundBox<ClientCore>
+    private let shared: ClientShared
+    private let configuration: ClientConfiguration
+
+    /// A client, not yet connected. Throws ``ClientError`` when the file of certificate authorities cannot be read.
+    public init(_ configuration: ClientConfiguration) throws(ClientError) {
+        self.configuration = configuration
+        let dialer = try Dialer(configuration)
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let shared = ClientShared()
+        self.loop = loop
+        self.shared = shared
+        core = NIOLoopBoundBox.makeBoxSendingValue(
+            ClientCore(configuration, loop: loop, dialer: dialer, shared: shared), eventLoop: loop)
+    }
+
+    /// Begins the session. Throws ``ClientError`` when none came about in `maximumFirstOutage`.
+    public func connect() async throws {
+        try await perform { core, promise in
+            switch core.phase {
+            case .closed: promise.fail(ClientError.clientClosed)
+            case .open: promise.succeed()
+            default:
+                core.ready.append(promise)
+                core.start()
+            }
+        }
+    }
+
+    /// What becomes of the connection, from now on; ends when the client is closed.
+    public func states() -> AsyncStream<ConnectionState> { shared.states() }
+
+    /// Subscribes to channels and patterns, all or none, and returns when the broker has them. The messages have to be
+    /// read by one task. Throws ``ClientError``.
+    public func subscribe(to channels: [String], options: SubscribeOptions = .init()) async throws -> Subscription {
+        var patterns: [ChannelPattern] = []
+        for channel in channels {
+            do {
+                patterns.append(try ChannelPattern(channel, grammar: .cometd, maximumBytes: .max))
+            } catch {
+                throw ClientError(.refused, "\(channel) is no channel: \(error)")
+            }
+        }
+        let answered = loop.makePromise(of: Void.self)
+        let (shared, core, loop) = (shared, core, loop)
+        let most = configuration.maximumBufferedBytes
+        let buffer = MessageBuffer(added: { shared.add($0) }) { bytes in
+            guard shared.remove(bytes, resumesBelow: most / 2) else { return }
+            loop.execute { core.value.resumeReading() }
+        }
+        let group = NIOLoopBoundBox.makeBoxSendingValue(
+            SubscriptionGroup(channels, patterns: patterns, options: options, buffer: buffer, answered: answered),
+            eventLoop: loop)
+        loop.execute {
+            guard core.value.phase != .closed else { return answered.fail(ClientError.clientClosed) }
+            core.value.groups.append(group.value)
+            if core.value.phase == .open {
+                core.value.sendSubscribe(group.value)
+                core.value.flush()
+            }
+        }
+        try await answered.futureResult.get()
+        return Subscription(channels: channels, buffer: buffer) {
+            let done = loop.makePromise(of: Void.self)
+            loop.execute { core.value.sendUnsubscribe(group.value, done) }
+            try? await done.futureResult.get()
+        }
+    }
+
+    /// Subscribes to one channel or pattern.
+    public func subscribe(to channel: String, options: SubscribeOptions = .init()) async throws -> Subscription {
+        try await subscribe(to: [channel], options: options)
+    }
+
+    /// Publishes, and returns when the broker has acknowledged it. Throws ``ClientError``.
+    public func publish(_ publication: Publication) async throws {
+        try await enqueue([publication]).outcomes()[0].get()
+    }
+
+    /// Publishes a document, given as JSON.
+    public func publish(_ json: String, to channel: String, retain: Bool = false) async throws {
+        try await publish(Publication(Array(json.utf8), to: channel, retain: retain))
+    }
+
+    /// Publishes in order, without waiting; as many as the window allows are under way at a time.
+    public func enqueue(_ publications: [Publication]) -> PublicationTicket {
+        let done = loop.makePromise(of: [Result<Void, ClientError>].self)
+        let core = core
+        loop.execute {
+            let ticket = PublicationQueue.Ticket(count: publications.count, done: done)
+            if core.value.phase == .closed {
+                return done.succeed(publications.map { _ in .failure(.clientClosed) })
+            }
+            core.value.publications.append(publications, ticket: ticket)
+            core.value.flush()
+        }
+        if publications.isEmpty { done.succeed([]) }
+        return PublicationTicket(future: done.futureResult)
+    }
+
+    /// Sends a message to a service of the broker (`/service/…`) and returns its answer. Throws ``ClientError``; a request
+    /// whose connection is lost fails, for a service may have been called.
+    public func request(_ channel: String, _ data: [UInt8]) async throws -> Message {
+        let promise = loop.makePromise(of: Message.self)
+        let core = core
+        loop.execute {
+            switch core.value.phase {
+            case .closed: promise.fail(ClientError.clientClosed)
+            case .open:
+                core.value.sendService(channel, data, promise)
+                core.value.flush()
+            default: core.value.services.append((channel, data, promise))
+            }
+        }
+        return try await promise.futureResult.get()
+    }
+
+    /// Ends the session, so that the broker need not wait for it, and closes the connection.
+    public func close() async {
+        try? await perform { core, promise in
+            guard core.phase != .closed else { return promise.succeed() }
+            core.closed.append(promise)
+            guard core.phase == .open else { return core.end(nil) }
+            core.phase = .closing
+            core.sendDisconnect()
+            let bound = NIOLoopBound(core, eventLoop: core.loop)
+            core.timer = core.loop.scheduleTask(in: .seconds(2)) { bound.value.end(nil) }
+        }
+    }
+
+    /// Closes the connection and leaves the session to the broker's timeout: who comes back with its client id goes on.
+    public func abandon() async {
+        try? await perform { core, promise in
+            core.closed.append(promise)
+            core.end(nil)
+        }
+    }
+
+    private func perform(_ body: @escaping @Sendable (ClientCore, EventLoopPromise<Void>) -> Void) async throws {
+        let promise = loop.makePromise(of: Void.self)
+        let core = core
+        loop.execute { body(core.value, promise) }
+        try await promise.futureResult.get()
+    }
+}
+
+/// Publications under way.
+public struct PublicationTicket: Sendable {
+    let future: EventLoopFuture<[Result<Void, ClientError>]>
+
+    /// What became of each, when all are decided.
+    public func outcomes() async throws -> [Result<Void, ClientError>] { try await future.get() }
+}
+
+/// The messages of a subscription, in order. One task may read it.
+public struct Subscription: AsyncSequence, Sendable {
+    /// What was subscribed to.
+    public let channels: [String]
+    private let buffer: MessageBuffer
+    private let cancel: @Sendable () async -> Void
+
+    init(channels: [String], buffer: MessageBuffer, cancel: @escaping @Sendable () async -> Void) {
+        self.channels = channels
+        self.buffer = buffer
+        self.cancel = cancel
+    }
+
+    /// Ends the subscription; messages that are there can still be read.
+    public func unsubscribe() async { await cancel() }
+
+    /// All messages that are there, at least one, waiting for it; nil at the end. Throws ``ClientError`` when the client
+    /// gave up.
+    public func nextBatch() async throws -> [Message]? { try await buffer.take() }
+
+    /// Reads messages one by one.
+    public func makeAsyncIterator() -> Iterator { Iterator(buffer: buffer) }
+
+    /// Reads messages one by one.
+    public struct Iterator: AsyncIteratorProtocol {
+        fileprivate let buffer: MessageBuffer
+        private var batch: ArraySlice<Message> = []
+
+        fileprivate init(buffer: MessageBuffer) { self.buffer = buffer }
+
+        /// The next message; nil when the subscription or the client has ended. Throws ``ClientError``.
+        public mutating func next() async throws -> Message? {
+            if batch.isEmpty {
+                guard let taken = try await buffer.take() else { return nil }
+                batch = taken[...]
+            }
+            return batch.popFirst()
+        }
+    }
+}
+
+/// What the event loop and the client's callers share.
+final class ClientShared: Sendable {
+    private struct Listeners {
+        var continuations: [AsyncStream<ConnectionState>.Continuation] = []
+        var isOver = false
+    }
+    private let listeners = Mutex(Listeners())
+    private let buffered = Atomic<Int>(0)
+
+    var bufferedBytes: Int { buffered.load(ordering: .relaxed) }
+
+    func add(_ bytes: Int) { buffered.add(bytes, ordering: .relaxed) }
+
+    /// Whether that made it fall below the mark.
+    func remove(_ bytes: Int, resumesBelow mark: Int) -> Bool {
+        let (old, new) = buffered.subtract(bytes, ordering: .relaxed)
+        return old >= mark && new < mark
+    }
+
+    func states() -> AsyncStream<ConnectionState> {
+        let (stream, continuation) = AsyncStream.makeStream(of: ConnectionState.self)
+        let isOver = listeners.withLock { listeners in
+            if !listeners.isOver { listeners.continuations.append(continuation) }
+            return listeners.isOver
+        }
+        if isOver { continuation.finish() }
+        return stream
+    }
+
+    func tell(_ state: ConnectionState) {
+        let continuations = listeners.withLock { listeners in
+            if case .closed = state { listeners.isOver = true }
+            return listeners.continuations
+        }
+        for continuation in continuations {
+            continuation.yield(state)
+            if case .closed = state { continuation.finish() }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+/// How a client connects, and what it puts up with.
+public struct ClientConfiguration: Sendable {
+    /// The broker's endpoint.
+    public var endpoint: Endpoint
+    /// The caller's credential: sent as `Authorization: Bearer` and as `ext.token` of the handshake.
+    public var token: String?
+    /// A PEM file of the authorities that are trusted instead of the system's.
+    public var certificateAuthorityFile: String?
+    /// The proxies on the way.
+    public var proxies = ProxySettings()
+    /// Whether to ask for CometD's acknowledgements (`ext.ack`): then the broker sends each message again until the
+    /// client has said that it came.
+    public var acknowledgesMessages = false
+    /// Whether to offer permessage-deflate.
+    public var offersCompression = true
+    /// How long to wait for a connection, with its tunnel and TLS.
+    public var connectTimeout = Duration.seconds(5)
+    /// How long the client may be without a connection before it gives up; nil for any time, zero to give up at once.
+    public var maximumOutage: Duration?
+    /// The same for the time before the first connection.
+    public var maximumFirstOutage: Duration? = .zero
+    /// How the times between attempts grow.
+    public var backoff = Backoff()
+    /// Publications that may wait for their acknowledgement at a time. What is sent again after a lost connection is known
+    /// to the broker among a session's last 128; more than that may be stored twice.
+    public var window = 128
+    /// The most bytes of messages that wait for their readers before the connection is not read from any more.
+    public var maximumBufferedBytes = 8 << 20
+
+    /// A client of a broker, with the defaults.
+    public init(endpoint: Endpoint) {
+        self.endpoint = endpoint
+    }
+}
+
+/// The times between attempts to connect: a random part of a bound that doubles, so that clients who lost their broker
+/// at the same time come back spread out ("full jitter").
+public struct Backoff: Sendable, Equatable {
+    /// The first bound.
+    public var first = Duration.milliseconds(500)
+    /// The bound that it grows to.
+    public var most = Duration.seconds(20)
+    /// A connection that lasted so long begins from the first bound again.
+    public var resetAfter = Duration.seconds(10)
+
+    /// The defaults.
+    public init() {}
+
+    /// The time before the attempt that follows `failures` failed ones; at least `floor`.
+    func delay(
+        afterFailures failures: Int, floor: Duration, using generator: inout some RandomNumberGenerator
+    ) -> Duration {
+        var bound = first
+        for _ in 0..<min(failures, 16) where bound < most { bound = bound * 2 }
+        bound = min(bound, most)
+        return max(bound * Double.random(in: 0...1, using: &generator), floor)
+    }
+}
+
+/// Where a client stands.
+public enum ConnectionState: Sendable, Equatable {
+    /// A connection is being made.
+    case connecting
+    /// The session is there. `resumed`: it is the one of before; else it is a new one, with the same subscriptions.
+    case connected(clientID: String, resumed: Bool)
+    /// The connection was lost, or did not come about. The next attempt comes after `retryAfter`.
+    case disconnected(ClientError, retryAfter: Duration)
+    /// It is over; nothing follows.
+    case closed(ClientError?)
+}

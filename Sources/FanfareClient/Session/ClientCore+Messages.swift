@@ -1,0 +1,238 @@
+import BrokerCore
+import NIOCore
+
+/// What the session says, and what it is told.
+extension ClientCore {
+    /// Queues a message to the broker.
+    @discardableResult
+    private func send(_ channel: String, _ request: Request, _ fields: [UInt8] = []) -> String {
+        lastRequest += 1
+        let id = "m\(lastRequest)"
+        var text = Array(#"[{"channel":"#.utf8)
+        text.append(jsonString: channel)
+        text += #","id":"\#(id)""#.utf8
+        if let clientID {
+            text += #","clientId":"#.utf8
+            text.append(jsonString: clientID)
+        }
+        if !fields.isEmpty {
+            text.append(UInt8(ascii: ","))
+            text += fields
+        }
+        text += "}]".utf8
+        requests[id] = request
+        outgoing.append(text)
+        return id
+    }
+
+    func shakeHands() {
+        clientID = nil
+        acknowledgedBatch = nil
+        phase = .shakingHands
+        var fields = Array(#""version":"1.0","supportedConnectionTypes":["websocket"]"#.utf8)
+        var ext: [[UInt8]] = []
+        if configuration.acknowledgesMessages { ext.append(Array(#""ack":true"#.utf8)) }
+        if let token = configuration.token {
+            var member = Array(#""token":"#.utf8)
+            member.append(jsonString: token)
+            ext.append(member)
+        }
+        if !ext.isEmpty {
+            fields += #","ext":{"#.utf8
+            fields += ext.joined(separator: ",".utf8)
+            fields.append(UInt8(ascii: "}"))
+        }
+        send("/meta/handshake", .handshake, fields)
+    }
+
+    func sendConnect() {
+        var fields = Array(#""connectionType":"websocket""#.utf8)
+        if let acknowledgedBatch { fields += #","ext":{"ack":\#(acknowledgedBatch)}"#.utf8 }
+        send("/meta/connect", .connect, fields)
+    }
+
+    func sendSubscribe(_ group: SubscriptionGroup) {
+        func list(_ open: String, _ close: String, _ value: String) -> [UInt8] {
+            var list = Array(open.utf8)
+            for (index, text) in group.texts.enumerated() {
+                if index > 0 { list.append(UInt8(ascii: ",")) }
+                list.append(jsonString: text)
+                list += value.utf8
+            }
+            return list + close.utf8
+        }
+        var fields = list(#""subscription":["#, "]", "")
+        if let number = group.replayNumber {
+            fields += list(#","ext":{"replay":{"#, "}}", ":\(number)")
+        }
+        send("/meta/subscribe", .subscribe(group), fields)
+    }
+
+    func sendUnsubscribe(_ group: SubscriptionGroup, _ promise: EventLoopPromise<Void>) {
+        // What another subscription needs as well is kept.
+        let others = Set(groups.flatMap { $0 === group ? [] : $0.texts })
+        groups.removeAll { $0 === group }
+        hasUnsubscribed = true
+        group.buffer.finish(nil)
+        let texts = group.texts.filter { !others.contains($0) }
+        guard phase == .open, !texts.isEmpty else { return promise.succeed() }
+        var fields = Array(#""subscription":["#.utf8)
+        for (index, text) in texts.enumerated() {
+            if index > 0 { fields.append(UInt8(ascii: ",")) }
+            fields.append(jsonString: text)
+        }
+        send("/meta/unsubscribe", .unsubscribe(promise), fields + "]".utf8)
+        flush()
+    }
+
+    func sendService(_ channel: String, _ data: [UInt8], _ promise: EventLoopPromise<Message>) {
+        send(channel, .service(promise), Array(#""data":"#.utf8) + data)
+    }
+
+    func sendDisconnect() {
+        send("/meta/disconnect", .disconnect)
+        flush()
+    }
+
+    func receive(_ envelope: Envelope, _ text: RawSpan) {
+        if envelope.successful.isAbsent, !envelope.data.isAbsent || envelope.id.isAbsent {
+            if !envelope.channel.isAbsent { deliver(envelope, text) }
+            return
+        }
+        if envelope.id.kind == .string, let id = envelope.id.string(in: text), id.first == "m",
+            let request = requests.removeValue(forKey: id)
+        {
+            return receiveReply(to: request, envelope, text)
+        }
+        guard !envelope.successful.isAbsent else { return }
+        let outcome: Result<Void, ClientError> =
+            envelope.successful.bool == true
+            ? .success(()) : .failure(.refused(envelope.error.string(in: text)))
+        publications.settle(id: envelope.id, of: text, outcome)
+    }
+
+    private func deliver(_ envelope: Envelope, _ text: RawSpan) {
+        let message = Message(envelope, of: text)
+        if groups.count == 1, !hasUnsubscribed { return groups[0].receive(message) }
+        if message.gap != nil { return groups.forEach { $0.receiveGap(message) } }
+        guard let name = try? ChannelName(message.channel, grammar: .cometd, maximumBytes: .max) else { return }
+        for group in groups where group.matches(name) { group.receive(message) }
+    }
+
+    private func receiveReply(to request: Request, _ envelope: Envelope, _ text: RawSpan) {
+        let isSuccessful = envelope.successful.bool == true
+        let error = ClientError.refused(envelope.error.string(in: text))
+        switch request {
+        case .handshake: receiveHandshake(envelope, text, isSuccessful)
+        case .connect: receiveConnect(envelope, text, isSuccessful)
+        case .disconnect:
+            let bound = NIOLoopBound(self, eventLoop: loop)
+            loop.execute { bound.value.end(nil) }
+        case .subscribe(let group):
+            if isSuccessful {
+                group.answered?.succeed()
+            } else if error.code == 401 {
+                // The connect is answered with the same, and then all is asked for again.
+                return
+            } else {
+                groups.removeAll { $0 === group }
+                group.answered?.fail(error)
+                group.buffer.finish(error)
+            }
+            group.answered = nil
+        case .unsubscribe(let promise):
+            promise.succeed()
+        case .service(let promise):
+            if envelope.successful.bool == false {
+                promise.fail(error)
+            } else {
+                promise.succeed(Message(envelope, of: text))
+            }
+        }
+    }
+
+    private func receiveHandshake(_ envelope: Envelope, _ text: RawSpan, _ isSuccessful: Bool) {
+        let advice = ReceivedAdvice(envelope, text)
+        let answer = envelope.error.string(in: text) ?? "no reason"
+        guard isSuccessful, let clientID = envelope.clientId.string(in: text) else {
+            let code = Int(answer.prefix(3)) ?? 0
+            let isForGood = advice.reconnect == "none" || advice.reconnect == nil || (301...403).contains(code)
+            if isForGood {
+                pendingEnd = ClientError(
+                    .denied, "the broker refused the handshake: \(answer)", answer: answer)
+            } else {
+                advisedInterval = advice.interval
+                after(advice.interval) { $0.shakeHands() }
+            }
+            return
+        }
+        self.clientID = clientID
+        open(resumed: false)
+        for group in groups { sendSubscribe(group) }
+        sendConnect()
+    }
+
+    private func receiveConnect(_ envelope: Envelope, _ text: RawSpan, _ isSuccessful: Bool) {
+        let advice = ReceivedAdvice(envelope, text)
+        if envelope.ext.kind == .object, let batch = envelope.ext.member("ack", in: text).integer(in: text) {
+            acknowledgedBatch = batch
+        }
+        if isSuccessful {
+            if phase == .resuming {
+                open(resumed: true)
+                // Their replies may have been lost.
+                for group in groups where group.answered != nil { sendSubscribe(group) }
+            }
+            if advice.reconnect == "none" { return }
+            return after(advice.interval) { $0.sendConnect() }
+        }
+        guard advice.reconnect != "none" || phase == .closing else {
+            let answer = envelope.error.string(in: text) ?? "no reason"
+            pendingEnd = ClientError(.denied, "the broker ended the session: \(answer)", answer: answer)
+            return
+        }
+        guard phase != .closing else { return }
+        for group in groups { group.loseConnection() }
+        publications.loseConnection()
+        phase = .shakingHands
+        after(advice.interval) { $0.shakeHands() }
+    }
+
+    private func open(resumed: Bool) {
+        phase = .open
+        hasBeenOpen = true
+        shared.tell(.connected(clientID: clientID ?? "", resumed: resumed))
+        for promise in ready { promise.succeed() }
+        ready = []
+        for service in services { sendService(service.channel, service.data, service.promise) }
+        services = []
+    }
+
+    /// Does something when the broker's interval is over, if the connection is still the same.
+    private func after(_ interval: Duration, _ action: @escaping @Sendable (ClientCore) -> Void) {
+        guard interval > .zero else { return action(self) }
+        let bound = NIOLoopBound((self, handler), eventLoop: loop)
+        loop.scheduleTask(in: .nanoseconds(interval.nanoseconds)) {
+            let (core, handler) = bound.value
+            guard let handler, core.handler === handler, core.phase != .closed, core.phase != .closing else { return }
+            action(core)
+            core.flush()
+        }
+    }
+}
+
+/// What a reply advises (Bayeux 1.0 §8).
+struct ReceivedAdvice {
+    let reconnect: String?
+    let interval: Duration
+
+    init(_ envelope: Envelope, _ text: RawSpan) {
+        guard envelope.advice.kind == .object else {
+            (reconnect, interval) = (nil, .zero)
+            return
+        }
+        reconnect = envelope.advice.member("reconnect", in: text).string(in: text)
+        let milliseconds = envelope.advice.member("interval", in: text).integer(in: text) ?? 0
+        interval = .milliseconds(min(max(milliseconds, 0), 3_600_000))
+    }
+}

@@ -1,0 +1,218 @@
+import BrokerCore
+import NIOCore
+import NIOPosix
+
+/// A Bayeux session over as many connections as it takes. Lives on one event loop.
+///
+/// Nothing is written while the driver is at work: what there is to say waits in `outgoing` until `flush`.
+final class ClientCore {
+    enum Phase {
+        case idle, dialing, shakingHands, resuming, open, waiting, closing, closed
+    }
+    enum Request {
+        case handshake, connect, disconnect
+        case subscribe(SubscriptionGroup)
+        case unsubscribe(EventLoopPromise<Void>)
+        case service(EventLoopPromise<Message>)
+    }
+
+    let configuration: ClientConfiguration
+    let loop: any EventLoop
+    let dialer: Dialer
+    let shared: ClientShared
+    var phase = Phase.idle
+    var handler: WebSocketClientHandler?
+    var clientID: String?
+    var requests: [String: Request] = [:]
+    var lastRequest = 0
+    var outgoing: [[UInt8]] = []
+    var groups: [SubscriptionGroup] = []
+    var hasUnsubscribed = false
+    var publications = PublicationQueue()
+    /// Requests to services that wait for the session.
+    var services: [(channel: String, data: [UInt8], promise: EventLoopPromise<Message>)] = []
+    var envelopes: [Envelope] = []
+    var failureCount = 0
+    var hasBeenOpen = false
+    var outageBegan = NIODeadline.now()
+    var openedAt: NIODeadline?
+    /// What the broker wants to be waited for before the next attempt.
+    var advisedInterval = Duration.zero
+    var timer: Scheduled<Void>?
+    var ready: [EventLoopPromise<Void>] = []
+    var closed: [EventLoopPromise<Void>] = []
+    var acknowledgedBatch: Int64?
+    /// Why the session ended while the driver was at work.
+    var pendingEnd: ClientError?
+
+    init(_ configuration: ClientConfiguration, loop: any EventLoop, dialer: Dialer, shared: ClientShared) {
+        self.configuration = configuration
+        self.loop = loop
+        self.dialer = dialer
+        self.shared = shared
+    }
+
+    var maximumOutage: Duration? { hasBeenOpen ? configuration.maximumOutage : configuration.maximumFirstOutage }
+
+    func start() {
+        guard phase == .idle else { return }
+        outageBegan = .now()
+        dial()
+    }
+
+    private func dial() {
+        phase = .dialing
+        shared.tell(.connecting)
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        let (dialer, configuration) = (dialer, configuration)
+        let finished = dialer.dial(on: loop) { channel in
+            let core = bound.value
+            let handler = try WebSocketClientHandler(configuration: configuration, owner: core)
+            core.handler = handler
+            try channel.pipeline.syncOperations.addHandler(handler)
+        }
+        finished.whenFailure { error in
+            let core = bound.value
+            guard core.phase == .dialing else { return }
+            core.lose(
+                error as? ClientError
+                    ?? ClientError(.unreachable, "no broker answers: \(Dialer.reason(of: error))"))
+        }
+        finished.whenSuccess { channel in
+            // Closed meanwhile.
+            if bound.value.phase == .closed { channel.close(promise: nil) }
+        }
+    }
+
+    /// The connection is gone, or did not come about.
+    private func lose(_ error: ClientError) {
+        guard phase != .closed, phase != .waiting else { return }
+        handler = nil
+        outgoing = []
+        if phase == .closing { return end(nil) }
+        if phase == .open { outageBegan = .now() }
+        let now = NIODeadline.now()
+        if let openedAt, now - openedAt >= .nanoseconds(configuration.backoff.resetAfter.nanoseconds) {
+            failureCount = 0
+        }
+        openedAt = nil
+        publications.loseConnection()
+        failRequests(error)
+        for group in groups { group.loseConnection() }
+        if error.kind == .denied || error.kind == .refused || error.kind == .protocolFailure { return end(error) }
+        var generator = SystemRandomNumberGenerator()
+        var delay = configuration.backoff.delay(
+            afterFailures: failureCount, floor: advisedInterval, using: &generator)
+        if let maximumOutage {
+            let left = maximumOutage - .nanoseconds((now - outageBegan).nanoseconds)
+            guard left > .zero else { return end(error) }
+            delay = min(delay, left)
+        }
+        failureCount += 1
+        advisedInterval = .zero
+        phase = .waiting
+        shared.tell(.disconnected(error, retryAfter: delay))
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        timer = loop.scheduleTask(in: .nanoseconds(delay.nanoseconds)) {
+            guard bound.value.phase == .waiting else { return }
+            bound.value.dial()
+        }
+    }
+
+    /// Requests that only this connection could answer. Subscriptions are asked for again.
+    private func failRequests(_ error: ClientError) {
+        let old = requests
+        requests = [:]
+        for request in old.values {
+            switch request {
+            case .unsubscribe(let promise): promise.succeed()
+            case .service(let promise): promise.fail(error)
+            case .handshake, .connect, .disconnect, .subscribe: break
+            }
+        }
+    }
+
+    /// It is over.
+    func end(_ error: ClientError?) {
+        guard phase != .closed else { return }
+        phase = .closed
+        timer?.cancel()
+        handler?.close()
+        handler = nil
+        let failure = error ?? .clientClosed
+        failRequests(failure)
+        for service in services { service.promise.fail(failure) }
+        services = []
+        publications.fail(failure)
+        for group in groups {
+            group.answered?.fail(failure)
+            group.answered = nil
+            group.deliver()
+            group.buffer.finish(error)
+        }
+        groups = []
+        for promise in ready { promise.fail(failure) }
+        for promise in closed { promise.succeed() }
+        (ready, closed) = ([], [])
+        shared.tell(.closed(error))
+    }
+}
+
+/// What the connection tells.
+extension ClientCore: ConnectionOwner {
+    func connectionOpened() {
+        openedAt = .now()
+        if clientID == nil {
+            shakeHands()
+        } else {
+            phase = .resuming
+            sendConnect()
+        }
+    }
+
+    func connectionReceived(_ text: RawSpan) {
+        do {
+            try EnvelopeScanner(limits: EnvelopeLimits(maximumMessages: .max)).scan(text, into: &envelopes)
+        } catch {
+            pendingEnd = ClientError(.protocolFailure, "what answers does not speak Bayeux: \(error)")
+            return
+        }
+        for envelope in envelopes { receive(envelope, text) }
+    }
+
+    func connectionReadCompleted() {
+        for group in groups { group.deliver() }
+        if let error = pendingEnd {
+            pendingEnd = nil
+            return end(error)
+        }
+        flush()
+        if shared.bufferedBytes > configuration.maximumBufferedBytes { handler?.pause(true) }
+    }
+
+    func connectionClosed(_ error: ClientError) {
+        for group in groups { group.deliver() }
+        if let end = pendingEnd {
+            pendingEnd = nil
+            return self.end(end)
+        }
+        lose(error)
+    }
+
+    /// Writes what there is to say, and publications as far as the window has room.
+    func flush() {
+        guard let handler else { return }
+        let texts = outgoing
+        outgoing = []
+        for text in texts { handler.send(text) }
+        guard phase == .open, let clientID else { return }
+        while let batch = publications.nextBatch(window: configuration.window, clientID: clientID) {
+            handler.send(batch)
+        }
+    }
+
+    /// Readers have taken what was buffered.
+    func resumeReading() {
+        handler?.pause(false)
+    }
+}

@@ -1,0 +1,106 @@
+import BrokerCore
+import NIOCore
+
+/// One call of `subscribe`: its patterns, and how far it is. Lives on the event loop.
+final class SubscriptionGroup {
+    let texts: [String]
+    let patterns: [ChannelPattern]
+    let buffer: MessageBuffer
+    /// Told when the broker has answered for the first time.
+    var answered: EventLoopPromise<Void>?
+    private let replay: ReplayStart
+    /// The number of the last message that came; what names its log.
+    private var position: UInt64?
+    private var epoch: [UInt8] = []
+    /// What came before the connection was lost is not taken again.
+    private var floor: UInt64 = 0
+    /// What this read has brought, given to the buffer at its end.
+    var arrived: [Message] = []
+
+    init(
+        _ texts: [String], patterns: [ChannelPattern], options: SubscribeOptions, buffer: MessageBuffer,
+        answered: EventLoopPromise<Void>
+    ) {
+        self.texts = texts
+        self.patterns = patterns
+        self.buffer = buffer
+        self.answered = answered
+        replay = options.start
+        if case .after(let number, let epoch) = options.start {
+            position = number
+            floor = number
+            self.epoch = Array((epoch ?? "").utf8)
+        }
+    }
+
+    /// What to ask for of the past: what is behind the last message, or else what the caller asked for.
+    var replayNumber: Int64? {
+        if let position { return Int64(clamping: position) }
+        switch replay {
+        case .retained: return nil
+        case .new: return -1
+        case .everything: return -2
+        case .after(let number, _): return Int64(clamping: number)
+        }
+    }
+
+    func matches(_ channel: ChannelName) -> Bool { patterns.contains { $0.matches(channel) } }
+
+    /// The connection is lost: what comes again with a number up to here is known.
+    func loseConnection() {
+        if let position { floor = max(floor, position) }
+    }
+
+    /// Takes a message unless it has come before.
+    func receive(_ message: Message) {
+        if let sequence = message.sequence {
+            if !message.epochSlice.isAbsent, !message.epochEquals(epoch) {
+                let isFirst = epoch.isEmpty
+                epoch = Array((message.epoch ?? "").utf8)
+                // The log has started anew, and its numbers with it.
+                if !isFirst { floor = 0 }
+                if !isFirst { position = nil }
+            }
+            guard sequence > floor else { return }
+            position = max(position ?? 0, sequence)
+        }
+        arrived.append(message)
+    }
+
+    /// Takes word of a gap, which bears a channel or one of the patterns.
+    func receiveGap(_ message: Message) {
+        let channel = message.channel
+        if texts.contains(channel) { return arrived.append(message) }
+        guard let name = try? ChannelName(channel, grammar: .cometd, maximumBytes: .max) else { return }
+        if matches(name) { arrived.append(message) }
+    }
+
+    func deliver() {
+        guard !arrived.isEmpty else { return }
+        buffer.append(arrived)
+        arrived = []
+    }
+}
+
+/// What a subscription gets of the past.
+public enum ReplayStart: Sendable, Equatable {
+    /// The retained messages.
+    case retained
+    /// Nothing.
+    case new
+    /// All there is.
+    case everything
+    /// What is behind a number; of the log that `epoch` names, if it is given.
+    case after(UInt64, epoch: String? = nil)
+}
+
+/// How to subscribe.
+public struct SubscribeOptions: Sendable, Equatable {
+    /// What to get of the past.
+    public var start = ReplayStart.retained
+
+    /// The defaults, or what is given.
+    public init(start: ReplayStart = .retained) {
+        self.start = start
+    }
+}

@@ -1,0 +1,119 @@
+import Driver
+import Foundation
+import NIOCore
+import NIOPosix
+import NIOSSL
+
+/// Makes connections to the broker: directly or through a proxy, with TLS where the URLs say so.
+struct Dialer: Sendable {
+    private let configuration: ClientConfiguration
+    private let context: NIOSSLContext?
+
+    /// Throws when the file of authorities cannot be used.
+    init(_ configuration: ClientConfiguration) throws(ClientError) {
+        self.configuration = configuration
+        let proxy = configuration.proxies.proxy(for: configuration.endpoint.url)
+        guard configuration.endpoint.isSecure || proxy?.isSecure == true else {
+            context = nil
+            return
+        }
+        var tls = TLSConfiguration.makeClientConfiguration()
+        if let file = configuration.certificateAuthorityFile {
+            guard FileManager.default.isReadableFile(atPath: file) else {
+                throw ClientError(.protocolFailure, "\(file): the certificates cannot be read")
+            }
+            tls.trustRoots = .file(file)
+        }
+        do {
+            context = try NIOSSLContext(configuration: tls)
+        } catch {
+            let file = configuration.certificateAuthorityFile ?? "the system's certificates"
+            throw ClientError(.protocolFailure, "\(file): the certificates cannot be read: \(Self.reason(of: error))")
+        }
+    }
+
+    /// Connects; `configure` puts the handlers of the protocol behind the tunnel and TLS, on the event loop.
+    func dial(
+        on loop: any EventLoop, _ configure: @escaping @Sendable (any Channel) throws -> Void
+    ) -> EventLoopFuture<any Channel> {
+        let url = configuration.endpoint.url
+        let timeout = TimeAmount.nanoseconds(configuration.connectTimeout.nanoseconds)
+        let bootstrap = ClientBootstrap(group: loop).connectTimeout(timeout)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(
+                    minimum: 1024, initial: 16 * 1024, maximum: 256 * 1024))
+        guard let proxy = configuration.proxies.proxy(for: url) else {
+            return bootstrap.channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try secure(channel, url.isSecure, host: url.host)
+                    try configure(channel)
+                }
+            }
+            .connect(host: url.host, port: Int(url.port))
+        }
+        let isOpen = loop.makePromise(of: [UInt8].self)
+        let options = DriverOptions(handshakeTimeout: configuration.connectTimeout)
+        return bootstrap.channelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try secure(channel, proxy.isSecure, host: proxy.host)
+                let tunnel = TunnelHandler(url: url, proxy: proxy, options: options, isOpen: isOpen)
+                try channel.pipeline.syncOperations.addHandler(tunnel)
+            }
+        }
+        .connect(host: proxy.host, port: Int(proxy.port))
+        .flatMapErrorThrowing { error in
+            isOpen.fail(error)
+            throw error
+        }
+        .flatMap { channel in
+            isOpen.futureResult.flatMapThrowing { surplus in
+                try secure(channel, url.isSecure, host: url.host)
+                try configure(channel)
+                if !surplus.isEmpty {
+                    channel.pipeline.fireChannelRead(ByteBuffer(bytes: surplus))
+                    channel.pipeline.fireChannelReadComplete()
+                }
+                return channel
+            }
+        }
+    }
+
+    private func secure(_ channel: any Channel, _ isSecure: Bool, host: String) throws {
+        guard isSecure, let context else { return }
+        // An address is no name to ask for; the certificate is then compared with the address.
+        let isAddress = (try? SocketAddress(ipAddress: host, port: 0)) != nil
+        let handler = try NIOSSLClientHandler(context: context, serverHostname: isAddress ? nil : host)
+        try channel.pipeline.syncOperations.addHandler(handler)
+    }
+
+    /// Why no connection came about, in a few words.
+    static func reason(of error: any Error) -> String {
+        switch error {
+        case let error as ClientError: return error.description
+        case let error as ProxyConnect.Failure: return error.reason
+        case let error as NIOConnectionError:
+            if let failure = error.connectionErrors.first { return reason(of: failure.error) }
+            return "the name \(error.host) is not known"
+        case let error as IOError: return String(cString: strerror(error.errnoCode))
+        case let error as NIOCore.ChannelError where error.isTimeout: return "no answer in time"
+        case NIOSSLError.handshakeFailed(let cause): return "TLS: \(cause)"
+        case NIOSSLError.uncleanShutdown: return "TLS ended without a farewell"
+        case is NIOSSLError, is NIOSSLExtraError: return "TLS: \(error)"
+        default: return "\(error)"
+        }
+    }
+}
+
+extension NIOCore.ChannelError {
+    fileprivate var isTimeout: Bool { if case .connectTimeout = self { true } else { false } }
+}
+
+extension Duration {
+    /// In nanoseconds, as far as 64 bits reach.
+    var nanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return seconds > 9_000_000_000 ? .max : seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
+}

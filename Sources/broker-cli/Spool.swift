@@ -1,0 +1,190 @@
+import ArgumentParser
+import BrokerCore
+import FanfareClient
+import Foundation
+
+/// Publications on disk until the broker has them: a folder of segments, sent in the order of their numbers.
+///
+/// A segment is a file of records, one on a line; beside it lies how many of them the broker has taken. A record has a
+/// key of its own, which goes out as `Idempotency-Key`: what is sent twice is taken once, within the broker's window.
+final class Spool {
+    let folder: String
+    private let writing: FileLock
+    private var lastNumber: Int
+
+    /// Opens the folder, and makes it if need be. Writers wait for each other.
+    init(_ folder: String) throws(CLIError) {
+        self.folder = folder
+        do {
+            try FileManager.default.createDirectory(
+                atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw .cannotCreate("\(folder): the folder cannot be made")
+        }
+        writing = try FileLock(folder + "/lock", waits: true, inUse: "")
+        lastNumber = 0
+        lastNumber = try segments().last.flatMap { Int($0.prefix { $0 != "." }) } ?? 0
+    }
+
+    /// Keeps publications; they are synced when it returns.
+    func append(_ publications: [Publication]) throws(CLIError) {
+        guard !publications.isEmpty else { return }
+        var text: [UInt8] = []
+        for publication in publications {
+            text += #"{"key":"\#(UUID().uuidString.lowercased())","channel":"#.utf8
+            text.append(jsonString: publication.channel)
+            if publication.retain { text += #","retain":true"#.utf8 }
+            if let ttl = publication.timeToLive { text += #","ttl":\#(ttl)"#.utf8 }
+            text += #","data":"#.utf8
+            text += publication.data.map { $0 == 10 || $0 == 13 ? 32 : $0 }
+            text += "}\n".utf8
+        }
+        lastNumber += 1
+        let digits = String(lastNumber)
+        let name = String(repeating: "0", count: max(0, 16 - digits.count)) + digits
+        try DurableFile.write(text, to: "\(folder)/\(name).segment")
+    }
+
+    private func segments() throws(CLIError) -> [String] {
+        do {
+            return try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".segment") }
+                .sorted()
+        } catch {
+            throw .inputOutput("\(folder): the folder cannot be read")
+        }
+    }
+
+    /// How many publications wait.
+    func waitingCount() throws(CLIError) -> Int {
+        var count = 0
+        for name in try segments() {
+            let (records, doneCount) = try read(name)
+            count += records.count - doneCount
+        }
+        return count
+    }
+
+    private func read(_ name: String) throws(CLIError) -> (records: [[UInt8]], doneCount: Int) {
+        guard let data = FileManager.default.contents(atPath: "\(folder)/\(name)") else {
+            throw .inputOutput("\(folder)/\(name): the file cannot be read")
+        }
+        let records = data.split(separator: 10).map { Array($0) }
+        let done = FileManager.default.contents(atPath: donePath(name)).flatMap { String(data: $0, encoding: .utf8) }
+        return (records, min(done.flatMap { Int($0) } ?? 0, records.count))
+    }
+
+    private func donePath(_ name: String) -> String { "\(folder)/\(name.dropLast(".segment".count)).done" }
+
+    /// Sends what waits, the oldest first. What the broker refuses for good is put aside into the folder `refused`;
+    /// `refusal` is told. Throws when the broker cannot be reached, or cannot take it now.
+    func send(over http: HTTPConnection, refusal: (CLIError) -> Void, progress: () -> Void) async throws {
+        for name in try segments() {
+            let (records, doneCount) = try read(name)
+            let done = open(donePath(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+            defer { if done >= 0 { close(done) } }
+            for (index, record) in records.enumerated().dropFirst(doneCount) {
+                do {
+                    try await send(record, over: http)
+                } catch let error as CLIError where error.status != .init(75) {
+                    try putAside(record)
+                    refusal(error)
+                }
+                progress()
+                // Not synced: what is sent once more is known by its key.
+                let digits = String(index + 1)
+                _ = digits.withCString { pwrite(done, $0, digits.utf8.count, 0) }
+            }
+            // The segment first: without it, what is done means nothing.
+            unlink("\(folder)/\(name)")
+            unlink(donePath(name))
+        }
+        DurableFile.syncFolder(of: folder + "/")
+    }
+
+    private func send(_ record: [UInt8], over http: HTTPConnection) async throws {
+        let text = JSONText(record)
+        guard let key = text.member("key"), let channel = text.member("channel"), let data = text.raw("data") else {
+            throw CLIError.data("\(folder): a record is damaged")
+        }
+        var headers = [("Idempotency-Key", key), ("Content-Type", "application/json")]
+        if text.isTrue("retain") { headers.append(("Retain", "true")) }
+        if let ttl = text.double("ttl") { headers.append(("TTL", "\(ttl)")) }
+        let answer = try await http.send("POST", HTTPConnection.path(of: channel), headers: headers, body: data)
+        guard answer.status == 200 else { throw CLIError(answer, "refused") }
+    }
+
+    private func putAside(_ record: [UInt8]) throws(CLIError) {
+        let path = folder + "/refused"
+        try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        let key = JSONText(record).member("key") ?? UUID().uuidString
+        try DurableFile.write(record + [10], to: "\(path)/\(key).json")
+    }
+}
+
+/// Sends a spool until it is empty, or the time for it is over.
+struct SpoolSender {
+    let spool: Spool
+    let configuration: ClientConfiguration
+
+    func run() async throws {
+        let http = try HTTPConnection(configuration)
+        var refusal: CLIError?
+        var failures = 0
+        var awaySince: ContinuousClock.Instant?
+        var sentCount = 0
+        while true {
+            do {
+                try await spool.send(over: http) {
+                    refusal = refusal ?? $0
+                } progress: {
+                    sentCount += 1
+                    failures = 0
+                    awaySince = nil
+                    if sentCount % 100 == 0 { Console.showProgress("\(sentCount) published") }
+                }
+                break
+            } catch {
+                guard let reason = reason(error) else { throw error }
+                let now = ContinuousClock.now
+                if awaySince == nil, failures == 0 { Console.say("\(reason); trying again") }
+                awaySince = awaySince ?? now
+                guard let awaySince, now - awaySince < configuration.maximumOutage ?? .seconds(30) else {
+                    let count = try spool.waitingCount()
+                    throw CLIError.later(
+                        "\(count) \(count == 1 ? "document waits" : "documents wait") in \(spool.folder)")
+                }
+                failures += 1
+                let most = min(0.5 * Double(1 << min(failures, 6)), 20)
+                try await Task.sleep(for: .seconds(Double.random(in: 0...most)))
+            }
+        }
+        await http.close()
+        if let refusal { throw refusal }
+    }
+
+    /// Why it is worth trying again; nil if it is not.
+    private func reason(_ error: any Error) -> String? {
+        if let error = error as? ClientError, error.kind == .unreachable {
+            return CLIError(error, "refused", endpoint: configuration.endpoint).description
+        }
+        if let error = error as? CLIError, error.status == .init(75) { return error.description }
+        return nil
+    }
+}
+
+/// Keeps publications in a spool, and sends them when all are there.
+struct SpoolSink: PublicationSink {
+    private let spool: Spool
+    private let sender: SpoolSender
+
+    init(_ spool: Spool, _ configuration: ClientConfiguration) {
+        self.spool = spool
+        sender = SpoolSender(spool: spool, configuration: configuration)
+    }
+
+    mutating func put(_ publications: [Publication]) async throws {
+        try spool.append(publications)
+    }
+
+    mutating func finish() async throws { try await sender.run() }
+}

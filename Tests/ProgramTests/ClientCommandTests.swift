@@ -1,0 +1,147 @@
+import Foundation
+import Testing
+
+/// What `broker-cli` does beyond publishing and subscribing: all of the output, and the exit status.
+@Suite(.timeLimit(.minutes(2)))
+struct ClientCommandTests {
+    private static let done = Ending(status: 0, output: "", errors: "")
+    private static let configuration = "channels:\n  /log/**:\n    history: 1000\n"
+
+    private func broker(_ folder: TemporaryFolder) async throws -> RunningBroker {
+        let file = try folder.write(Self.configuration, to: "fanfare.yaml")
+        return try await RunningBroker("--config", file, "--database", folder.path("fanfare.db"))
+    }
+
+    @Test
+    func history() async throws {
+        let folder = try TemporaryFolder()
+        let broker = try await broker(folder)
+        #expect(try await broker.cli("publish", "/log/a", "-", input: .bytes("1\n[2]\n\"3\"\n")) == Self.done)
+        let lines = [(1, "1"), (2, "[2]"), (3, "\"3\"")]
+        func ending(_ lines: [(Int, String)]) -> Ending {
+            Ending(status: 0, output: lines.map { "\($0.0):\($0.1)\n" }.joined(), errors: "")
+        }
+        let format = "%{seq}:%{data}"
+        #expect(try await broker.cli("history", "/log/a", "--format", format) == ending(lines))
+        #expect(
+            try await broker.cli("history", "/log/a", "--since", "1", "--format", format)
+                == ending([lines[1], lines[2]]))
+        #expect(try await broker.cli("history", "/log/a", "--limit", "1", "--format", format) == ending([lines[0]]))
+        #expect(try await broker.cli("history", "/log/none") == Self.done)
+        #expect(
+            try await broker.cli("history", "/log/a.b")
+                == Ending(
+                    status: 65, output: "",
+                    errors: "broker-cli: /log/a.b: the broker answered 400: /log/a.b is no channel name: "
+                        + "character '.' (U+002E) at byte 6 is not allowed in a channel\n"))
+        // Where a subscription begins.
+        #expect(
+            try await broker.cli("sub", "/log/a", "--since", "1", "--count", "2", "--format", format)
+                == ending([lines[1], lines[2]]))
+        #expect(
+            try await broker.cli("sub", "/log/a", "--last", "2", "--count", "2", "--format", format)
+                == ending([lines[1], lines[2]]))
+        #expect(
+            try await broker.cli("sub", "/log/*", "--since", "0", "--count", "3", "--format", format)
+                == ending(lines))
+        try await broker.stop()
+    }
+
+    @Test
+    func retained() async throws {
+        let broker = try await RunningBroker("--database", ":memory:")
+        #expect(try await broker.cli("retained", "list") == Self.done)
+        #expect(try await broker.cli("retained", "set", "/a/b", "{\"x\":1}") == Self.done)
+        #expect(try await broker.cli("retained", "get", "/a/b") == Ending(status: 0, output: "{\"x\":1}\n", errors: ""))
+        #expect(
+            try await broker.cli("retained", "list", "/a/*", "--format", "%{channel}\\t%{data}%%")
+                == Ending(status: 0, output: "/a/b\t{\"x\":1}%\n", errors: ""))
+        #expect(
+            try await broker.cli("sub", "/**", "--retained-only", "--format", "raw")
+                == Ending(status: 0, output: "{\"x\":1}\n", errors: ""))
+        #expect(try await broker.cli("retained", "clear", "/a/b") == Self.done)
+        #expect(
+            try await broker.cli("retained", "get", "/a/b")
+                == Ending(status: 66, output: "", errors: "broker-cli: /a/b has no retained message\n"))
+        try await broker.stop()
+    }
+
+    struct Format: CustomTestStringConvertible, Sendable {
+        var testDescription: String { name }
+        let name: String
+        let output: String
+    }
+    static let formats = [
+        Format(name: "raw", output: "\"text\""), Format(name: "ndjson", output: #"{"channel":"/f","data":"text"}"#),
+        Format(name: "pretty", output: "/f \"text\""), Format(name: "<%{channel}|%{seq}|%{id}>", output: "</f||>"),
+    ]
+
+    @Test
+    func formatsAndRawText() async throws {
+        let broker = try await RunningBroker("--database", ":memory:")
+        for format in Self.formats {
+            let ready = "/ready/\(UUID().uuidString.lowercased())"
+            #expect(try await broker.cli("publish", ready, "0", "--retain") == Self.done)
+            let subscriber = try Program(
+                "broker-cli",
+                ["--url", broker.endpoint, "sub", "/f", ready, "--count", "2", "--format", format.name])
+            _ = try await subscriber.line()
+            #expect(try await broker.cli("publish", "/f", "text", "--raw", "--count", "1") == Self.done)
+            #expect(try await subscriber.end() == Ending(status: 0, output: format.output + "\n", errors: ""))
+        }
+        try await broker.stop()
+    }
+
+    @Test
+    func countAndID() async throws {
+        let broker = try await RunningBroker("--database", ":memory:")
+        let subscriber = try await broker.subscriber(to: "/n", count: 4)
+        #expect(try await broker.cli("publish", "/n", "1", "--count", "3", "--rate", "1000") == Self.done)
+        #expect(try await broker.cli("publish", "/n", "2", "--id", "one") == Self.done)
+        for data in [1, 1, 1, 2] { #expect(try await subscriber.line() == #"{"channel":"/n","data":\#(data)}"#) }
+        #expect(try await subscriber.end() == Self.done)
+        try await broker.stop()
+    }
+
+    @Test
+    func timeout() async throws {
+        let broker = try await RunningBroker("--database", ":memory:")
+        #expect(try await broker.cli("sub", "/a", "--timeout", "0.2") == Self.done)
+        #expect(
+            try await broker.cli("sub", "/a", "--timeout", "0.2", "--count", "1")
+                == Ending(status: 124, output: "", errors: "broker-cli: the time is over after 0 messages\n"))
+        try await broker.stop()
+    }
+
+    @Test(arguments: [SIGINT, SIGTERM])
+    func stoppedBySignal(number: Int32) async throws {
+        let broker = try await RunningBroker("--database", ":memory:")
+        let subscriber = try await broker.subscriber(to: "/a")
+        subscriber.send(signal: number)
+        #expect(try await subscriber.end() == Ending(status: 128 + number, output: "", errors: ""))
+        try await broker.stop()
+    }
+
+    @Test
+    func doctorAndCompletions() async throws {
+        let broker = try await RunningBroker("--database", ":memory:")
+        let ending = try await broker.cli("doctor")
+        #expect(ending.status == 0)
+        #expect(ending.errors.isEmpty)
+        let steps = ending.output.split(separator: "\n").map { $0.prefix(13) }
+        #expect(steps == ["endpoint   ht", "ready      ok", "session    ok", "delivery   ok"])
+        try await broker.stop()
+        let failed = try await broker.cli("doctor")
+        #expect(
+            failed
+                == Ending(
+                    status: 69, output: "endpoint   \(broker.endpoint)\nready      failed\n",
+                    errors: "broker-cli: no broker answers at \(broker.endpoint): Connection refused. "
+                        + "Is broker-server running there?\n"))
+        for shell in ["bash", "zsh", "fish"] {
+            let ending = try await Program.run("broker-cli", "completions", shell)
+            #expect(ending.status == 0)
+            #expect(ending.output.contains("subscribe"))
+        }
+    }
+}
