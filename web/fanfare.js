@@ -118,7 +118,7 @@ export class Fanfare extends EventTarget {
         this.#openSocket = openSocket;
         this.#options = options;
         this.#transports = options.transports ?? ["websocket"];
-        const [name, until] = this.#recall(globalThis.localStorage, this.#options.key) ?? [];
+        const [name, until] = this.#recall("localStorage", options.key) ?? [];
         if (until > Date.now() && this.#transports.includes(name)) {
             this.#winner = name;
             this.#index = this.#transports.indexOf(name);
@@ -425,7 +425,7 @@ export class Fanfare extends EventTarget {
 
     #recall(storage, key) {
         try {
-            return JSON.parse(storage.getItem(key));
+            return JSON.parse(globalThis[storage].getItem(key));
         } catch {}
     }
 
@@ -458,7 +458,7 @@ export class Fanfare extends EventTarget {
 
     /** Taken out at once, so that a copy of the tab does not claim the same session. */
     #restore() {
-        const saved = this.#recall(globalThis.sessionStorage, this.#sessionKey);
+        const saved = this.#recall("sessionStorage", this.#sessionKey);
         if (!saved) return;
         sessionStorage.removeItem(this.#sessionKey);
         this.clientId = saved.clientId;

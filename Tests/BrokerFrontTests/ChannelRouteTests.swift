@@ -151,6 +151,18 @@ struct ChannelRouteTests {
         Other(method: "GET", target: "/?x", status: 200, type: "text/html; charset=utf-8", text: "fanfare.js"),
         Other(
             method: "GET", target: "/fanfare.js", status: 200, type: "text/javascript; charset=utf-8", text: "export"),
+        Other(
+            method: "GET", target: "/fanfare-fallback.js?1", status: 200, type: "text/javascript; charset=utf-8",
+            text: "EventSource"),
+        Other(
+            method: "GET", target: "/fanfare-tabs.js", status: 200, type: "text/javascript; charset=utf-8",
+            text: "BroadcastChannel"),
+        Other(
+            method: "GET", target: "/fanfare-token.js", status: 200, type: "text/javascript; charset=utf-8",
+            text: "fetchToken"),
+        Other(
+            method: "GET", target: "/fanfare.d.ts", status: 200, type: "text/plain; charset=utf-8",
+            text: "export class Fanfare"),
         Other(method: "HEAD", target: "/fanfare.js", status: 200, type: "text/javascript; charset=utf-8"),
         Other(method: "GET", target: "/health/live", status: 200, type: "application/json", text: "ok"),
         Other(method: "GET", target: "/health/ready", status: 200, type: "application/json", text: "ok"),
@@ -169,6 +181,17 @@ struct ChannelRouteTests {
             #expect(row.type == nil || answer.headers["content-type"] == row.type)
             #expect(row.text.isEmpty || answer.body.contains(row.text))
             #expect(!answer.isLast)
+        }
+    }
+
+    @Test
+    func pageSwitchedOff() async throws {
+        try await TestBroker.run {
+            $0.servesPage = false
+        } _: { broker in
+            let socket = try await broker.connect()
+            #expect(try await socket.request("GET", "/").status == 404)
+            #expect(try await socket.request("GET", "/fanfare.js").status == 200)
         }
     }
 

@@ -52,10 +52,10 @@ def finish(script):
     assert script.run("return gaps") == []
 
 
-@pytest.mark.parametrize("transport", ["websocket", "eventsource", "long-polling"])
+@pytest.mark.parametrize("transport", [None, "websocket", "eventsource", "long-polling"])
 def test_broker_is_killed_while_messages_flow(script, keeper, transport):
     """Three times. The page publishes and is subscribed; what it publishes while the broker is away waits."""
-    script.run("await start({ transports: [arguments[0]] }).subscribe('/kept/flow', note)", transport)
+    script.run("await start(arguments[0]).subscribe('/kept/flow', note)", {"transports": [transport]} if transport else {})
     script.run(PUBLISH, "/kept/flow")
     for _ in range(3):
         before = script.run("return got.length")
@@ -65,7 +65,7 @@ def test_broker_is_killed_while_messages_flow(script, keeper, transport):
         keeper.start()
         script.wait("fanfare.state === 'connected'")
     finish(script)
-    assert script.run("return fanfare.transport") == transport
+    assert transport in (None, script.run("return fanfare.transport"))
 
 
 @pytest.mark.parametrize("transport", ["websocket", "eventsource", "long-polling"])

@@ -142,7 +142,7 @@ def test_page_shows_channels_and_what_they_retain(page):
 def test_page_shows_the_rate(page, broker):
     for number in range(20):
         broker.publish("/demo/rate", number)
-    page.wait(lambda: not page.text("rate-text").endswith("at most 0 in the last minute"))
+    page.wait(lambda: not page.text("rate-text").endswith("peak 0"))
     heights = {point.split(",")[1] for point in page.browser.execute_script(
         "return document.querySelector('#rate polyline').getAttribute('points')").split()}
     assert len(heights) > 1
