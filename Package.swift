@@ -127,6 +127,9 @@ let package = Package(
         .executableTarget(
             name: "embedded-broker", dependencies: ["Broker"], path: "Examples/EmbeddedBroker", swiftSettings: settings),
 
+        .executableTarget(
+            name: "chat-client", dependencies: ["FanfareClient"], path: "Examples/ChatClient", swiftSettings: settings),
+
         .target(name: "Support", dependencies: ["BrokerCore"], path: "Tests/Support", swiftSettings: settings),
         .testTarget(
             name: "DriverTests", dependencies: ["Driver", "driver-replay", "Support"], swiftSettings: settings),
@@ -152,7 +155,9 @@ let package = Package(
             dependencies: ["Broker", "Support", .product(name: "Logging", package: "swift-log")],
             swiftSettings: settings),
         .testTarget(
-            name: "ProgramTests", dependencies: ["broker-server", "broker-cli"], swiftSettings: settings),
+            name: "FanfareClientTests", dependencies: ["Driver", "FanfareClient", "Support"], swiftSettings: settings),
+        .testTarget(
+            name: "ProgramTests", dependencies: ["broker-server", "broker-cli", "Support"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -47,7 +47,7 @@ public struct Backoff: Sendable, Equatable {
     public init() {}
 
     /// The time before the attempt that follows `failures` failed ones; at least `floor`.
-    func delay(
+    package func delay(
         afterFailures failures: Int, floor: Duration, using generator: inout some RandomNumberGenerator
     ) -> Duration {
         var bound = first

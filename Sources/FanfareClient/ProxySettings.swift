@@ -33,7 +33,7 @@ public struct ProxySettings: Sendable, Equatable {
     }
 
     /// The proxy on the way to a host, if any.
-    func proxy(for url: WebSocketURL) -> ProxyURL? {
+    package func proxy(for url: WebSocketURL) -> ProxyURL? {
         guard let proxy = url.isSecure ? secure : plain else { return nil }
         let host = url.host.lowercased()
         let isDirect = exceptions.contains { exception in

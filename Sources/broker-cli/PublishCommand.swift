@@ -35,7 +35,10 @@ struct PublishCommand: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp("The message's id: what one session sends twice with it is taken once.", valueName: "id"))
     var id: String?
-    @Option(help: ArgumentHelp("Acknowledgements that may be missing at a time.", valueName: "n")) var window = 128
+    @Option(
+        help: ArgumentHelp(
+            "Acknowledgements that may be missing at a time; of more than 128 some may be stored twice when the connection is lost.",
+            valueName: "n")) var window = 128
     @Option(
         help: ArgumentHelp(
             "Keep trying for so long when there is no connection (default: 30 when it was lost, 0 at the beginning).",

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 /// `publish --spool` and `subscribe --state --exec`: what must survive brokers and shells that are killed.
@@ -48,7 +49,7 @@ struct OutboxTests {
     func spoolOutlivesKills() async throws {
         let seed = UInt64.random(in: 0...9_999)
         print("seed \(seed)")
-        var generator = Numbers(state: seed)
+        var generator = SeededGenerator(seed: seed)
         let spool = folder.path("spool")
         var broker = try await RunningBroker(port: 0, options)
         let port = broker.port
@@ -116,7 +117,7 @@ struct OutboxTests {
     func commandsOutliveKills() async throws {
         let seed = UInt64.random(in: 0...9_999)
         print("seed \(seed)")
-        var generator = Numbers(state: seed)
+        var generator = SeededGenerator(seed: seed)
         var broker = try await RunningBroker(port: 0, options)
         let port = broker.port
         let (state, log) = (folder.path("state"), folder.path("log"))
@@ -154,6 +155,31 @@ struct OutboxTests {
         ((try? String(contentsOfFile: log, encoding: .utf8)) ?? "").split(separator: "\n").compactMap { Int($0) }
     }
 
+    /// The broker has forgotten the session: the subscriber begins a new one, with the same subscriptions.
+    @Test
+    func newSession() async throws {
+        let first = try await RunningBroker("--database", ":memory:")
+        let subscriber = try await first.subscriber(to: "/log/n")
+        try await first.stop()
+        let second = try await RunningBroker(port: first.port, ["--database", ":memory:"])
+        // A number that the old log has given already.
+        #expect(try await second.cli("publish", "/log/n", "1", "--retain") == Self.done)
+        while subscriber.isRunning, !subscriber.errors.contains("connected again") { await Task.yield() }
+        #expect(try await second.cli("publish", "/log/n", "2", "--retain") == Self.done)
+        #expect(try await subscriber.line().hasPrefix(#"{"channel":"/log/n","data":2,"ext":{"seq":2,"#))
+        subscriber.send(signal: SIGINT)
+        let ending = try await subscriber.end()
+        #expect(ending.status == 130)
+        #expect(ending.output.isEmpty)
+        #expect(
+            ending.errors == """
+                broker-cli: the broker closed the connection (1001); trying again
+                broker-cli: connected again, in a new session
+
+                """)
+        try await second.stop()
+    }
+
     /// A subscriber outlives the broker, and gets what was published meanwhile.
     @Test
     func subscriberReconnects() async throws {
@@ -174,18 +200,5 @@ struct OutboxTests {
         #expect(lines.first?.hasSuffix("; trying again") == true)
         #expect(lines.last?.hasPrefix("broker-cli: connected again") == true)
         try await second.stop()
-    }
-}
-
-/// Random numbers that a seed gives again.
-private struct Numbers: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-        return value ^ value >> 31
     }
 }

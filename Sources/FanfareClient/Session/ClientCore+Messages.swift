@@ -113,10 +113,17 @@ extension ClientCore {
 
     private func deliver(_ envelope: Envelope, _ text: RawSpan) {
         let message = Message(envelope, of: text)
-        if groups.count == 1, !hasUnsubscribed { return groups[0].receive(message) }
+        if groups.count == 1, !hasUnsubscribed { return give(message, to: groups[0]) }
         if message.gap != nil { return groups.forEach { $0.receiveGap(message) } }
         guard let name = try? ChannelName(message.channel, grammar: .cometd, maximumBytes: .max) else { return }
-        for group in groups where group.matches(name) { group.receive(message) }
+        for group in groups where group.matches(name) { give(message, to: group) }
+    }
+
+    private func give(_ message: Message, to group: SubscriptionGroup) {
+        group.receive(message)
+        guard group.mustAskAgain else { return }
+        group.mustAskAgain = false
+        sendSubscribe(group)
     }
 
     private func receiveReply(to request: Request, _ envelope: Envelope, _ text: RawSpan) {
@@ -130,7 +137,7 @@ extension ClientCore {
             loop.execute { bound.value.end(nil) }
         case .subscribe(let group):
             if isSuccessful {
-                group.answered?.succeed()
+                return group.acceptAnswer()
             } else if error.code == 401 {
                 // The connect is answered with the same, and then all is asked for again.
                 return
@@ -181,7 +188,7 @@ extension ClientCore {
             if phase == .resuming {
                 open(resumed: true)
                 // Their replies may have been lost.
-                for group in groups where group.answered != nil { sendSubscribe(group) }
+                for group in groups where group.answered != nil || group.awaitsRestart { sendSubscribe(group) }
             }
             if advice.reconnect == "none" { return }
             return after(advice.interval) { $0.sendConnect() }

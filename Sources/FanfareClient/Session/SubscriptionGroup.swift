@@ -14,6 +14,10 @@ final class SubscriptionGroup {
     private var epoch: [UInt8] = []
     /// What came before the connection was lost is not taken again.
     private var floor: UInt64 = 0
+    /// The log has started anew, and all of it has to be asked for; what comes before the answer comes again behind it.
+    private(set) var awaitsRestart = false
+    /// Whether that was not asked for yet.
+    var mustAskAgain = false
     /// What this read has brought, given to the buffer at its end.
     var arrived: [Message] = []
 
@@ -35,6 +39,7 @@ final class SubscriptionGroup {
 
     /// What to ask for of the past: what is behind the last message, or else what the caller asked for.
     var replayNumber: Int64? {
+        if awaitsRestart { return -2 }
         if let position { return Int64(clamping: position) }
         switch replay {
         case .retained: return nil
@@ -42,6 +47,19 @@ final class SubscriptionGroup {
         case .everything: return -2
         case .after(let number, _): return Int64(clamping: number)
         }
+    }
+
+    /// The broker has answered the subscription: what follows counts.
+    func acceptAnswer() {
+        awaitsRestart = false
+        answered?.succeed()
+        answered = nil
+    }
+
+    /// The numbers mean another log, of which nothing has come yet.
+    private func restart() {
+        (position, floor) = (nil, 0)
+        (awaitsRestart, mustAskAgain) = (true, true)
     }
 
     func matches(_ channel: ChannelName) -> Bool { patterns.contains { $0.matches(channel) } }
@@ -57,10 +75,9 @@ final class SubscriptionGroup {
             if !message.epochSlice.isAbsent, !message.epochEquals(epoch) {
                 let isFirst = epoch.isEmpty
                 epoch = Array((message.epoch ?? "").utf8)
-                // The log has started anew, and its numbers with it.
-                if !isFirst { floor = 0 }
-                if !isFirst { position = nil }
+                if !isFirst { restart() }
             }
+            guard !awaitsRestart else { return }
             guard sequence > floor else { return }
             position = max(position ?? 0, sequence)
         }

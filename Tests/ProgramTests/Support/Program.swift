@@ -195,5 +195,6 @@ final class Program {
         life.hasEnded.withLock { if !$0 { _ = kill(identifier, signal) } }
     }
 
-    private var errors: String { (try? String(contentsOf: errorFile, encoding: .utf8)) ?? "" }
+    /// What it has said on standard error so far.
+    var errors: String { (try? String(contentsOf: errorFile, encoding: .utf8)) ?? "" }
 }

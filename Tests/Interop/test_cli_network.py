@@ -1,0 +1,198 @@
+"""broker-cli on the way to the broker: TLS, a proxy with a password, credentials, connections that break."""
+
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+
+import pytest
+
+from broker import PROGRAMS
+
+from test_proxy import TINYPROXY, free_port, wait_for
+
+
+class Forwarder:
+    """Takes connections, with TLS if there is a context, and forwards them to a port."""
+
+    def __init__(self, port, context=None):
+        self._target = port
+        self._context = context
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        self._open = []
+        self._threads = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._server.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self._forward, args=(client,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _forward(self, client):
+        try:
+            if self._context:
+                client = self._context.wrap_socket(client, server_side=True)
+            target = socket.create_connection(("127.0.0.1", self._target))
+        except OSError:
+            client.close()
+            return
+        self._open += [client, target]
+        back = threading.Thread(target=self._copy, args=(target, client), daemon=True)
+        back.start()
+        self._copy(client, target)
+        back.join()
+        client.close()
+        target.close()
+
+    @staticmethod
+    def _copy(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def break_connections(self):
+        """Every connection is reset."""
+        for end in self._open:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def close(self):
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self.break_connections()
+        for thread in self._threads:
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate for localhost and 127.0.0.1, which is its own authority."""
+    folder = tmp_path_factory.mktemp("certificate")
+    key, file = folder / "key.pem", folder / "certificate.pem"
+    subprocess.run(
+        [shutil.which("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", file],
+        check=True, capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file, key)
+    return file, context
+
+
+def run(*arguments, environment=None, input=""):
+    variables = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    return subprocess.run(
+        [PROGRAMS / "broker-cli", *map(str, arguments)], capture_output=True, text=True, timeout=30, check=False,
+        input=input, env=variables | (environment or {}),
+    )
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+@pytest.mark.parametrize("scheme", ["https", "wss"])
+def test_tls(broker, certificate, scheme, host):
+    file, context = certificate
+    forwarder = Forwarder(broker.port, context)
+    url = f"{scheme}://{host}:{forwarder.port}/bayeux"
+    channel = f"/tls/{scheme}/{len(host)}"
+    result = run("--url", url, "--ca", file, "publish", channel, "1", "--retain")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    # The flag is not needed; plain HTTP goes the same way.
+    result = run("--url", url, "retained", "get", channel, environment={"FANFARE_CA": str(file)})
+    assert (result.returncode, result.stdout, result.stderr) == (0, "1\n", "")
+    forwarder.close()
+
+
+def test_unknown_authority(broker, certificate):
+    forwarder = Forwarder(broker.port, certificate[1])
+    result = run("--url", f"https://localhost:{forwarder.port}/bayeux", "publish", "/tls", "1")
+    assert result.returncode == 69
+    assert "CERTIFICATE_VERIFY_FAILED" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    forwarder.close()
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory):
+    assert TINYPROXY, "tinyproxy is missing: apt-get install tinyproxy"
+    port = free_port()
+    settings = tmp_path_factory.mktemp("proxy") / "tinyproxy.conf"
+    settings.write_text(
+        f'Port {port}\nListen 127.0.0.1\nTimeout 60\nAllow 127.0.0.1\n'
+        f'BasicAuth user pa.ss\nLogFile "{settings}.log"\n'
+    )
+    with subprocess.Popen([TINYPROXY, "-d", "-c", settings], stdout=subprocess.DEVNULL) as server:
+        wait_for(port, server)
+        yield port, settings.with_name(settings.name + ".log")
+        server.terminate()
+
+
+def test_through_a_proxy(broker, proxy):
+    port, log = proxy
+    url = f"http://127.0.0.1:{broker.port}/bayeux"
+    environment = {"http_proxy": f"http://user:pa.ss@127.0.0.1:{port}"}
+    result = run("--url", url, "publish", "/proxied", "1", "--retain", environment=environment)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    result = run("--url", url, "retained", "get", "/proxied", environment=environment)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "1\n", "")
+    assert log.read_text().count("CONNECT") >= 2
+
+
+def test_tls_through_a_proxy(broker, proxy, certificate):
+    forwarder = Forwarder(broker.port, certificate[1])
+    result = run(
+        "--url", f"https://localhost:{forwarder.port}/bayeux", "publish", "/proxied/tls", "1",
+        environment={"https_proxy": f"127.0.0.1:{proxy[0]}".replace("127", "user:pa.ss@127"),
+                     "FANFARE_CA": str(certificate[0])},
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    forwarder.close()
+
+
+def test_the_proxy_refuses(broker, proxy):
+    url = f"http://127.0.0.1:{broker.port}/bayeux"
+    environment = {"http_proxy": f"http://user:wrong@127.0.0.1:{proxy[0]}"}
+    result = run("--url", url, "publish", "/proxied", "1", environment=environment)
+    assert result.returncode == 69
+    assert result.stderr.startswith(f"broker-cli: {url}: the proxy: the proxy has answered with status 40")
+    # Not asked for what it is not for.
+    result = run("--url", url, "publish", "/proxied", "1", environment=environment | {"no_proxy": "127.0.0.1"})
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_publishing_over_connections_that_break(own_broker):
+    """Each document is stored once and in order: only the last is retained, so the numbers tell."""
+    forwarder = Forwarder(own_broker.port)
+    count = 20_000
+    process = subprocess.Popen(
+        [PROGRAMS / "broker-cli", "--url", f"http://127.0.0.1:{forwarder.port}/bayeux", "publish", "/broken", "-",
+         "--retain"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+    for first in range(0, count, count // 10):
+        process.stdin.write("".join(f"{number}\n" for number in range(first, first + count // 10)))
+        process.stdin.flush()
+        forwarder.break_connections()
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (0, "")
+    assert "connected again" in errors
+    result = run("--url", f"http://127.0.0.1:{own_broker.port}/bayeux", "retained", "list", "/broken",
+                 "--format", "%{seq} %{data}")
+    assert result.stdout == f"{count} {count - 1}\n"
+    forwarder.close()
