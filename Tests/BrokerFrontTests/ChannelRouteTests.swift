@@ -1,3 +1,4 @@
+import BrokerFront
 import Foundation
 import Testing
 
