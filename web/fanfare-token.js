@@ -7,8 +7,8 @@ const firstRetry = 5_000;
 const longestTimer = 2 ** 31 - 1;
 
 /**
- * Call `token` until it answers, every 5 to 10 s. Rejects with an `UnauthorizedError`, for then there is none to be had;
- * `failed` is told of every other failure, and answers whether to go on.
+ * Call `token` until it answers, every 5 to 10 s. Rejects with an `UnauthorizedError`, which says that there is none to
+ * be had; `failed` is told of every other failure, and answers whether to go on.
  */
 export async function fetchToken(token, failed) {
     for (;;) {

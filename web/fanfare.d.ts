@@ -21,17 +21,18 @@ export interface ConnectOptions {
     /** Fields of the handshake's `ext`. */
     ext?: Record<string, unknown>;
     /**
-     * Who the caller is: a token, or a function that fetches one. It is called for the first connection, when the broker
-     * refuses the token, and when 80 to 95 % of the life of a JSON Web Token are over; again after 5 to 10 s when it
-     * fails, and never again after an error whose name is `UnauthorizedError`.
+     * Who the caller is: a token, or a function that fetches one. It is called for the first connection, when the
+     * broker refuses the token, and when 80 to 95 % of the life of a JSON Web Token are over; again after 5 to 10 s
+     * when it fails, and never again after an error whose name is `UnauthorizedError`.
      */
     token?: string | (() => string | Promise<string>);
     /** Requests that may wait for an answer, also while offline; 10,000 by default. One more is rejected. */
     queueLimit?: number;
     /**
      * Go on with the session after a reload of the page: what waits to be published is kept, and a subscription made
-     * again within 10 s goes on behind what the page had. It does not get again what it had, retained messages included:
-     * for pages that keep what they show. A name tells several clients of a page apart; `true` stands for its path.
+     * again within 10 s goes on behind what the page had. It does not get again what it had, retained messages
+     * included: for pages that keep what they show. A name tells several clients of a page apart; `true` stands for
+     * its path.
      */
     resume?: boolean | string;
     /** Have one connection for all tabs that ask for it, in browsers that can (secure pages with Web Locks). */
@@ -47,8 +48,9 @@ export type State = "connecting" | "connected" | "waiting" | "closed";
 
 /**
  * Why a state was entered. `network`: the connection was lost; `timeout`: an answer was overdue; `too-large`: a message
- * was, and is rejected; `offline`: the browser has no network; `hidden`: the page is put aside; `session`: the broker has
- * forgotten the session; `refused`: it does not want us; `upgrade`: a better transport is there; `disconnect`: we went.
+ * was, and is rejected; `offline`: the browser has no network; `hidden`: the page is put aside; `session`: the broker
+ * has forgotten the session; `refused`: it does not want us; `upgrade`: a better transport is there; `disconnect`: we
+ * went.
  */
 export type Reason =
     | "network" | "timeout" | "too-large" | "offline" | "hidden" | "session" | "refused" | "upgrade" | "disconnect";

@@ -14,6 +14,7 @@ class Network:
         self._broker = broker
         self._lock = threading.Lock()
         self._pairs = set()
+        self._frozen = set()
         self._is_cut = False
         self._blocked = set()
         self._seen = set()
@@ -43,6 +44,11 @@ class Network:
     def mend(self):
         with self._lock:
             self._is_cut = False
+
+    def freeze(self):
+        """Let nothing through any more on the connections that there are, and close none: as after a sleep."""
+        with self._lock:
+            self._frozen |= self._pairs
 
     def block(self, *kinds):
         """Close connections on which such a request comes: "websocket", "eventsource"."""
@@ -77,6 +83,8 @@ class Network:
     def _carry(self, pair, source, target, is_request):
         try:
             while data := source.recv(65536):
+                if pair in self._frozen:
+                    continue
                 if is_request and b"HTTP/1.1\r\n" in data:
                     seen = {kind for kind in KINDS.values() if kind in data.lower()}
                     self._seen |= seen

@@ -60,5 +60,5 @@ class Script:
                 lambda browser: browser.execute_script(script)
             )
         except Exception as error:
-            state = self.browser.execute_script("return [window.states, window.fanfare?.transport, got.slice(-5), errors]")
+            state = self.browser.execute_script("return [states, window.fanfare?.transport, got.slice(-5), errors]")
             raise AssertionError(f"not within {PATIENCE} s: {expression}; {state}") from error

@@ -202,7 +202,7 @@ def test_feature(script, body, result):
 
 
 def test_tokens_are_fetched_when_they_are_needed(script):
-    """For the handshake, again when a renewal is due, and sent with the next connect; a failure is told and tried again."""
+    """For the handshake; when a renewal is due, and then sent with a connect. A failure is told, and tried again."""
     result = script.run(
         """
         const sent = [];
@@ -292,7 +292,8 @@ def test_ten_thousand_messages_leave_nothing_behind(script, keeper):
         await start().subscribe("/kept/heap", () => count++);
         window.rounds = async (rounds) => {
             for (let round = 0; round < rounds; round++) {
-                const all = Array.from({ length: 500 }, (_, n) => fanfare.publish("/kept/heap", { round, n, text: "x".repeat(100) }));
+                const text = "x".repeat(100);
+                const all = Array.from({ length: 500 }, (_, n) => fanfare.publish("/kept/heap", { round, n, text }));
                 await Promise.all(all);
             }
         };

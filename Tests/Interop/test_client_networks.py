@@ -55,7 +55,8 @@ def finish(script):
 @pytest.mark.parametrize("transport", [None, "websocket", "eventsource", "long-polling"])
 def test_broker_is_killed_while_messages_flow(script, keeper, transport):
     """Three times. The page publishes and is subscribed; what it publishes while the broker is away waits."""
-    script.run("await start(arguments[0]).subscribe('/kept/flow', note)", {"transports": [transport]} if transport else {})
+    options = {"transports": [transport]} if transport else {}
+    script.run("await start(arguments[0]).subscribe('/kept/flow', note)", options)
     script.run(PUBLISH, "/kept/flow")
     for _ in range(3):
         before = script.run("return got.length")
@@ -202,6 +203,17 @@ def test_browser_is_offline_and_back(script, network):
     network.mend()
     script.run("dispatchEvent(new Event('online')); await fanfare.publish('/kept/offline', 1)")
     script.wait("got.length === 1")
+
+
+def test_connection_died_in_its_sleep(script, network, keeper):
+    """Nobody has closed it. When the page is seen again, or the network is back, it is tried and given up."""
+    script.run("await start().subscribe('/kept/sleep', note); await fanfare.publish('/kept/sleep', 0)")
+    script.wait("got.length === 1")
+    network.freeze()
+    keeper.publish("/kept/sleep", 1)
+    script.run("document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))")
+    script.wait("got.length === 2")
+    assert script.run("return [got, states[1]]") == [[0, 1], ["waiting", "timeout"]]
 
 
 def test_two_thousand_messages_over_a_flaky_network(script, network, keeper):

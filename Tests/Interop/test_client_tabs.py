@@ -89,7 +89,7 @@ def test_refusals_reach_the_tab(tabs):
 
 
 def test_tab_with_the_connection_is_closed(tabs, keeper):
-    """While messages flow: another one takes over, and nothing is missed, nothing comes twice, nothing is stored twice."""
+    """While messages flow: another one takes over; nothing is missed, nothing comes twice or is stored twice."""
     tabs.script.run(START, "/kept/flow")
     tabs.open()
     tabs.script.run(START, "/kept/flow")
