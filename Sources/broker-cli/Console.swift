@@ -38,6 +38,17 @@ enum Console {
         }
     }
 
+    /// Calls `gone` when nobody reads standard output any more, which a program that writes nothing would not notice.
+    static func watchOutput(_ gone: @escaping @Sendable () -> Void) {
+        var status = stat()
+        guard fstat(STDOUT_FILENO, &status) == 0, status.st_mode & S_IFMT == S_IFIFO else { return }
+        Thread.detachNewThread {
+            var output = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+            while poll(&output, 1, -1) < 0, errno == EINTR {}
+            if output.revents & Int16(POLLERR) != 0 { gone() }
+        }
+    }
+
     /// Reads what is there of standard input, waiting until there is something; empty at its end.
     static func read() async throws -> [UInt8] {
         try await NIOThreadPool.singleton.runIfActive {

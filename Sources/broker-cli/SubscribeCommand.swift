@@ -101,7 +101,13 @@ struct SubscribeCommand: AsyncParsableCommand {
                 Task { await client.close() }
             }
             defer { withExtendedLifetime(signals) {} }
-            // -2: the time is over; -3: no more that is retained.
+            if exec == nil {
+                Console.watchOutput {
+                    cause.set(-4)
+                    Task { await client.close() }
+                }
+            }
+            // -4: nobody reads our output; -2: the time is over; -3: no more that is retained.
             let timer = timeout.map { seconds in
                 Task {
                     try await Task.sleep(for: .seconds(seconds))
@@ -133,11 +139,13 @@ struct SubscribeCommand: AsyncParsableCommand {
             await client.close()
             try? reader.savePosition()
             if let signal = cause.signal, signal > 0 { throw CLIError.signal(signal) }
+            if cause.signal == -4 { throw CLIError.brokenPipe }
             guard cause.signal == -2, (error as? ClientError)?.kind == .closed else { throw error }
         }
         await client.close()
         await states
         guard !reader.isDone, let signal = cause.signal else { return }
+        if signal == -4 { throw CLIError.brokenPipe }
         if signal > 0 { throw CLIError.signal(signal) }
         if signal == -2, count != nil { throw late(reader) }
     }

@@ -25,7 +25,7 @@ struct OutboxTests {
 
     @Test
     func spoolWaitsForTheBroker() async throws {
-        let first = try await RunningBroker(port: 0, options)
+        let first = try await RunningBroker(port: RunningBroker.portToKeep(), options)
         try await first.stop()
         let spool = folder.path("spool")
         let ending = try await first.cli("publish", "/log/s", "1", "--spool", spool, "--retry", "0")
@@ -51,7 +51,7 @@ struct OutboxTests {
         print("seed \(seed)")
         var generator = SeededGenerator(seed: seed)
         let spool = folder.path("spool")
-        var broker = try await RunningBroker(port: 0, options)
+        var broker = try await RunningBroker(port: RunningBroker.portToKeep(), options)
         let port = broker.port
         var last = 0
         for _ in 0..<20 {
@@ -89,7 +89,7 @@ struct OutboxTests {
     /// A subscriber whose command fails, and which is killed, goes on behind the last command that succeeded.
     @Test
     func positionMovesAfterSuccess() async throws {
-        let broker = try await RunningBroker(port: 0, options)
+        let broker = try await RunningBroker(port: RunningBroker.portToKeep(), options)
         let lines = (1...10).map { "\($0)\n" }.joined()
         #expect(try await broker.cli("publish", "/log/e", "-", input: .bytes(lines)) == Self.done)
         let state = folder.path("state")
@@ -118,7 +118,7 @@ struct OutboxTests {
         let seed = UInt64.random(in: 0...9_999)
         print("seed \(seed)")
         var generator = SeededGenerator(seed: seed)
-        var broker = try await RunningBroker(port: 0, options)
+        var broker = try await RunningBroker(port: RunningBroker.portToKeep(), options)
         let port = broker.port
         let (state, log) = (folder.path("state"), folder.path("log"))
         let command = ["sub", "/log/x", "--since", "0", "--state", state, "--exec", "cat >> \(log)"]
@@ -158,7 +158,8 @@ struct OutboxTests {
     /// The broker has forgotten the session: the subscriber begins a new one, with the same subscriptions.
     @Test
     func newSession() async throws {
-        let first = try await RunningBroker("--database", ":memory:")
+        let first = try await RunningBroker(
+            port: RunningBroker.portToKeep(), ["--database", ":memory:"])
         let subscriber = try await first.subscriber(to: "/log/n")
         try await first.stop()
         let second = try await RunningBroker(port: first.port, ["--database", ":memory:"])
@@ -183,7 +184,7 @@ struct OutboxTests {
     /// A subscriber outlives the broker, and gets what was published meanwhile.
     @Test
     func subscriberReconnects() async throws {
-        let first = try await RunningBroker(port: 0, options)
+        let first = try await RunningBroker(port: RunningBroker.portToKeep(), options)
         #expect(try await first.cli("publish", "/log/r", "1") == Self.done)
         let subscriber = try Program(
             "broker-cli", ["--url", first.endpoint, "sub", "/log/r", "--since", "0", "--count", "3", "--format", "raw"])

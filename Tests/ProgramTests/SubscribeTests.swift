@@ -24,16 +24,12 @@ struct SubscribeTests {
         try await broker.stop()
     }
 
-    /// As with `broker-cli subscribe … | head -1`.
+    /// As with `broker-cli subscribe … | head -1`; no message is needed to notice it.
     @Test
     func closedPipe() async throws {
         let broker = try await RunningBroker("--database", ":memory:")
         let subscriber = try await broker.subscriber(to: "/a")
         await subscriber.closeOutput()
-        // Our end may live on for a moment, in a program that another test is just about to start.
-        while subscriber.isRunning {
-            #expect(try await broker.cli("publish", "/a", "1").status == 0)
-        }
         let ending = try await subscriber.endWithoutOutput()
         #expect(ending.status == 141)
         #expect(ending.errors.isEmpty)

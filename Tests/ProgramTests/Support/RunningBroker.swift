@@ -27,6 +27,9 @@ final class RunningBroker {
         port = try #require(page?.split(separator: ":").last.flatMap { Int($0) })
     }
 
+    /// A port for a broker that is stopped and started again: outside of those that systems give to others meanwhile.
+    static func portToKeep() -> Int { Int.random(in: 20_000..<32_000) }
+
     /// Runs `broker-cli` against this broker.
     func cli(_ arguments: String..., input: Program.Input = .nothing) async throws -> Ending {
         try await Program("broker-cli", ["--url", endpoint] + arguments, input: input).end()
