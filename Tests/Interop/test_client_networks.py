@@ -161,7 +161,7 @@ def test_falls_back(script, network, keeper, blocked, transport):
     script.wait("got.length === 13")
     assert script.run("return got") == list(range(13))
     script.reload()
-    script.run("await start().publish('/kept/back/a', 1)")
+    script.run("await start().publish('/kept/back/a', 1); await until(() => fanfare.state === 'connected')")
     assert script.run("return [fanfare.transport, states]") == [transport, [["connected", None]]]
 
 
