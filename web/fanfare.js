@@ -17,7 +17,7 @@ const watchInterval = 1_000;
 const claimTimeout = 10_000;
 /** How long a transport that was fallen back to is preferred. */
 const memory = 24 * 3600_000;
-/** So often is a transport that has worked tried before the others. */
+/** So often a transport that has worked is tried first. */
 const patience = 3;
 const messageTooBig = 1009;
 const loopback = /\/\/(localhost|127\.|\[::1)/;
@@ -97,6 +97,8 @@ export class Fanfare extends EventTarget {
     #seq = 0;
     #epoch;
     #token;
+    /** What is acknowledged, if anything is. */
+    #ack;
     #isTokenNew = false;
     /** Timers: the next step when it has to wait; when the connection is stable; the token's renewal. */
     #next;
@@ -179,7 +181,7 @@ export class Fanfare extends EventTarget {
         return this.#leaving.promise;
     }
 
-    /** Every delivered message passes here; for who hands them on to others, as the sharing of tabs does. */
+    /** Every delivered message passes here; the sharing of tabs hands them on. */
     deliver(message) {
         const { seq, epoch, gap, retained } = message.ext ?? {};
         if (gap) this.#tell("gap", { channel: message.channel, ...gap });
@@ -261,7 +263,7 @@ export class Fanfare extends EventTarget {
         return Math.random() * Math.min(longestRetry, firstRetry * 2 ** this.#attempts++);
     }
 
-    /** Give a socket up on which an answer is overdue; a half-open connection shows itself in no other way. */
+    /** Give a socket up on which an answer is overdue. */
     #checkAnswers() {
         const now = performance.now();
         const quietSince = (request) => Math.max(request.sentAt, this.#lastReceived);
@@ -330,7 +332,9 @@ export class Fanfare extends EventTarget {
         const fields = { channel: "/meta/handshake", version: "1.0", supportedConnectionTypes: [this.transport] };
         const token = this.#token ?? this.#options.token;
         this.#isTokenNew = false;
-        const ext = { ...this.#options.ext, ...(token && { token }) };
+        // A response that is lost takes messages along, unless they are acknowledged.
+        const ack = this.transport === "long-polling";
+        const ext = { ...this.#options.ext, ...(token && { token }), ...(ack && { ack }) };
         this.#sendMeta(Object.keys(ext).length ? { ...fields, ext } : fields, answerTimeout);
     }
 
@@ -339,7 +343,8 @@ export class Fanfare extends EventTarget {
         const fields = { channel: "/meta/connect", clientId: this.clientId, connectionType: this.transport };
         const held = timeout ?? this.#advice.timeout;
         if (timeout !== undefined) fields.advice = { timeout };
-        if (this.#isTokenNew) fields.ext = { token: this.#token };
+        const token = this.#isTokenNew ? this.#token : undefined;
+        if (token || this.#ack) fields.ext = { ack: this.#ack, token };
         this.#isTokenNew = false;
         this.#sendMeta(fields, held + answerTimeout);
     }
@@ -370,6 +375,7 @@ export class Fanfare extends EventTarget {
     #receiveHandshake(reply) {
         if (!reply.successful) return this.#refused(reply);
         this.clientId = reply.clientId;
+        this.#ack = reply.ext?.ack && -1;
         this.#advice = { ...defaultAdvice, ...reply.advice };
         this.#connect(0);
         // The new session starts without subscriptions: ask for all of them, before what waits to be published.
@@ -385,6 +391,7 @@ export class Fanfare extends EventTarget {
 
     #receiveConnect(reply) {
         if (!reply.successful) return this.#refused(reply);
+        this.#ack = reply.ext?.ack ?? this.#ack;
         this.#advice = { ...this.#advice, reconnect: "retry", ...reply.advice };
         if (this.#advice.reconnect === "none") return this.#finish(sessionEnded);
         if (this.#leaving) return;
@@ -450,7 +457,8 @@ export class Fanfare extends EventTarget {
         const requests = [...this.#requests].flatMap(([id, { fields, data }]) => (data ? [[id, fields, data]] : []));
         const subscribers = [...this.#subscribers].filter(({ confirmed }) => confirmed)
             .map(({ pattern, last, from }) => ({ pattern, last, from }));
-        const saved = { clientId, requests, subscribers, lastId: this.#lastId, seq: this.#seq, epoch: this.#epoch };
+        const [lastId, seq, epoch, ack] = [this.#lastId, this.#seq, this.#epoch, this.#ack];
+        const saved = { clientId, requests, subscribers, lastId, seq, epoch, ack };
         try {
             if (clientId) sessionStorage.setItem(this.#sessionKey, JSON.stringify(saved));
         } catch {}
@@ -462,7 +470,7 @@ export class Fanfare extends EventTarget {
         if (!saved) return;
         sessionStorage.removeItem(this.#sessionKey);
         this.clientId = saved.clientId;
-        [this.#lastId, this.#seq, this.#epoch] = [saved.lastId, saved.seq, saved.epoch];
+        [this.#lastId, this.#seq, this.#epoch, this.#ack] = [saved.lastId, saved.seq, saved.epoch, saved.ack];
         const known = { active: true, confirmed: true, retained: true, orphan: true };
         for (const subscriber of saved.subscribers) {
             const subscribed = deferred();
@@ -607,7 +615,7 @@ export class Fanfare extends EventTarget {
     }
 }
 
-/** The transport: text out, text in, one close. After `close()` no event is to be expected, nor would one be heard. */
+/** The transport: text out, text in, one close. */
 function openWebSocket(endpoint, events) {
     const url = new URL(endpoint);
     url.protocol = url.protocol.replace("http", "ws");

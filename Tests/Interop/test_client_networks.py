@@ -161,7 +161,7 @@ def test_falls_back(script, network, keeper, blocked, transport):
     script.wait("got.length === 13")
     assert script.run("return got") == list(range(13))
     script.reload()
-    script.run("await start().publish('/kept/back/a', 1)")
+    script.run("await start().publish('/kept/back/a', 1); await until(() => fanfare.state === 'connected')")
     assert script.run("return [fanfare.transport, states]") == [transport, [["connected", None]]]
 
 
@@ -210,8 +210,9 @@ def test_connection_died_in_its_sleep(script, network, keeper):
     script.run("await start().subscribe('/kept/sleep', note); await fanfare.publish('/kept/sleep', 0)")
     script.wait("got.length === 1")
     network.freeze()
-    keeper.publish("/kept/sleep", 1)
     script.run("document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))")
+    script.wait("states.length === 4 && fanfare.state === 'connected'")
+    keeper.publish("/kept/sleep", 1)
     script.wait("got.length === 2")
     assert script.run("return [got, states[1]]") == [[0, 1], ["waiting", "timeout"]]
 
