@@ -210,9 +210,10 @@ def test_connection_died_in_its_sleep(script, network, keeper):
     script.run("await start().subscribe('/kept/sleep', note); await fanfare.publish('/kept/sleep', 0)")
     script.wait("got.length === 1")
     network.freeze()
+    # Written to the connection that is dead, which the broker does not know.
+    keeper.publish("/kept/sleep", 1)
     script.run("document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))")
     script.wait("states.length === 4 && fanfare.state === 'connected'")
-    keeper.publish("/kept/sleep", 1)
     script.wait("got.length === 2")
     assert script.run("return [got, states[1]]") == [[0, 1], ["waiting", "timeout"]]
 

@@ -57,6 +57,20 @@ struct ResumptionTests {
             ])
     }
 
+    @Test("A connection that is half open: what was written to it comes again over the next one")
+    func halfOpenConnection() throws {
+        let harness = try Self.harness()
+        let (first, clientID) = harness.open()
+        harness.subscribe(clientID, to: "/h/a", from: first)
+        Self.publish(1...2, on: harness)
+        let second = harness.socket()
+        #expect(Self.data(harness.connect(clientID, from: second)) == Self.numbers(1...2))
+        // The broker hears of its end only now.
+        harness.close(first)
+        Self.publish(3...3, on: harness)
+        #expect(Self.data(harness.take(second)) == [3])
+    }
+
     @Test("The connect behind that is answered at once, so that the client can say that it has it")
     func confirmation() throws {
         let harness = try Self.harness()

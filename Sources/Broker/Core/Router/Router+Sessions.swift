@@ -114,7 +114,11 @@ extension Router {
             deadline: now.adding(timeout))
 
         let action = session.link.receiveConnect(connect, mustAnswer: mustAnswer)
-        if let socket = action.detach { unbind(socket, from: session) }
+        if let socket = action.detach {
+            unbind(socket, from: session)
+            // It may be half open: the client would not have come over another one for nothing.
+            lose(session)
+        }
         if let older = action.answerOlder {
             unbindPoll(older)
             answerWithoutMessages(older, into: &outbox)

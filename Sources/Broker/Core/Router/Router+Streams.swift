@@ -54,7 +54,10 @@ extension Router {
         _ stream: ConnectionID, to session: Session, now: Moment, into outbox: inout Outbox
     ) {
         let (held, detached) = session.link.attach(stream)
-        if let detached { unbind(detached, from: session) }
+        if let detached {
+            unbind(detached, from: session)
+            lose(session)
+        }
         if let held {
             unbindPoll(held)
             answerWithoutMessages(held, into: &outbox)
