@@ -219,3 +219,6 @@ func tell(_ states: AsyncStream<ConnectionState>) async {
         }
     }
 }
+
+/// What is published; the broker's core has a type of that name, too.
+typealias Publication = FanfareClient.Publication

@@ -1,0 +1,59 @@
+import Foundation
+
+/// Writes files so that they are there as a whole or not at all, also after a loss of power.
+enum DurableFile {
+    /// Replaces a file.
+    static func write(_ bytes: [UInt8], to path: String) throws(CLIError) {
+        let temporary = path + ".new"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw .cannotCreate("\(path): \(String(cString: strerror(errno)))") }
+        var offset = 0
+        while offset < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Foundation.write(descriptor, $0.baseAddress.map { $0 + offset }, bytes.count - offset)
+            }
+            if count > 0 {
+                offset += count
+            } else if errno != EINTR {
+                let reason = String(cString: strerror(errno))
+                close(descriptor)
+                throw .inputOutput("\(path): \(reason)")
+            }
+        }
+        let isSynced = fsync(descriptor) == 0
+        close(descriptor)
+        guard isSynced, rename(temporary, path) == 0 else {
+            throw .inputOutput("\(path): \(String(cString: strerror(errno)))")
+        }
+        syncFolder(of: path)
+    }
+
+    /// Makes the names in a file's folder last.
+    static func syncFolder(of path: String) {
+        let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+        let descriptor = open(folder.isEmpty ? "/" : folder, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        close(descriptor)
+    }
+}
+
+/// A lock on a file, held by one process at a time, and let go when the process ends.
+final class FileLock {
+    private let descriptor: Int32
+
+    /// Takes the lock; when another process has it, waits if `waits`, else throws.
+    init(_ path: String, waits: Bool, inUse: String) throws(CLIError) {
+        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw .cannotCreate("\(path): \(String(cString: strerror(errno)))")
+        }
+        while flock(descriptor, waits ? LOCK_EX : LOCK_EX | LOCK_NB) != 0 {
+            if errno == EINTR { continue }
+            close(descriptor)
+            throw .cannotCreate(inUse)
+        }
+    }
+
+    deinit { close(descriptor) }
+}

@@ -1,0 +1,54 @@
+import ArgumentParser
+import FanfareClient
+
+/// `broker-cli history`: what a channel keeps.
+struct HistoryCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "history", abstract: "Print the messages that a channel keeps.",
+        discussion: "broker-cli history /news --since 41 --limit 10")
+
+    @ParentCommand var root: BrokerCLI
+    @OptionGroup var connection: ConnectionOptions
+    @Argument(help: "The channel.") var channel: String
+    @Option(help: ArgumentHelp("Begin behind this sequence number.", valueName: "seq")) var since: UInt64 = 0
+    @Option(help: ArgumentHelp("Print at most so many, the oldest first.", valueName: "n")) var limit: Int?
+    @Option(help: ArgumentHelp("ndjson, raw, pretty or a template.", valueName: "format")) var format: String?
+
+    func validate() throws {
+        if let limit, limit < 1 { throw ValidationError("--limit is a number above 0.") }
+        if let format { _ = try OutputFormat(format) }
+    }
+
+    func run() async throws {
+        let configuration = try checked { () throws(CLIError) in try connection.configuration(root.connection) }
+        try await broker_cli.run("history \(channel)", configuration) {
+            try CLIError.checkChannel(channel, mayBePattern: false)
+            let format = try OutputFormat(format ?? (Console.outputIsTerminal ? "pretty" : "ndjson"))
+            let http = try HTTPConnection(configuration)
+            var (position, left) = (since, limit ?? .max)
+            while left > 0 {
+                let wanted = min(left, 1000)
+                let page = try await History.read(channel, since: position, limit: wanted, over: http)
+                var output: [UInt8] = []
+                for message in page { format.append(message, to: &output) }
+                try Console.write(output)
+                left -= page.count
+                guard page.count == wanted, let end = page.last?.sequence else { break }
+                position = end
+            }
+            await http.close()
+        }
+    }
+}
+
+/// A channel's history over HTTP.
+enum History {
+    static func read(
+        _ channel: String, since: UInt64, limit: Int, over http: HTTPConnection
+    ) async throws -> [Received] {
+        let path = HTTPConnection.path(of: channel) + "?since=\(since)&limit=\(limit)"
+        let answer = try await http.send("GET", path)
+        guard answer.status == 200 else { throw CLIError(answer, channel) }
+        return JSONText(answer.body).elements.map { Received(json: $0) }
+    }
+}

@@ -1,0 +1,109 @@
+import ArgumentParser
+import FanfareClient
+
+/// `broker-cli retained`: the retained messages.
+struct RetainedCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retained", abstract: "List, get, set and clear retained messages.",
+        subcommands: [List.self, Get.self, Set.self, Clear.self])
+
+    @ParentCommand var root: BrokerCLI
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Print what is retained below channels and patterns.")
+        @ParentCommand var parent: RetainedCommand
+        @OptionGroup var connection: ConnectionOptions
+        @Argument(help: "Channels and patterns (default: '/**').") var channels = ["/**"]
+        @Option(help: ArgumentHelp("ndjson, raw, pretty or a template.", valueName: "format")) var format: String?
+
+        func run() async throws {
+            let outer = parent.root.connection
+            var arguments = channels + ["--retained-only"]
+            if let format { arguments += ["--format", format] }
+            for (name, value) in [
+                ("--url", connection.url ?? outer.url), ("--token", connection.token ?? outer.token),
+                ("--ca", connection.ca ?? outer.ca),
+            ] {
+                if let value { arguments += [name, value] }
+            }
+            let command = try BrokerCLI.parseAsRoot(["subscribe"] + arguments) as? SubscribeCommand
+            try await command?.run()
+        }
+    }
+
+    struct Get: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Print the data of a channel's retained message.")
+        @ParentCommand var parent: RetainedCommand
+        @OptionGroup var connection: ConnectionOptions
+        @Argument(help: "The channel.") var channel: String
+
+        func run() async throws {
+            let configuration = try checked { () throws(CLIError) in
+                try connection.configuration(parent.root.connection)
+            }
+            try await broker_cli.run(channel, configuration) {
+                try CLIError.checkChannel(channel, mayBePattern: false)
+                let http = try HTTPConnection(configuration)
+                let answer = try await http.send("GET", HTTPConnection.path(of: channel))
+                await http.close()
+                if answer.status == 404 { throw CLIError.missing("\(channel) has no retained message") }
+                guard answer.status == 200 else { throw CLIError(answer, channel) }
+                try Console.write(answer.body.last == 10 ? answer.body : answer.body + [10])
+            }
+        }
+    }
+
+    struct Set: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Publish a document that is retained.")
+        @ParentCommand var parent: RetainedCommand
+        @OptionGroup var connection: ConnectionOptions
+        @Argument(help: "The channel.") var channel: String
+        @Argument(help: "A JSON document, or @FILE.") var document: String
+        @Option(help: ArgumentHelp("Drop the document after this time.", valueName: "seconds")) var ttl: Double?
+
+        func run() async throws {
+            let configuration = try checked { () throws(CLIError) in
+                try connection.configuration(parent.root.connection)
+            }
+            try await broker_cli.run("refused", configuration) {
+                try CLIError.checkChannel(channel, mayBePattern: false)
+                guard case .one(let bytes, let name) = try Documents(argument: document) else {
+                    throw CLIError.usage("retained set takes a document or @FILE")
+                }
+                let data = try Documents.json(bytes[...], name: name, isRaw: false)
+                try await retain(Publication(data, to: channel, retain: true, timeToLive: ttl), configuration)
+            }
+        }
+    }
+
+    struct Clear: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Clear what channels retain.")
+        @ParentCommand var parent: RetainedCommand
+        @OptionGroup var connection: ConnectionOptions
+        @Argument(help: "The channels.") var channels: [String]
+
+        func run() async throws {
+            let configuration = try checked { () throws(CLIError) in
+                try connection.configuration(parent.root.connection)
+            }
+            try await broker_cli.run("refused", configuration) {
+                for channel in channels { try CLIError.checkChannel(channel, mayBePattern: false) }
+                for channel in channels {
+                    try await retain(Publication(Array("null".utf8), to: channel, retain: true), configuration)
+                }
+            }
+        }
+    }
+
+    private static func retain(_ publication: Publication, _ configuration: ClientConfiguration) async throws {
+        let client = try BayeuxClient(configuration)
+        do {
+            try await client.connect()
+            try await client.publish(publication)
+        } catch {
+            await client.close()
+            throw error
+        }
+        await client.close()
+    }
+}
