@@ -59,5 +59,7 @@ package struct BrokerConfiguration: Sendable {
     package init() {}
 
     /// Whether only programs on this machine can connect.
-    package var isLoopbackOnly: Bool { OriginPolicy.isLoopback(host: host) }
+    package var isLoopbackOnly: Bool {
+        HostName.isLoopback(host) && (tls.map { HostName.isLoopback($0.host) } ?? true)
+    }
 }

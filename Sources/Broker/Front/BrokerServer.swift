@@ -23,6 +23,7 @@ package final class BrokerServer: Service, Sendable {
     private let logger: Logger
     private let onReady: @Sendable (ListeningPorts) -> Void
     private let credentials: TLSCredentials?
+    private let access: AccessControl
     private let running = Mutex<Running?>(nil)
 
     /// A broker that keeps what it has to in `store`; `onReady` is called by `run` when it listens.
@@ -34,6 +35,7 @@ package final class BrokerServer: Service, Sendable {
     ) {
         self.credentials = credentials
         self.configuration = configuration
+        access = AccessControl(configuration: configuration)
         self.store = store
         self.hooks = hooks
         self.inProcess = inProcess
@@ -162,7 +164,7 @@ package final class BrokerServer: Service, Sendable {
         on group: MultiThreadedEventLoopGroup, shards: ShardDirectory, _ host: String, _ port: Int,
         credentials: TLSCredentials?
     ) async throws -> any Channel {
-        let services = HTTPServices(configuration: configuration)
+        let services = HTTPServices(configuration: configuration, access: access)
         let configuration = configuration
         let counter = ConnectionCounter(limit: configuration.connections)
         let logger = logger

@@ -152,6 +152,9 @@ extension HTTPHandler {
         if let response = route.answer(head, body: body, from: self) { respond(response) }
     }
 
+    /// Whether the peer is a program on this machine, or another one's proxy on it.
+    var isPeerLoopback: Bool { context?.channel.remoteAddress?.ipAddress.map(HostName.isLoopback) ?? false }
+
     /// The exchange that a route has opened for the current request.
     func begin(_ exchange: UInt32) {
         self.exchange = exchange

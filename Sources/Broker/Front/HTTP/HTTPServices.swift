@@ -10,9 +10,12 @@ struct HTTPServices: Sendable {
     /// How messages to WebSocket clients are compressed, if they are: each by itself, so that they all share it.
     let compression: PermessageDeflate?
     let configuration: BrokerConfiguration
+    /// Who may do what.
+    let access: AccessControl
 
-    init(configuration: BrokerConfiguration) {
+    init(configuration: BrokerConfiguration, access: AccessControl) {
         self.configuration = configuration
+        self.access = access
         compression = configuration.compressionBytes.flatMap { minimumBytes in
             var options = PermessageDeflate.Options()
             options.minimumBytes = minimumBytes

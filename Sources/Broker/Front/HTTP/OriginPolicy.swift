@@ -21,7 +21,7 @@ struct OriginPolicy: Sendable {
         guard let scheme = ["http://", "https://"].first(where: origin.hasPrefix) else { return false }
         let authority = String(origin.dropFirst(scheme.count))
         if let host, host.lowercased() == authority { return true }
-        return allowsLoopback && Self.isLoopback(host: Self.host(of: authority))
+        return allowsLoopback && HostName.isLoopback(HostName.host(of: authority))
     }
 
     /// Whether a page may have its script element ask for something that has effects. No `Origin` comes with that.
@@ -41,18 +41,6 @@ struct OriginPolicy: Sendable {
         return String(url[..<end])
     }
 
-    /// The host of `host:port`, an IPv6 address without its brackets.
-    private static func host(of authority: String) -> String {
-        if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") {
-            return String(authority[authority.index(after: authority.startIndex)..<end])
-        }
-        return String(authority.prefix { $0 != ":" })
-    }
-
     /// Whether the name or address stands for this machine alone.
-    static func isLoopback(host: String) -> Bool {
-        if host == "localhost" || host == "::1" { return true }
-        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
-    }
+    static func isLoopback(host: String) -> Bool { HostName.isLoopback(host) }
 }
