@@ -13,7 +13,7 @@ ARGS ?=
 BROWSER_PACKAGES = $(if $(shell command -v chromedriver),,chromium chromium-driver)
 # docs/dependencies.md says what each is for.
 BUILD_PACKAGES = libsqlite3-dev libssl-dev zlib1g-dev
-TEST_PACKAGES = $(BROWSER_PACKAGES) gcc libc6-dev openssl curl fonts-dejavu-core python3-lib2to3 python3-venv ruby-faye tinyproxy-bin
+TEST_PACKAGES = $(BROWSER_PACKAGES) gcc groff libc6-dev openssl curl fonts-dejavu-core python3-lib2to3 python3-venv ruby-faye tinyproxy-bin
 BENCH_PACKAGES = gcc libuv1 mosquitto nats-server nginx libnginx-mod-nchan ruby-faye thin
 
 # $(call install,PACKAGES): installs those that are missing.
@@ -30,7 +30,7 @@ fi
 endef
 
 .PHONY: run test check-swift build-packages test-packages bench-packages build release unit interop conformance lint \
-    conformance-quick faults crash-test docs format fuzz hot-paths bench bench-quick bench-driver clean help
+    conformance-quick faults crash-test man docs format fuzz hot-paths bench bench-quick bench-driver clean help
 
 run: release
 	@echo "== Starting the broker"
@@ -91,6 +91,14 @@ docs: build
 	@echo "== The driver's documentation"
 	@Tests/docs.sh
 
+# The manual pages, from what the programs say of themselves.
+man: release
+	@mkdir -p .build/man
+	@for program in broker-cli broker-server; do \
+	    deploy/make-man.py .build/release/$$program "$$(date +%Y-%m-%d)" >.build/man/$$program.1 || exit 1; \
+	done
+	@echo "== The manual pages are in .build/man; look at one with: man .build/man/broker-cli.1"
+
 conformance: build-packages test-packages
 	@echo "== The Autobahn suite, all 517 cases, both roles"
 	@swift build -c release --product echo-server $(SWIFT_FLAGS)
@@ -139,6 +147,7 @@ help:
 	@echo "make build, release, unit, interop, faults, conformance-quick, docs: a part of the above"
 	@echo "make conformance   all 517 cases of the Autobahn suite, both roles"
 	@echo "make crash-test    kills the broker ROUNDS (300) times under load and looks for what it lost"
+	@echo "make man      writes the manual pages of both programs to .build/man"
 	@echo "make format   formats the sources;  make clean   removes what was built"
 	@echo "make fuzz     looks for inputs that break the parsers"
 	@echo "make hot-paths counts the instructions of what is done for every message"

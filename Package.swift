@@ -106,8 +106,9 @@ let package = Package(
         .executableTarget(
             name: "broker-cli",
             dependencies: [
-                "FanfareClient", "BrokerCore", nio("NIOPosix"),
+                "FanfareClient", "BrokerCore", "Driver", nio("NIOPosix"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: settings),
 

@@ -92,8 +92,10 @@ public final class BayeuxClient: Sendable {
         try await subscribe(to: [channel], options: options)
     }
 
-    /// Publishes, and returns when the broker has acknowledged it. Throws ``ClientError``.
-    public func publish(_ publication: Publication) async throws {
+    /// Publishes, and returns when the broker has acknowledged it; the receipt is empty unless the publication asks for
+    /// one. Throws ``ClientError``.
+    @discardableResult
+    public func publish(_ publication: Publication) async throws -> PublicationReceipt {
         try await enqueue([publication]).outcomes()[0].get()
     }
 
@@ -104,7 +106,7 @@ public final class BayeuxClient: Sendable {
 
     /// Publishes in order, without waiting; as many as the window allows are under way at a time.
     public func enqueue(_ publications: [Publication]) -> PublicationTicket {
-        let done = loop.makePromise(of: [Result<Void, ClientError>].self)
+        let done = loop.makePromise(of: [PublicationOutcome].self)
         let core = core
         loop.execute {
             let ticket = PublicationQueue.Ticket(count: publications.count, done: done)
@@ -166,10 +168,10 @@ public final class BayeuxClient: Sendable {
 
 /// Publications under way.
 public struct PublicationTicket: Sendable {
-    let future: EventLoopFuture<[Result<Void, ClientError>]>
+    let future: EventLoopFuture<[PublicationOutcome]>
 
     /// What became of each, when all are decided.
-    public func outcomes() async throws -> [Result<Void, ClientError>] { try await future.get() }
+    public func outcomes() async throws -> [PublicationOutcome] { try await future.get() }
 }
 
 /// The messages of a subscription, in order. One task may read it.

@@ -99,26 +99,3 @@ extension JSONSlice {
         isAbsent ? self : JSONSlice(kind: kind, offset: offset - distance, count: count)
     }
 }
-
-/// Something to publish.
-public struct Publication: Sendable {
-    /// The channel.
-    public var channel: String
-    /// The document, JSON in UTF-8. That it is JSON is up to the caller.
-    public var data: [UInt8]
-    /// Keep it as the channel's retained message; `null` clears that.
-    public var retain = false
-    /// Drop it after so many seconds.
-    public var timeToLive: Double?
-    /// The id that it bears; the client's own number unless given. The broker stores a publication of one session once
-    /// for an id.
-    public var id: String?
-
-    /// A document for a channel.
-    public init(_ data: [UInt8], to channel: String, retain: Bool = false, timeToLive: Double? = nil) {
-        self.data = data
-        self.channel = channel
-        self.retain = retain
-        self.timeToLive = timeToLive
-    }
-}

@@ -32,6 +32,9 @@ public struct ProxySettings: Sendable, Equatable {
         exceptions = list.split { $0 == "," || $0 == " " }.map(String.init)
     }
 
+    /// The proxy on the way to a broker, if any.
+    public func proxy(for endpoint: Endpoint) -> ProxyURL? { proxy(for: endpoint.url) }
+
     /// The proxy on the way to a host, if any.
     package func proxy(for url: WebSocketURL) -> ProxyURL? {
         guard let proxy = url.isSecure ? secure : plain else { return nil }

@@ -6,80 +6,118 @@ import Foundation
 /// `broker-cli bench`: how fast this broker is, from here.
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bench", abstract: "Publish and receive as fast as it goes, and print rates and times.",
-        discussion: "broker-cli bench --count 100000 --size 100 --subscribers 10")
+        commandName: "bench", abstract: "Publish and receive, and print rates and times.",
+        discussion: """
+            broker-cli bench
+            broker-cli bench --count 100000 --size 100 --size 1000 --publishers 4 --subscribers 10
+            broker-cli bench --rate 5000 --duration 30
+            broker-cli bench --json --fail-under 20000
+
+            Without --rate as many documents are published as go with the window. With --rate each has its time, and what \
+            is measured begins then, also when the broker or this program was too slow to take it ("coordinated \
+            omission"): the times are those that a user would see at that rate.
+            """)
 
     @ParentCommand var root: BrokerCLI
     @OptionGroup var connection: ConnectionOptions
     @Option(help: "The channel; a part of its own is added.") var channel = "/fanfare/bench"
-    @Option(help: "Documents to publish.") var count = 10_000
-    @Option(help: "Bytes of a document.") var size = 100
+    @Option(
+        help: ArgumentHelp(
+            "Documents to publish (default: 10000, or what --rate and --duration come to).", valueName: "n"))
+    var count: Int?
+    @Option(parsing: .singleValue, help: "Bytes of a document; may be repeated, for one measurement each.")
+    var size: [Int] = [100]
+    @Option(help: "Clients that publish.") var publishers = 1
     @Option(help: "Clients that subscribe.") var subscribers = 1
-    @Option(help: "Acknowledgements that may be missing at a time.") var window = 128
+    @Option(help: ArgumentHelp("Documents in a second, of all publishers.", valueName: "n")) var rate: Double?
+    @Option(help: ArgumentHelp("Stop publishing after this time.", valueName: "seconds")) var duration: Double?
+    @Option(help: "Acknowledgements of a publisher that may be missing at a time, unless there is a rate.")
+    var window = 128
+    @Flag(help: "Print a JSON document for each size.") var json = false
+    @Flag(help: "Print comma-separated values, with a head.") var csv = false
+    @Flag(help: "Show no progress.") var noProgress = false
+    @Option(
+        help: ArgumentHelp(
+            "End with status 1 when fewer messages were delivered (without subscribers: published) in a second.",
+            valueName: "n"))
+    var failUnder: Double?
 
     func validate() throws {
-        if !(1...10_000_000 ~= count) { throw ValidationError("--count is a number from 1 to 10000000.") }
-        if !(2...1_000_000 ~= size) { throw ValidationError("--size is a number from 2 to 1000000.") }
-        if !(0...1_000 ~= subscribers) { throw ValidationError("--subscribers is a number from 0 to 1000.") }
+        if let count, !(1...100_000_000 ~= count) { throw ValidationError("--count is a number from 1 to 100000000.") }
+        if size.contains(where: { !(24...1_000_000 ~= $0) }) {
+            throw ValidationError("--size is a number from 24 to 1000000.")
+        }
+        if !(1...1_000 ~= publishers) { throw ValidationError("--publishers is a number from 1 to 1000.") }
+        if !(0...10_000 ~= subscribers) { throw ValidationError("--subscribers is a number from 0 to 10000.") }
+        if let rate, !(rate > 0 && rate <= 1e7) { throw ValidationError("--rate is a number above 0.") }
+        if let duration, !(duration > 0 && duration <= 1e6) {
+            throw ValidationError("--duration is a number of seconds above 0.")
+        }
         if !(1...1024 ~= window) { throw ValidationError("--window is a number from 1 to 1024.") }
+        if json, csv { throw ValidationError("--json and --csv exclude each other.") }
+    }
+
+    private func plan(_ size: Int) -> BenchRun.Plan {
+        let planned = duration.map { duration in rate.map { Int(($0 * duration).rounded(.up)) } ?? 100_000_000 }
+        return BenchRun.Plan(
+            channel: "\(channel)/\(UUID().uuidString.lowercased())", publisherCount: publishers,
+            subscriberCount: subscribers, size: size, count: count ?? planned ?? 10_000, rate: rate,
+            duration: duration, window: window)
     }
 
     func run() async throws {
         var configuration = try checked { () throws(CLIError) in try connection.configuration(root.connection) }
-        configuration.window = window
+        // With a rate nothing waits for a window: that would hide how long it takes.
+        configuration.window = rate == nil ? window : .max
         configuration.maximumOutage = .zero
         let settings = configuration
         try await broker_cli.run("bench", settings) {
             try CLIError.checkChannel(channel, mayBePattern: false)
-            let name = "\(channel)/\(UUID().uuidString.lowercased())"
-            Console.say(
-                "\(count) documents of \(size) bytes, \(subscribers) subscribers, window \(window), \(settings.endpoint)"
-            )
-            var readers: [Task<Void, any Error>] = []
-            let (count, size, window) = (count, size, window)
-            for _ in 0..<subscribers {
-                let client = try BayeuxClient(settings)
-                try await client.connect()
-                let messages = try await client.subscribe(to: name)
-                readers.append(
-                    Task {
-                        var left = count
-                        while left > 0, let batch = try await messages.nextBatch() { left -= batch.count }
-                        await client.close()
-                    })
+            var slowest = Double.infinity
+            for (number, size) in size.enumerated() {
+                let plan = plan(size)
+                tell(plan, settings)
+                let run = BenchRun(plan: plan, configuration: settings)
+                let progress = noProgress ? nil : watch(run)
+                defer { progress?.cancel() }
+                let report = BenchReport(plan: plan, outcome: try await run.run())
+                progress?.cancel()
+                Console.clearProgress()
+                try print(report, isFirst: number == 0)
+                slowest = min(slowest, subscribers > 0 ? report.deliveredPerSecond : report.publishedPerSecond)
             }
-            let client = try BayeuxClient(settings)
-            try await client.connect()
-            let document =
-                [UInt8(ascii: "\"")] + [UInt8](repeating: UInt8(ascii: "x"), count: size - 2) + [UInt8(ascii: "\"")]
-            let start = ContinuousClock.now
-            var times: [Duration] = []
-            var left = count
-            while left > 0 {
-                let batch = min(left, max(window / 2, 1))
-                let begin = ContinuousClock.now
-                let publications = (0..<batch).map { _ in Publication(document, to: name) }
-                for outcome in try await client.enqueue(publications).outcomes() { try outcome.get() }
-                times.append(ContinuousClock.now - begin)
-                left -= batch
+            if let failUnder, slowest < failUnder {
+                throw CLIError.tooSlow("\(Quantity.rate(slowest)) are fewer than \(Quantity.rate(failUnder))")
             }
-            let published = ContinuousClock.now - start
-            for reader in readers { try await reader.value }
-            let delivered = ContinuousClock.now - start
-            await client.close()
-            times.sort()
-            func seconds(_ duration: Duration) -> Double { duration / .seconds(1) }
-            func percentile(_ part: Double) -> Double {
-                seconds(times[min(Int(Double(times.count) * part), times.count - 1)])
-            }
-            let numbers: [(String, Double)] = [
-                ("published_per_second", Double(count) / seconds(published)),
-                ("delivered_per_second", Double(count * subscribers) / seconds(delivered)),
-                ("batch_seconds_p50", percentile(0.5)), ("batch_seconds_p99", percentile(0.99)),
-                ("batch_seconds_max", percentile(1)),
-            ]
-            let text = numbers.map { #""\#($0)":\#($1)"# }.joined(separator: ",")
-            try Console.write(Array("{\(text)}\n".utf8))
         }
+    }
+
+    /// Everything that the numbers depend on.
+    private func tell(_ plan: BenchRun.Plan, _ settings: ClientConfiguration) {
+        let what = duration != nil && count == nil && rate == nil ? "documents" : "\(plan.count) documents"
+        let pace = rate.map { "at \(Quantity.rate($0))" } ?? "window \(window)"
+        let time = duration.map { ", for \(Quantity.seconds($0))" } ?? ""
+        Console.say(
+            "\(what) of \(plan.size) bytes, \(pace)\(time), \(Quantity.count(publishers, "publisher")), "
+                + "\(Quantity.count(subscribers, "subscriber")), "
+                + "\(settings.endpoint)")
+    }
+
+    private func watch(_ run: BenchRun) -> Task<Void, any Error>? {
+        guard Console.errorIsTerminal else { return nil }
+        return Task {
+            while true {
+                try await Task.sleep(for: .milliseconds(250))
+                Console.showProgress("\(run.published.current) published, \(run.delivered.current) delivered")
+            }
+        }
+    }
+
+    private func print(_ report: BenchReport, isFirst: Bool) throws {
+        let text =
+            json
+            ? report.json
+            : csv ? (isFirst ? report.csvHead : "") + report.csv : (isFirst ? "" : "\n") + report.table
+        try Console.write(Array(text.utf8))
     }
 }

@@ -10,10 +10,12 @@ struct BrokerCLI: AsyncParsableCommand {
         abstract: "Publish to and subscribe at a Fanfare broker.",
         discussion: """
             Messages go to standard output, one JSON document per line; everything else goes to standard error. A flag \
-            wins over the environment. A way through a proxy is taken from http_proxy, https_proxy and no_proxy.
+            wins over the environment, which wins over a profile (see broker-cli profile --help). Without --proxy a way \
+            through a proxy is taken from http_proxy, https_proxy and no_proxy. broker-cli cheat shows what can be done.
 
             EXIT STATUS
               0    done
+              1    bench was slower than --fail-under
               64   the command line is wrong
               65   a document is not JSON, or the broker found a channel or message invalid
               66   there is no such message
@@ -28,42 +30,18 @@ struct BrokerCLI: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            PublishCommand.self, SubscribeCommand.self, RequestCommand.self, HistoryCommand.self, RetainedCommand.self,
-            FlushCommand.self, BenchCommand.self, DoctorCommand.self, CompletionsCommand.self,
+            PublishCommand.self,
+            SubscribeCommand.self,
+            RequestCommand.self,
+            HistoryCommand.self,
+            RetainedCommand.self,
+            FlushCommand.self,
+            BenchCommand.self,
+            DoctorCommand.self,
+            ProfileCommand.self,
+            CheatCommand.self,
+            CompletionsCommand.self,
         ])
 
     @OptionGroup var connection: ConnectionOptions
-}
-
-/// Which broker to talk to; understood before and behind the name of the command.
-struct ConnectionOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            "The broker's endpoint (default: $FANFARE_URL, else http://127.0.0.1:8000/bayeux).", valueName: "url"))
-    var url: String?
-    @Option(help: ArgumentHelp("The credential (default: $FANFARE_TOKEN, which ps does not show).", valueName: "token"))
-    var token: String?
-    @Option(
-        help: ArgumentHelp(
-            "A PEM file of the authorities to trust instead of the system's (default: $FANFARE_CA).", valueName: "file")
-    )
-    var ca: String?
-
-    /// What these options, those before the command's name, and the environment say together.
-    func configuration(_ outer: ConnectionOptions) throws(CLIError) -> ClientConfiguration {
-        let environment = ProcessInfo.processInfo.environment
-        func value(_ flag: String?, _ name: String) -> String? {
-            flag ?? environment[name].flatMap { $0.isEmpty ? nil : $0 }
-        }
-        let text = value(url ?? outer.url, "FANFARE_URL") ?? "http://127.0.0.1:8000/bayeux"
-        do {
-            var configuration = ClientConfiguration(endpoint: try Endpoint(text))
-            configuration.token = value(token ?? outer.token, "FANFARE_TOKEN")
-            configuration.certificateAuthorityFile = value(ca ?? outer.ca, "FANFARE_CA")
-            configuration.proxies = try ProxySettings(environment: environment)
-            return configuration
-        } catch {
-            throw .usage("\(error)")
-        }
-    }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BrokerCore
 import FanfareClient
 
 /// Something that ends the program: what it says on standard error, and its exit status (sysexits.h).
@@ -15,6 +16,8 @@ struct CLIError: Error, CustomStringConvertible {
     static func later(_ text: String) -> Self { Self(description: text, status: ExitCode(75)) }
     static func denied(_ text: String) -> Self { Self(description: text, status: ExitCode(77)) }
     static func timeout(_ text: String) -> Self { Self(description: text, status: ExitCode(124)) }
+    /// A measurement missed its mark.
+    static func tooSlow(_ text: String) -> Self { Self(description: text, status: ExitCode(1)) }
     /// A file or a pipe cannot be read or written.
     static func inputOutput(_ text: String) -> Self { Self(description: text, status: ExitCode(74)) }
     /// The reader of our output has gone; nothing is said, as with any program in a pipe.
@@ -24,7 +27,14 @@ struct CLIError: Error, CustomStringConvertible {
 
     /// What the broker answered, in the form `code:arguments:text`.
     static func refused(_ what: String, error: String) -> Self {
-        let text = "\(what): the broker answered \(error)"
+        var text = "\(what): the broker answered \(error)"
+        if error.hasPrefix("405:"), let end = error.lastIndex(of: ":") {
+            // The broker's alphabet is narrower than the one that was checked for.
+            let name = String(error[..<end].dropFirst(4))
+            if let reason = channelError(name, mayBePattern: true, grammar: .faye) {
+                text += ": \(reason)\(mark(reason, in: name))"
+            }
+        }
         switch error.prefix(3) {
         case "403": return denied(text)
         case "407", "429", "500": return later(text)
@@ -56,6 +66,9 @@ struct CLIError: Error, CustomStringConvertible {
         default: self = .data(text)
         }
     }
+
+    /// The same, with something said before it.
+    func prefixed(_ text: String) -> Self { Self(description: text + description, status: status) }
 
     private init(description: String, status: ExitCode) {
         self.description = description

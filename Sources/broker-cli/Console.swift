@@ -6,6 +6,11 @@ enum Console {
     /// Whether a person looks at standard error, or at standard output.
     static let errorIsTerminal = isatty(STDERR_FILENO) == 1
     static let outputIsTerminal = isatty(STDOUT_FILENO) == 1
+    static let inputIsTerminal = isatty(STDIN_FILENO) == 1
+    /// Whether standard output is shown in colours (https://no-color.org).
+    static let outputIsColoured =
+        outputIsTerminal && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
+        && ProcessInfo.processInfo.environment["TERM"] != "dumb"
 
     /// Says something to the person, on standard error.
     static func say(_ text: String) {
@@ -16,6 +21,9 @@ enum Console {
     static func showProgress(_ text: String) {
         if errorIsTerminal { sayRaw("\r\u{1B}[K\(text)") }
     }
+
+    /// Takes away what was shown last.
+    static func clearProgress() { showProgress("") }
 
     private static func sayRaw(_ text: String) {
         FileHandle.standardError.write(Data(text.utf8))
@@ -49,9 +57,13 @@ enum Console {
         }
     }
 
-    /// Reads what is there of standard input, waiting until there is something; empty at its end.
-    static func read() async throws -> [UInt8] {
+    /// Reads what is there of standard input, waiting until there is something; empty at its end, nil when it
+    /// is woken.
+    static func read(_ wakeUp: WakeUp) async throws -> [UInt8]? {
         try await NIOThreadPool.singleton.runIfActive {
+            var awaited = [STDIN_FILENO, wakeUp.descriptor].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+            while poll(&awaited, 2, -1) < 0, errno == EINTR {}
+            if awaited[1].revents != 0 { return nil }
             var bytes = [UInt8](repeating: 0, count: 65_536)
             while true {
                 let count = bytes.withUnsafeMutableBytes { Foundation.read(STDIN_FILENO, $0.baseAddress, $0.count) }
@@ -60,26 +72,6 @@ enum Console {
                     throw CLIError.inputOutput("standard input: \(String(cString: strerror(errno)))")
                 }
             }
-        }
-    }
-}
-
-/// Turns SIGINT and SIGTERM into the end of a command's work; the second one ends the program at once.
-final class StopSignals {
-    private let sources: [any DispatchSourceSignal]
-
-    /// `stop` is called with the first signal, on some thread.
-    init(_ stop: @escaping @Sendable (Int32) -> Void) {
-        let count = Counter()
-        sources = [SIGINT, SIGTERM].map { number in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler {
-                guard count.next() == 1 else { _exit(128 + number) }
-                stop(number)
-            }
-            source.resume()
-            return source
         }
     }
 }

@@ -8,17 +8,7 @@ final class Counter: Sendable {
     @discardableResult
     func next() -> Int { value.add(1, ordering: .relaxed).newValue }
 
+    func add(_ count: Int) { value.add(count, ordering: .relaxed) }
+
     var current: Int { value.load(ordering: .relaxed) }
-}
-
-/// Which signal asked to stop, if one did.
-final class StopCause: Sendable {
-    private let number = Atomic<Int32>(0)
-
-    var signal: Int32? {
-        let number = number.load(ordering: .relaxed)
-        return number == 0 ? nil : number
-    }
-
-    func set(_ signal: Int32) { number.store(signal, ordering: .relaxed) }
 }

@@ -42,14 +42,22 @@ enum Documents {
 
 /// Cuts standard input into lines.
 struct LineReader {
+    private let wakeUp: WakeUp
     private var rest: [UInt8] = []
     private var hasEnded = false
     private(set) var lineNumber = 0
 
+    /// What wakes `wakeUp` ends the input.
+    init(_ wakeUp: WakeUp) { self.wakeUp = wakeUp }
+
     /// The next lines that are there, at least one; nil at the end. Line ends are not part of them.
     mutating func next() async throws -> [(number: Int, bytes: ArraySlice<UInt8>)]? {
         while !hasEnded {
-            let chunk = try await Console.read()
+            guard let chunk = try await Console.read(wakeUp) else {
+                // The line that is being written is none yet.
+                hasEnded = true
+                return nil
+            }
             hasEnded = chunk.isEmpty
             rest += chunk
             if hasEnded, !rest.isEmpty { rest.append(UInt8(ascii: "\n")) }
@@ -82,15 +90,28 @@ extension CLIError {
 
     /// Checks a channel, or what may be subscribed to, before the broker has to.
     static func checkChannel(_ text: String, mayBePattern: Bool) throws(CLIError) {
-        do {
-            // The wider alphabet: which one the broker uses is its own affair.
+        // The wider alphabet: which one the broker uses is its own affair.
+        guard let error = channelError(text, mayBePattern: mayBePattern, grammar: .cometd) else { return }
+        throw data("\(text) is no channel: \(error)\(mark(error, in: text))")
+    }
+
+    static func channelError(_ text: String, mayBePattern: Bool, grammar: ChannelGrammar) -> ChannelError? {
+        do throws(ChannelError) {
             if mayBePattern {
-                _ = try ChannelPattern(text, grammar: .cometd, maximumBytes: .max)
+                _ = try ChannelPattern(text, grammar: grammar, maximumBytes: .max)
             } else {
-                _ = try ChannelName(text, grammar: .cometd, maximumBytes: .max)
+                _ = try ChannelName(text, grammar: grammar, maximumBytes: .max)
             }
+            return nil
         } catch {
-            throw data("\(text) is no channel: \(error)")
+            return error
         }
+    }
+
+    /// Two more lines: the channel, and a mark below the place that is wrong.
+    static func mark(_ error: ChannelError, in text: String) -> String {
+        guard let offset = error.offset, text.allSatisfy({ $0.isASCII ? $0 >= " " : $0.isLetter }) else { return "" }
+        let column = String(decoding: text.utf8.prefix(offset), as: UTF8.self).count
+        return "\n  \(text)\n  \(String(repeating: " ", count: column))^"
     }
 }

@@ -4,7 +4,8 @@ import FanfareClient
 /// `broker-cli flush`: sends what waits in a spool.
 struct FlushCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "flush", abstract: "Publish what waits in the folder of publish --spool.")
+        commandName: "flush", abstract: "Publish what waits in the folder of publish --spool.",
+        discussion: "broker-cli flush ~/outbox")
 
     @ParentCommand var root: BrokerCLI
     @OptionGroup var connection: ConnectionOptions

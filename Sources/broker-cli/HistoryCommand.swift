@@ -9,21 +9,22 @@ struct HistoryCommand: AsyncParsableCommand {
 
     @ParentCommand var root: BrokerCLI
     @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var output: FormatOptions
     @Argument(help: "The channel.") var channel: String
     @Option(help: ArgumentHelp("Begin behind this sequence number.", valueName: "seq")) var since: UInt64 = 0
     @Option(help: ArgumentHelp("Print at most so many, the oldest first.", valueName: "n")) var limit: Int?
-    @Option(help: ArgumentHelp("ndjson, raw, pretty or a template.", valueName: "format")) var format: String?
 
     func validate() throws {
         if let limit, limit < 1 { throw ValidationError("--limit is a number above 0.") }
-        if let format { _ = try OutputFormat(format) }
     }
 
     func run() async throws {
-        let configuration = try checked { () throws(CLIError) in try connection.configuration(root.connection) }
+        let settings = try checked { () throws(CLIError) in try connection.settings(root.connection) }
+        let configuration = try checked { () throws(CLIError) in try settings.configuration() }
         try await broker_cli.run("history \(channel)", configuration) {
             try CLIError.checkChannel(channel, mayBePattern: false)
-            let format = try OutputFormat(format ?? (Console.outputIsTerminal ? "pretty" : "ndjson"))
+            var format = try output.outputFormat(settings)
+            format.isColoured = Console.outputIsColoured
             let http = try HTTPConnection(configuration)
             var (position, left) = (since, limit ?? .max)
             while left > 0 {

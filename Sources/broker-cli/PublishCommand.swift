@@ -12,10 +12,12 @@ struct PublishCommand: AsyncParsableCommand {
             broker-cli publish /news @article.json --retain
             tail -f log.ndjson | broker-cli publish /log -
             uptime | broker-cli publish /host/uptime --raw --spool ~/outbox
+            broker-cli publish /load '{"n":{{count}}}' --template --count 1000 --rate 50
 
-            With '-' or without a document each line of standard input is one. The program ends when the broker has \
-            acknowledged every one of them. A lost connection is made again, and what was not acknowledged is sent again \
-            with the same id, by which the broker knows it.
+            With '-' or without a document each line of standard input is one; no line at all is an error. The program \
+            ends when the broker has acknowledged every one of them (--window 1: one by one). A lost connection is made \
+            again, and what was not acknowledged is sent again with the same id, by which the broker knows it. On a \
+            terminal, or with --verbose, the sequence number and the number of subscribers are told.
 
             With --spool each document is written to the folder, and synced, before it is sent; what the broker has taken \
             is removed. What is left when the program ends, however it ends, is sent first by the next publish with the \
@@ -27,6 +29,12 @@ struct PublishCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
     @Argument(help: "The channel, such as /chat/room-1.") var channel: String
     @Argument(help: "A JSON document, @FILE, or - for one document per line of standard input.") var document: String?
+    @Flag(help: "Publish null; with --retain that clears what the channel retains.") var null = false
+    @Flag(
+        help:
+            "Replace {{count}}, {{time}}, {{unix}}, {{id}} and {{random}} in each document: a number from 1, now, the same in ms, a UUID, a whole number."
+    )
+    var template = false
     @Flag(help: "Keep the document as the channel's retained message; null clears it.") var retain = false
     @Flag(help: "The document, or each line, is any text: publish it as a JSON string.") var raw = false
     @Option(help: ArgumentHelp("Drop the document after this time.", valueName: "seconds")) var ttl: Double?
@@ -44,7 +52,9 @@ struct PublishCommand: AsyncParsableCommand {
             "Keep trying for so long when there is no connection (default: 30 when it was lost, 0 at the beginning).",
             valueName: "seconds"))
     var retry: Double?
-    @Option(help: ArgumentHelp("An outbox on disk.", valueName: "folder")) var spool: String?
+    @Option(help: ArgumentHelp("An outbox on disk.", valueName: "folder"), completion: .directory) var spool: String?
+    @Flag(name: .shortAndLong, help: "Tell on standard error what was published, as on a terminal.") var verbose = false
+    @Flag(name: .shortAndLong, help: "Do not, not even on a terminal.") var quiet = false
 
     func validate() throws {
         if let ttl, !(ttl > 0 && ttl.isFinite) { throw ValidationError("--ttl is a number of seconds above 0.") }
@@ -52,34 +62,44 @@ struct PublishCommand: AsyncParsableCommand {
         if let rate, !(rate > 0 && rate.isFinite) { throw ValidationError("--rate is a number above 0.") }
         if let retry, !(retry >= 0 && retry <= 1e9) { throw ValidationError("--retry is a number of seconds.") }
         if !(1...1024 ~= window) { throw ValidationError("--window is a number from 1 to 1024.") }
-        let isLines = document == nil || document == "-"
+        if null, document != nil || raw || template { throw ValidationError("--null is the document.") }
+        let isLines = !null && (document == nil || document == "-")
         if isLines, count > 1 { throw ValidationError("--count needs a document.") }
         if id != nil, isLines || count > 1 { throw ValidationError("--id is for a single document.") }
         if id != nil, spool != nil { throw ValidationError("--spool gives each document an id of its own.") }
     }
+
+    private var isTelling: Bool { verbose || (Console.errorIsTerminal && !quiet) }
 
     func run() async throws {
         var configuration = try checked { () throws(CLIError) in try connection.configuration(root.connection) }
         configuration.window = window
         configuration.maximumOutage = .seconds(retry ?? 30)
         configuration.maximumFirstOutage = .seconds(retry ?? 0)
-        try await broker_cli.run("refused", configuration) {
+        let settings = configuration
+        try await broker_cli.run("refused", settings) {
             try CLIError.checkChannel(channel, mayBePattern: false)
-            let source = try Documents(argument: document)
-            var documents: [[UInt8]] = []
-            if case .one(let bytes, let name) = source {
-                documents = [try Documents.json(bytes[...], name: name, isRaw: raw)]
+            let source = try Documents(argument: null ? "null" : document)
+            var feed = try PublishFeed(source, isRaw: raw, isTemplate: template, count: count, rate: rate) {
+                var publication = Publication($0, to: channel, retain: retain, timeToLive: ttl)
+                publication.id = id
+                publication.wantsReceipt = isTelling
+                return publication
             }
             if let spool {
-                var sink = SpoolSink(try Spool(spool), configuration)
-                try await feed(documents, to: &sink)
+                var sink = SpoolSink(try Spool(spool), settings, isTelling: isTelling)
+                try await publish(&feed, to: &sink) {}
             } else {
-                let client = try BayeuxClient(configuration)
+                let client = try BayeuxClient(settings)
                 async let states: Void = tell(client.states())
                 do {
                     try await client.connect()
-                    var sink = ClientSink(client)
-                    try await feed(documents, to: &sink)
+                    var sink = ClientSink(client, isTelling: isTelling)
+                    try await publish(&feed, to: &sink) {
+                        // What is under way has a little time to be acknowledged.
+                        try? await Task.sleep(for: .seconds(5))
+                        await client.abandon()
+                    }
                 } catch {
                     await client.close()
                     throw error
@@ -90,98 +110,25 @@ struct PublishCommand: AsyncParsableCommand {
         }
     }
 
-    /// Gives the documents, or standard input's lines, to where they go. A line that is no JSON ends it, after what came
-    /// before is acknowledged.
-    private func feed(_ documents: [[UInt8]], to sink: inout some PublicationSink) async throws {
-        var pace = Pace(rate: rate)
-        if let document = documents.first {
-            for _ in 0..<count {
-                try await pace.wait()
-                try await sink.put([publication(document)])
-            }
-        } else {
-            var reader = LineReader()
-            while let lines = try await reader.next() {
-                var batch: [Publication] = []
-                var failure: CLIError?
-                for line in lines where !line.bytes.isBlank {
-                    do throws(CLIError) {
-                        let document = try Documents.json(line.bytes, name: "line \(line.number)", isRaw: raw)
-                        batch.append(publication(document))
-                    } catch {
-                        failure = error
-                        break
-                    }
-                    if rate != nil {
-                        try await pace.wait()
-                        try await sink.put(batch)
-                        batch = []
-                    }
-                }
-                try await sink.put(batch)
-                if let failure {
-                    try await sink.finish()
-                    throw failure
-                }
-            }
+    /// Publishes all there is; a signal ends the input, and then `hurry` is called.
+    private func publish(
+        _ feed: inout PublishFeed, to sink: inout some PublicationSink, hurry: @escaping @Sendable () async -> Void
+    ) async throws {
+        let cause = StopCause()
+        let wakeUp = WakeUp()
+        let signals = StopSignals { number in
+            cause.set(.signal(number))
+            wakeUp.wake()
+            Task { await hurry() }
         }
-        try await sink.finish()
-    }
-
-    private func publication(_ document: [UInt8]) -> Publication {
-        var publication = Publication(document, to: channel, retain: retain, timeToLive: ttl)
-        publication.id = id
-        return publication
-    }
-}
-
-/// Where publications go.
-protocol PublicationSink {
-    /// Takes publications; returns when there is room for more.
-    mutating func put(_ publications: [Publication]) async throws
-    /// Returns when all of them are safe. Throws if one was refused.
-    mutating func finish() async throws
-}
-
-/// Gives them to the broker.
-struct ClientSink: PublicationSink {
-    /// Publications that wait or are under way at most.
-    private static let most = 4096
-
-    private let client: BayeuxClient
-    private var tickets: [(ticket: PublicationTicket, count: Int)] = []
-    private var openCount = 0
-    private var doneCount = 0
-    private var refusal: ClientError?
-    private var refusedCount = 0
-
-    init(_ client: BayeuxClient) { self.client = client }
-
-    mutating func put(_ publications: [Publication]) async throws {
-        guard !publications.isEmpty else { return }
-        tickets.append((client.enqueue(publications), publications.count))
-        openCount += publications.count
-        while openCount > Self.most || tickets.count > 256 { try await settleFirst() }
-    }
-
-    mutating func finish() async throws {
-        while !tickets.isEmpty { try await settleFirst() }
-        guard let refusal else { return }
-        guard refusedCount > 1, let answer = refusal.answer else { throw refusal }
-        throw CLIError.refused("\(refusedCount) messages refused", error: answer)
-    }
-
-    private mutating func settleFirst() async throws {
-        let (ticket, count) = tickets.removeFirst()
-        for outcome in try await ticket.outcomes() {
-            guard case .failure(let error) = outcome else { continue }
-            guard error.kind == .refused else { throw error }
-            refusedCount += 1
-            refusal = refusal ?? error
+        defer { withExtendedLifetime(signals) {} }
+        do {
+            try await feed.run(into: &sink, cause, wakeUp)
+        } catch {
+            if case .signal(let number) = cause.stop { throw CLIError.signal(number) }
+            throw error
         }
-        openCount -= count
-        doneCount += count
-        if doneCount > count { Console.showProgress("\(doneCount) published") }
+        if case .signal(let number) = cause.stop { throw CLIError.signal(number) }
     }
 }
 

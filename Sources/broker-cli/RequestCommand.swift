@@ -30,7 +30,7 @@ struct RequestCommand: AsyncParsableCommand {
             let cause = StopCause()
             let timer = Task { [timeout] in
                 try await Task.sleep(for: .seconds(timeout))
-                cause.set(1)
+                cause.set(.timeIsOver)
                 await client.abandon()
             }
             defer { timer.cancel() }
@@ -40,7 +40,7 @@ struct RequestCommand: AsyncParsableCommand {
                 try Console.write((answer.data.isEmpty ? Array("null".utf8)[...] : answer.data) + [10])
             } catch {
                 await client.close()
-                if cause.signal != nil { throw CLIError.timeout("\(channel) has not answered in time") }
+                if cause.stop != nil { throw CLIError.timeout("\(channel) has not answered in time") }
                 throw error
             }
             await client.close()

@@ -5,34 +5,39 @@ import FanfareClient
 struct RetainedCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "retained", abstract: "List, get, set and clear retained messages.",
+        discussion: """
+            broker-cli retained list '/config/**'
+            broker-cli retained get /config/theme
+            broker-cli retained set /config/theme '"dark"'
+            broker-cli retained clear /config/theme
+            """,
         subcommands: [List.self, Get.self, Set.self, Clear.self])
 
     @ParentCommand var root: BrokerCLI
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Print what is retained below channels and patterns.")
+        static let configuration = CommandConfiguration(
+            abstract: "Print what is retained below channels and patterns.",
+            discussion: "broker-cli retained list '/config/**'")
         @ParentCommand var parent: RetainedCommand
         @OptionGroup var connection: ConnectionOptions
         @Argument(help: "Channels and patterns (default: '/**').") var channels = ["/**"]
-        @Option(help: ArgumentHelp("ndjson, raw, pretty or a template.", valueName: "format")) var format: String?
+        @OptionGroup var output: FormatOptions
 
         func run() async throws {
             let outer = parent.root.connection
             var arguments = channels + ["--retained-only"]
-            if let format { arguments += ["--format", format] }
-            for (name, value) in [
-                ("--url", connection.url ?? outer.url), ("--token", connection.token ?? outer.token),
-                ("--ca", connection.ca ?? outer.ca),
-            ] {
-                if let value { arguments += [name, value] }
-            }
+            if let format = output.format { arguments += ["--format", format] }
+            for (name, value) in outer.given + connection.given { arguments += [name, value] }
             let command = try BrokerCLI.parseAsRoot(["subscribe"] + arguments) as? SubscribeCommand
             try await command?.run()
         }
     }
 
     struct Get: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Print the data of a channel's retained message.")
+        static let configuration = CommandConfiguration(
+            abstract: "Print the data of a channel's retained message.",
+            discussion: "broker-cli retained get /config/theme")
         @ParentCommand var parent: RetainedCommand
         @OptionGroup var connection: ConnectionOptions
         @Argument(help: "The channel.") var channel: String
@@ -54,7 +59,9 @@ struct RetainedCommand: AsyncParsableCommand {
     }
 
     struct Set: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Publish a document that is retained.")
+        static let configuration = CommandConfiguration(
+            abstract: "Publish a document that is retained.",
+            discussion: "broker-cli retained set /config/theme '\"dark\"'")
         @ParentCommand var parent: RetainedCommand
         @OptionGroup var connection: ConnectionOptions
         @Argument(help: "The channel.") var channel: String
@@ -77,7 +84,9 @@ struct RetainedCommand: AsyncParsableCommand {
     }
 
     struct Clear: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Clear what channels retain.")
+        static let configuration = CommandConfiguration(
+            abstract: "Clear what channels retain.",
+            discussion: "broker-cli retained clear /config/theme")
         @ParentCommand var parent: RetainedCommand
         @OptionGroup var connection: ConnectionOptions
         @Argument(help: "The channels.") var channels: [String]

@@ -125,6 +125,7 @@ final class Spool {
 struct SpoolSender {
     let spool: Spool
     let configuration: ClientConfiguration
+    var isTelling = Console.errorIsTerminal
 
     func run() async throws {
         let http = try HTTPConnection(configuration)
@@ -159,6 +160,7 @@ struct SpoolSender {
             }
         }
         await http.close()
+        if isTelling { Console.say("\(sentCount) published from \(spool.folder)") }
         if let refusal { throw refusal }
     }
 
@@ -170,21 +172,4 @@ struct SpoolSender {
         if let error = error as? CLIError, error.status == .init(75) { return error.description }
         return nil
     }
-}
-
-/// Keeps publications in a spool, and sends them when all are there.
-struct SpoolSink: PublicationSink {
-    private let spool: Spool
-    private let sender: SpoolSender
-
-    init(_ spool: Spool, _ configuration: ClientConfiguration) {
-        self.spool = spool
-        sender = SpoolSender(spool: spool, configuration: configuration)
-    }
-
-    mutating func put(_ publications: [Publication]) async throws {
-        try spool.append(publications)
-    }
-
-    mutating func finish() async throws { try await sender.run() }
 }

@@ -121,27 +121,4 @@ struct ClientCommandTests {
         #expect(try await subscriber.end() == Ending(status: 128 + number, output: "", errors: ""))
         try await broker.stop()
     }
-
-    @Test
-    func doctorAndCompletions() async throws {
-        let broker = try await RunningBroker("--database", ":memory:")
-        let ending = try await broker.cli("doctor")
-        #expect(ending.status == 0)
-        #expect(ending.errors.isEmpty)
-        let steps = ending.output.split(separator: "\n").map { $0.prefix(13) }
-        #expect(steps == ["endpoint   ht", "ready      ok", "session    ok", "delivery   ok"])
-        try await broker.stop()
-        let failed = try await broker.cli("doctor")
-        #expect(
-            failed
-                == Ending(
-                    status: 69, output: "endpoint   \(broker.endpoint)\nready      failed\n",
-                    errors: "broker-cli: no broker answers at \(broker.endpoint): Connection refused. "
-                        + "Is broker-server running there?\n"))
-        for shell in ["bash", "zsh", "fish"] {
-            let ending = try await Program.run("broker-cli", "completions", shell)
-            #expect(ending.status == 0)
-            #expect(ending.output.contains("subscribe"))
-        }
-    }
 }

@@ -19,11 +19,15 @@ struct ErrorTests {
         Row(
             arguments: ["publish", "/a", "1 2"], status: 65,
             message: "the document: not JSON: bytes after the end at byte 2"),
-        Row(arguments: ["publish", "a", "1"], status: 65, message: "a is no channel: a channel begins with '/'"),
+        Row(
+            arguments: ["publish", "a", "1"], status: 65,
+            message: "a is no channel: a channel begins with '/'\n  a\n  ^"),
         Row(
             arguments: ["publish", "/a/*", "1"], status: 65,
-            message: "/a/* is no channel: wildcard at byte 3, where a channel name is needed and not a pattern"),
-        Row(arguments: ["subscribe", "a"], status: 65, message: "a is no channel: a channel begins with '/'"),
+            message: "/a/* is no channel: wildcard at byte 3, where a channel name is needed and not a pattern"
+                + "\n  /a/*\n     ^"),
+        Row(
+            arguments: ["subscribe", "a"], status: 65, message: "a is no channel: a channel begins with '/'\n  a\n  ^"),
         Row(
             arguments: ["publish", "/a", "@/nowhere/file"], status: 74,
             message: "/nowhere/file: the file cannot be read"),
@@ -34,7 +38,8 @@ struct ErrorTests {
             arguments: ["request", "/a", "1"], status: 65, message: "/a is no service: its name begins with /service/"),
         Row(
             arguments: ["history", "/a/**"], status: 65,
-            message: "/a/** is no channel: wildcard at byte 3, where a channel name is needed and not a pattern"),
+            message: "/a/** is no channel: wildcard at byte 3, where a channel name is needed and not a pattern"
+                + "\n  /a/**\n     ^"),
         Row(
             arguments: ["--url", "https://127.0.0.1:1/bayeux", "--ca", "/nowhere/ca.pem", "publish", "/a", "1"],
             status: 69,
@@ -45,6 +50,18 @@ struct ErrorTests {
         Row(
             arguments: ["publish", "/a", "1", "--spool", "/dev/null/spool"], status: 73,
             message: "/dev/null/spool: the folder cannot be made"),
+        Row(
+            arguments: ["subscribe", "/ab", "--exclude", "/ab//c"], status: 65,
+            message: "/ab//c is no channel: empty segment at byte 4\n  /ab//c\n      ^"),
+        Row(
+            arguments: ["--token", "a", "--token-file", "b", "publish", "/a", "1"], status: 64,
+            message: "--token and --token-file exclude each other"),
+        Row(
+            arguments: ["--token-file", "/nowhere/token", "publish", "/a", "1"], status: 74,
+            message: "/nowhere/token: the file with the token cannot be read"),
+        Row(
+            arguments: ["--proxy", "socks5://p", "publish", "/a", "1"], status: 64,
+            message: "--proxy: socks5://p is not a valid proxy URL"),
     ]
 
     @Test(arguments: local)
@@ -63,7 +80,10 @@ struct ErrorTests {
         ["publish", "/a", "-", "--id", "x"], ["publish", "/a", "1", "--id", "x", "--spool", "s"],
         ["subscribe", "/a", "--last", "0"], ["subscribe", "/a", "--last", "1", "--since", "1"],
         ["subscribe", "/a", "--format", "xml"], ["subscribe", "/a", "--format", "%{date}"],
-        ["subscribe", "/a", "--timeout", "0"], ["subscribe", "/a", "--exec-concurrency", "0"],
+        ["subscribe", "/a", "--timeout", "0"], ["subscribe", "/a", "--idle", "0"],
+        ["subscribe", "/a", "--all", "--new"], ["publish", "/a", "1", "--null"], ["bench", "--size", "1"],
+        ["bench", "--json", "--csv"], ["cheat", "everything"], ["profile", "use"],
+        ["subscribe", "/a", "--exec-concurrency", "0"],
         ["subscribe", "/a", "--retained-only", "--state", "f"], ["request", "/service/a"], ["history"],
         ["retained", "get"], ["completions", "tcsh"], ["flush"], ["bench", "--count", "0"],
     ]
@@ -77,13 +97,14 @@ struct ErrorTests {
         #expect(ending.errors.contains("Usage: "))
     }
 
+    private static let dot = "character '.' (U+002E) at byte 2 is not allowed in a channel\n  /a.b\n    ^"
     static let refused = [
         Row(
             arguments: ["publish", "/a.b", "1"], status: 65,
-            message: "refused: the broker answered 405:/a.b:Invalid channel"),
+            message: "refused: the broker answered 405:/a.b:Invalid channel: " + dot),
         Row(
             arguments: ["subscribe", "/a", "/a.b"], status: 65,
-            message: "subscribe /a /a.b: the broker answered 405:/a.b:Invalid channel"),
+            message: "subscribe /a /a.b: the broker answered 405:/a.b:Invalid channel: " + dot),
         Row(
             arguments: ["publish", "/meta/x", "1"], status: 77,
             message: "refused: the broker answered 403:/meta/x:Forbidden channel"),

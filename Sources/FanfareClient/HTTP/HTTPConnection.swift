@@ -2,6 +2,7 @@ import Driver
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
 
 /// The broker's plain HTTP: one request at a time, over a connection that is kept. Used by one task.
 public final class HTTPConnection {
@@ -18,6 +19,14 @@ public final class HTTPConnection {
         public func header(_ name: String) -> String? {
             headers.first { $0.name.lowercased() == name.lowercased() }?.value
         }
+    }
+
+    /// What the broker, or what stands before it, has shown of itself in the TLS handshake.
+    public struct Certificate: Sendable {
+        /// It is not valid before that; in seconds since 1970.
+        public let notBefore: Int64
+        /// It is not valid behind that; in seconds since 1970.
+        public let notAfter: Int64
     }
 
     private let configuration: ClientConfiguration
@@ -49,10 +58,11 @@ public final class HTTPConnection {
     }
 
     /// Sends a request and returns its answer, whatever the status. `path` begins with `/` and lies beside the endpoint.
-    /// Throws ``ClientError`` when no answer came: whether the broker took the request is then not known.
+    /// With `readsToEnd` false the first bytes of the body suffice, and the connection is closed: for streams. Throws
+    /// ``ClientError`` when no answer came: whether the broker took the request is then not known.
     public func send(
         _ method: String, _ path: String, headers: [(String, String)] = [], body: [UInt8] = [],
-        timeout: Duration = .seconds(30)
+        readsToEnd: Bool = true, timeout: Duration = .seconds(30)
     ) async throws -> Answer {
         let channel: any Channel
         if let open = self.channel, open.isActive {
@@ -74,7 +84,8 @@ public final class HTTPConnection {
             answer.fail(ClientError(.unreachable, "the broker has not answered in time"))
             channel.close(promise: nil)
         }
-        channel.triggerUserOutboundEvent(AnswerHandler.Expectation(answer: answer), promise: nil)
+        channel.triggerUserOutboundEvent(
+            AnswerHandler.Expectation(answer: answer, readsToEnd: readsToEnd), promise: nil)
         channel.write(HTTPClientRequestPart.head(head), promise: nil)
         if !body.isEmpty {
             channel.write(HTTPClientRequestPart.body(.byteBuffer(ByteBuffer(bytes: body))), promise: nil)
@@ -97,6 +108,12 @@ public final class HTTPConnection {
         }
     }
 
+    /// The certificate on the open connection, once something was answered; nil without TLS.
+    public func certificate() async -> Certificate? {
+        guard let channel, let shown = try? await channel.nioSSL_peerCertificate().get() else { return nil }
+        return Certificate(notBefore: Int64(shown.notValidBefore), notAfter: Int64(shown.notValidAfter))
+    }
+
     /// Closes the connection.
     public func close() async {
         try? await channel?.close()
@@ -113,6 +130,7 @@ private final class AnswerHandler: ChannelDuplexHandler {
     /// Who waits for the next answer.
     struct Expectation: Sendable {
         let answer: EventLoopPromise<HTTPConnection.Answer>
+        let readsToEnd: Bool
     }
     /// More than any answer of a broker.
     private static let maximumBytes = 256 << 20
@@ -138,15 +156,22 @@ private final class AnswerHandler: ChannelDuplexHandler {
         case .body(var part):
             body.writeBuffer(&part)
             if body.readableBytes > Self.maximumBytes { context.close(promise: nil) }
+            guard let head, expected?.readsToEnd == false else { return }
+            succeed(head)
+            context.close(promise: nil)
         case .end:
             guard let head else { return }
-            expected?.answer.succeed(
-                HTTPConnection.Answer(
-                    status: Int(head.status.code), headers: head.headers.map { ($0.name, $0.value) },
-                    body: Array(body.readableBytesView)))
-            expected = nil
+            succeed(head)
             if !head.isKeepAlive { context.close(promise: nil) }
         }
+    }
+
+    private func succeed(_ head: HTTPResponseHead) {
+        expected?.answer.succeed(
+            HTTPConnection.Answer(
+                status: Int(head.status.code), headers: head.headers.map { ($0.name, $0.value) },
+                body: Array(body.readableBytesView)))
+        expected = nil
     }
 
     func channelInactive(context: ChannelHandlerContext) {

@@ -105,9 +105,9 @@ extension ClientCore {
             return receiveReply(to: request, envelope, text)
         }
         guard !envelope.successful.isAbsent else { return }
-        let outcome: Result<Void, ClientError> =
+        let outcome: PublicationOutcome =
             envelope.successful.bool == true
-            ? .success(()) : .failure(.refused(envelope.error.string(in: text)))
+            ? .success(PublicationReceipt(envelope.ext, of: text)) : .failure(.refused(envelope.error.string(in: text)))
         publications.settle(id: envelope.id, of: text, outcome)
     }
 

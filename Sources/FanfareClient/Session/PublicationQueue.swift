@@ -6,16 +6,16 @@ struct PublicationQueue {
     /// The publications of one call, and what became of them.
     final class Ticket {
         private var missing: Int
-        private var outcomes: [Result<Void, ClientError>]
-        private let done: EventLoopPromise<[Result<Void, ClientError>]>
+        private var outcomes: [PublicationOutcome]
+        private let done: EventLoopPromise<[PublicationOutcome]>
 
-        init(count: Int, done: EventLoopPromise<[Result<Void, ClientError>]>) {
+        init(count: Int, done: EventLoopPromise<[PublicationOutcome]>) {
             missing = count
-            outcomes = Array(repeating: .success(()), count: count)
+            outcomes = Array(repeating: .success(PublicationReceipt()), count: count)
             self.done = done
         }
 
-        func settle(_ index: Int, _ outcome: Result<Void, ClientError>) {
+        func settle(_ index: Int, _ outcome: PublicationOutcome) {
             outcomes[index] = outcome
             missing -= 1
             if missing == 0 { done.succeed(outcomes) }
@@ -74,13 +74,12 @@ struct PublicationQueue {
         batch.append(jsonString: clientID)
         batch += #","data":"#.utf8
         batch += publication.data
-        if publication.retain || publication.timeToLive != nil {
+        if publication.retain || publication.timeToLive != nil || publication.wantsReceipt {
             batch += #","ext":{"#.utf8
-            if publication.retain { batch += #""retain":true"#.utf8 }
-            if let seconds = publication.timeToLive {
-                batch += (publication.retain ? #","ttl":\#(seconds)"# : #""ttl":\#(seconds)"#).utf8
-            }
-            batch.append(UInt8(ascii: "}"))
+            if publication.retain { batch += #""retain":true,"#.utf8 }
+            if publication.wantsReceipt { batch += #""receipt":true,"#.utf8 }
+            if let seconds = publication.timeToLive { batch += #""ttl":\#(seconds),"#.utf8 }
+            batch[batch.count - 1] = UInt8(ascii: "}")
         }
         batch += #","id":"#.utf8
         if let id = publication.id {
@@ -94,7 +93,7 @@ struct PublicationQueue {
     }
 
     /// The broker has answered a publication.
-    mutating func settle(id: JSONSlice, of text: RawSpan, _ outcome: Result<Void, ClientError>) {
+    mutating func settle(id: JSONSlice, of text: RawSpan, _ outcome: PublicationOutcome) {
         guard let number = number(of: id, text: text) else { return }
         let offset = number - firstNumber
         guard offset >= 0, offset < entries.count else { return }

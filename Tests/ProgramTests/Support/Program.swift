@@ -63,9 +63,8 @@ final class Program {
             try Data(text.utf8).write(to: URL(filePath: inputPath))
         }
         var variables = ProcessInfo.processInfo.environment
-        for name in ["FANFARE_URL", "FANFARE_TOKEN", "FANFARE_CA", "XDG_STATE_HOME"] + Self.proxyVariables {
-            variables[name] = nil
-        }
+        for name in ["XDG_STATE_HOME", "XDG_CONFIG_HOME", "NO_COLOR"] + Self.proxyVariables { variables[name] = nil }
+        for name in variables.keys where name.hasPrefix("FANFARE_") { variables[name] = nil }
         variables["HOME"] = files.url.path
         variables["PATH"] = Program.folder.path + ":" + (variables["PATH"] ?? "")
         let path = name.hasPrefix("/") ? name : Program.folder.appending(path: name).path

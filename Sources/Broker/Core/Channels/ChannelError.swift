@@ -14,6 +14,17 @@ package enum ChannelError: Error, Equatable, Sendable, CustomStringConvertible {
     /// More bytes than the broker was told to accept; nothing else was checked.
     case tooLong(byteCount: Int, maximum: Int)
 
+    /// Where the fault is, in bytes from the beginning; nil when it is no place but the length.
+    package var offset: Int? {
+        switch self {
+        case .noLeadingSlash: 0
+        case .emptySegment(let offset), .invalidCharacter(_, let offset), .wildcardNotLast(let offset),
+            .wildcardInName(let offset):
+            offset
+        case .tooLong: nil
+        }
+    }
+
     /// One line, safe for a log: a character that is not printable ASCII is written as its number only.
     package var description: String {
         switch self {

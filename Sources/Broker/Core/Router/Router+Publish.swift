@@ -32,15 +32,17 @@ extension Router {
             }
             let draft = PublicationDraft(
                 channel: channel, data: data, text: text, options: options, policy: policy, origin: origin, now: now)
-            let publisher = BayeuxPublisher(request, text: text, sender: sender, excluded: excluded)
+            let publisher = BayeuxPublisher(
+                request, text: text, sender: sender, excluded: excluded, wantsReceipt: options.wantsReceipt)
             if let sender { keep(sender.session, now: now, into: &outbox) }
             tellPublish(request, text: text, channel, into: &outbox)
             return store(draft, from: .bayeux(publisher), into: &outbox)
         }
-        if mustQueueBehindStore(request.peer.connection) {
+        if mustQueueBehindStore(request.peer.connection) || options.wantsReceipt {
             let publication = Publication(
                 channel: channel, data: text.extracting(data.range), isBinary: options.isBinary, slow: policy.slow)
-            let publisher = BayeuxPublisher(request, text: text, sender: sender, excluded: excluded)
+            let publisher = BayeuxPublisher(
+                request, text: text, sender: sender, excluded: excluded, wantsReceipt: options.wantsReceipt)
             tellPublish(request, text: text, channel, into: &outbox)
             return pass(.init(channel: channel, publication: publication), from: publisher, into: &outbox)
         }
@@ -196,12 +198,18 @@ extension Router {
         _ publisher: Publisher, _ passing: PassingPublication, into outbox: inout Outbox
     ) {
         var excluded: SubscriptionTable.Subscriber?
-        if case .bayeux(let publisher) = publisher {
-            reply(to: publisher.peer, head: publisher.replyHead, nil, into: &outbox)
-            excluded = publisher.excluded
-        }
+        if case .bayeux(let publisher) = publisher { excluded = publisher.excluded }
         match(passing.channel, excluding: excluded)
         let matchedCount = matched.count
+        if case .bayeux(let publisher) = publisher {
+            let sequence = passing.publication.sequence
+            reply(to: publisher.peer, head: publisher.replyHead, nil, into: &outbox) { bytes in
+                guard publisher.wantsReceipt else { return }
+                bytes += #""ext":{"#.utf8
+                if let sequence { bytes += #""seq":\#(sequence),"#.utf8 }
+                bytes += #""matched":\#(matchedCount)},"#.utf8
+            }
+        }
         send(passing.publication, into: &outbox)
         guard case .http(let publisher) = publisher else { return }
         let receipt = PublishReceipt(
@@ -350,12 +358,18 @@ struct BayeuxPublisher {
     let sender: Sender?
     /// Its own session, if it does not want to hear itself.
     let excluded: SubscriptionTable.Subscriber?
+    /// Whether the acknowledgement says what became of the publication.
+    let wantsReceipt: Bool
 
-    init(_ request: Request, text: RawSpan, sender: Sender?, excluded: SubscriptionTable.Subscriber?) {
+    init(
+        _ request: Request, text: RawSpan, sender: Sender?, excluded: SubscriptionTable.Subscriber?,
+        wantsReceipt: Bool = false
+    ) {
         peer = request.peer
         replyHead = Router.replyHead(of: request, text: text)
         self.sender = sender
         self.excluded = excluded
+        self.wantsReceipt = wantsReceipt
     }
 }
 
@@ -375,6 +389,8 @@ package struct PublishOptions: Sendable, Equatable {
     package var noEcho = false
     /// The data is CometD's form of binary data, which subscribers are told.
     package var isBinary = false
+    /// The acknowledgement says the sequence number and how many subscribers matched.
+    package var wantsReceipt = false
 
     /// Nothing beyond delivery.
     package init(retain: Bool = false, timeToLive: Double? = nil) {
@@ -382,12 +398,14 @@ package struct PublishOptions: Sendable, Equatable {
         self.timeToLive = timeToLive
     }
 
-    /// The options in a message's `ext`: `retain`, `ttl` (seconds), `noEcho` and `binary` (there at all).
+    /// The options in a message's `ext`: `retain`, `ttl` (seconds), `noEcho`, `receipt` and `binary` (there
+    /// at all).
     init(ext: JSONSlice, text: RawSpan) {
         guard ext.kind == .object else { return }
         retain = ext.member("retain", in: text).bool == true
         timeToLive = ext.member("ttl", in: text).double(in: text)
         noEcho = ext.member("noEcho", in: text).bool == true
+        wantsReceipt = ext.member("receipt", in: text).bool == true
         let binary = ext.member("binary", in: text)
         isBinary = !binary.isAbsent && binary.bool != false
     }

@@ -199,9 +199,11 @@ extension HTTPHandler {
     private func respond(_ response: HTTPResponse) {
         guard let context, case .answering(let request) = phase else { return }
         phase = .idle
-        deadline = SystemClock.now.adding(services.configuration.requestTimeout)
+        let now = SystemClock.now
+        deadline = now.adding(services.configuration.requestTimeout)
         var head = HTTPResponseHead(version: request.version, status: response.status, headers: response.headers)
         head.headers.replaceOrAdd(name: "Content-Length", value: "\(response.body.readableBytes)")
+        head.headers.replaceOrAdd(name: "Date", value: shard.date.text(at: now.wall))
         services.addOriginHeaders(to: &head.headers, for: request.headers)
         let keepAlive = request.isKeepAlive && !shard.isShuttingDown
         if !keepAlive { head.headers.replaceOrAdd(name: "Connection", value: "close") }

@@ -30,6 +30,8 @@ final class Shard {
     let configuration: BrokerConfiguration
     let hooks: BrokerHooks
     let logger: Logger
+    /// The `Date` of this loop's responses.
+    var date = HTTPDate()
     /// Scratch memory that the drivers of this loop share.
     let scratch = DriverScratch()
 

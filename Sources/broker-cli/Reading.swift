@@ -1,0 +1,102 @@
+import BrokerCore
+import FanfareClient
+
+/// A subscription at work: until it has what was asked for, or there is a reason to stop.
+struct Reading {
+    /// What is kept has come when nothing has come for that long.
+    private static let endSilence = Duration.milliseconds(500)
+
+    let channels: [String]
+    let range: SubscribeRange
+    var reader: MessageReader
+    let past: LastMessages
+    let excluded: [ChannelPattern]
+    /// Whether to end when nobody reads standard output.
+    let watchesOutput: Bool
+
+    mutating func run(from start: SubscribeOptions, _ configuration: ClientConfiguration) async throws {
+        let client = try BayeuxClient(configuration)
+        let cause = StopCause()
+        async let states: Void = tell(client.states())
+        do {
+            try await read(client, from: start, cause)
+        } catch {
+            await client.close()
+            try? reader.savePosition()
+            try Self.fail(cause.stop)
+            guard cause.stop == .timeIsOver, (error as? ClientError)?.kind == .closed else { throw error }
+        }
+        await client.close()
+        await states
+        guard !reader.isDone, let stop = cause.stop else { return }
+        try Self.fail(stop)
+        if range.count != nil, stop == .timeIsOver || stop == .silence {
+            let why = stop == .silence ? "nothing more has come" : "the time is over"
+            throw CLIError.timeout("\(why) after \(Quantity.count(reader.takenCount, "message"))")
+        }
+    }
+
+    /// The errors that reasons to stop are.
+    private static func fail(_ stop: Stop?) throws(CLIError) {
+        if case .signal(let number) = stop { throw .signal(number) }
+        if stop == .outputClosed { throw .brokenPipe }
+    }
+
+    private mutating func read(
+        _ client: BayeuxClient, from start: SubscribeOptions, _ cause: StopCause
+    ) async throws {
+        @Sendable func stop(_ reason: Stop) {
+            if cause.set(reason) { Task { await client.close() } }
+        }
+        let signals = StopSignals { stop(.signal($0)) }
+        defer { withExtendedLifetime(signals) {} }
+        if watchesOutput { Console.watchOutput { stop(.outputClosed) } }
+        let silence = Silence()
+        var waits: [Task<Void, any Error>] = []
+        defer { for wait in waits { wait.cancel() } }
+        if let seconds = range.timeout {
+            waits.append(
+                Task {
+                    try await Task.sleep(for: .seconds(seconds))
+                    stop(.timeIsOver)
+                })
+        }
+        try await client.connect()
+        let messages = try await client.subscribe(to: channels, options: start)
+        if Console.errorIsTerminal { Console.say("subscribed to \(channels.joined(separator: " ")); Ctrl-C ends") }
+        let quiet: (Duration, Stop)? =
+            range.retainedOnly || range.untilEnd
+            ? (Self.endSilence, .end) : range.idle.map { (.seconds($0), .silence) }
+        if let (time, reason) = quiet {
+            waits.append(
+                Task {
+                    try await silence.wait(time)
+                    stop(reason)
+                })
+        }
+        try await reader.take(past.messages)
+        while !reader.isDone, let batch = try await messages.nextBatch() {
+            if quiet != nil { silence.break() }
+            try await take(batch)
+            if range.retainedOnly, batch.contains(where: { !$0.isRetained }) { break }
+        }
+        try await reader.finish()
+        if Console.errorIsTerminal { Console.say(Quantity.count(reader.takenCount, "message")) }
+    }
+
+    private mutating func take(_ batch: [Message]) async throws {
+        guard range.retainedOnly || !excluded.isEmpty || !past.messages.isEmpty else {
+            return try await reader.take(batch)
+        }
+        let (range, past, excluded) = (range, past, excluded)
+        try await reader.take(
+            batch.filter { message in
+                if range.retainedOnly, !message.isRetained { return false }
+                if past.contains(message) { return false }
+                guard !excluded.isEmpty,
+                    let name = try? ChannelName(message.channel, grammar: .cometd, maximumBytes: .max)
+                else { return true }
+                return !excluded.contains { $0.matches(name) }
+            })
+    }
+}

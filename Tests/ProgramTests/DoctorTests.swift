@@ -1,0 +1,66 @@
+import Foundation
+import Testing
+
+/// `broker-cli doctor`: what it finds, of a broker and without one.
+@Suite(.timeLimit(.minutes(2)))
+struct DoctorTests {
+    /// The steps and their results, in order.
+    private static func steps(_ output: String) -> [[String]] {
+        output.split(separator: "\n").filter { !$0.hasPrefix(" ") }.map {
+            $0.split(separator: " ", omittingEmptySubsequences: true).prefix(2).map(String.init)
+        }
+    }
+
+    @Test
+    func everythingWorks() async throws {
+        let broker = try await RunningBroker("--database", ":memory:")
+        let ending = try await broker.cli("doctor")
+        #expect(ending.status == 0)
+        #expect(ending.errors.isEmpty)
+        #expect(
+            Self.steps(ending.output) == [
+                ["endpoint", "ok"], ["proxy", "-"], ["reach", "ok"], ["tls", "-"], ["broker", "ok"], ["clock", "ok"],
+                ["origin", "ok"], ["publish", "ok"], ["websocket", "ok"], ["long-polling", "ok"],
+                ["eventsource", "ok"], ["json-p", "ok"],
+            ])
+        try await broker.stop()
+    }
+
+    @Test
+    func nobodyAnswers() async throws {
+        let url = "http://127.0.0.1:1/bayeux"
+        let reason = "no broker answers at \(url): Connection refused. Is broker-server running there?"
+        let ending = try await Program.run("broker-cli", "--url", url, "doctor", "--proxy", "none")
+        #expect(
+            ending
+                == Ending(
+                    status: 69,
+                    output: """
+                        endpoint      ok       \(url)
+                        proxy         -        none on the way
+                        reach         failed   \(reason)
+                                               -> start broker-server, or correct the host and port in --url
+
+                        """,
+                    errors: "broker-cli: reach failed: \(reason)\n"))
+    }
+
+    @Test
+    func originsAndPaths() async throws {
+        let broker = try await RunningBroker("--database", ":memory:")
+        let strange = try await broker.cli("doctor", "--origin", "https://strange.example", "--json")
+        #expect(strange.status == 0)
+        let told = strange.output.split(separator: "\n").first { $0.contains(#""step":"origin""#) }
+        #expect(
+            told?.hasPrefix(
+                #"{"step":"origin","result":"warning","text":"pages of https://strange.example are not let in","#
+                    + #""remedy":"start the broker with --allow-origin https://strange.example","ms":"#) == true)
+        // Beside the endpoint: what goes there fails, and the rest works.
+        let wrong = try await Program.run("broker-cli", "--url", broker.url + "/wrong", "doctor")
+        #expect(wrong.status == 69)
+        let failed = Self.steps(wrong.output).filter { $0[1] == "failed" }.map { $0[0] }
+        #expect(failed == ["websocket", "long-polling", "json-p"])
+        #expect(wrong.output.contains("-> correct the path in --url; the broker's own is /bayeux\n"))
+        try await broker.stop()
+    }
+}

@@ -1,0 +1,126 @@
+import Foundation
+import Testing
+
+/// Where `broker-cli subscribe` begins, what it leaves out, and when it ends.
+@Suite(.timeLimit(.minutes(2)))
+struct SubscribeOptionTests {
+    private static let done = Ending(status: 0, output: "", errors: "")
+    private static let configuration = "channels:\n  /log/**:\n    history: 1000\n"
+
+    private func broker(_ folder: TemporaryFolder) async throws -> RunningBroker {
+        let file = try folder.write(Self.configuration, to: "fanfare.yaml")
+        let broker = try await RunningBroker("--config", file, "--database", ":memory:")
+        #expect(try await broker.cli("publish", "/log/a", "-", input: .bytes("1\n[2,\t3]\n")) == Self.done)
+        #expect(try await broker.cli("publish", "/log/b", "\"b\"", "--retain") == Self.done)
+        return broker
+    }
+
+    struct Row: CustomTestStringConvertible, Sendable {
+        var testDescription: String { arguments.joined(separator: " ") }
+        let arguments: [String]
+        var status: Int32 = 0
+        var output = ""
+        var errors = ""
+    }
+    static let rows = [
+        Row(
+            arguments: ["/log/*", "--all", "--until-end", "--format", "%{seq} %{channel} %{data} %{size}"],
+            output: "1 /log/a 1 1\n2 /log/a [2,\t3] 6\n3 /log/b \"b\" 3\n"),
+        Row(
+            arguments: ["/log/*", "--all", "--until-end", "--exclude", "/log/a", "--format", "raw"], output: "\"b\"\n"),
+        Row(
+            arguments: ["/log/*", "--since", "1", "--until-end", "-T", "/log/b", "-T", "/x/**", "--format", "raw"],
+            output: "[2,\t3]\n"),
+        Row(arguments: ["/log/*", "--new", "--idle", "0.3"]),
+        Row(
+            arguments: ["/log/*", "--idle", "0.3", "--format", "pretty"], output: "/log/b #3 retained \"b\"\n"),
+        Row(
+            arguments: ["/log/*", "--new", "--idle", "0.3", "--count", "1"], status: 124,
+            errors: "broker-cli: nothing more has come after 0 messages\n"),
+        Row(
+            arguments: ["/log/a", "--all", "--count", "2", "-0", "--format", "<%{data}>"],
+            output: "<1>\0<[2,\t3]>\0"),
+        Row(arguments: ["/log/a", "--all", "--count", "1", "--print0", "--format", "raw"], output: "1\0"),
+        Row(
+            arguments: ["/log/a", "--all", "--count", "1", "--format", "%{id}\\\\%%\\e\\0%{seq}"],
+            output: "\\%\u{1B}\01\n"),
+        Row(
+            arguments: ["/log/**", "--last", "1"], status: 65,
+            errors: """
+                broker-cli: /log/** is no channel: wildcard at byte 5, where a channel name is needed and not a pattern
+                  /log/**
+                       ^
+
+                """),
+    ]
+
+    @Test
+    func rangesAndFilters() async throws {
+        let folder = try TemporaryFolder()
+        let broker = try await broker(folder)
+        for row in Self.rows {
+            let ending = try await Program("broker-cli", ["--url", broker.endpoint, "subscribe"] + row.arguments).end()
+            #expect(
+                ending == Ending(status: row.status, output: row.output, errors: row.errors), "\(row.testDescription)")
+        }
+        try await broker.stop()
+    }
+
+    /// With `--print0` and a time: what a shell's loop gets.
+    @Test
+    func timesAndWholeMessages() async throws {
+        let folder = try TemporaryFolder()
+        let broker = try await broker(folder)
+        let ending = try await broker.cli(
+            "subscribe", "/log/b", "--count", "1", "--format", "%{time} %{json}")
+        let parts = ending.output.split(separator: " ", maxSplits: 1)
+        let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+        let time = try Date(String(parts[0]), strategy: style)
+        #expect(abs(time.timeIntervalSinceNow) < 60)
+        #expect(parts[1].hasPrefix(#"{"channel":"/log/b","data":"b","ext":{"seq":3,"epoch":""#))
+        try await broker.stop()
+    }
+
+    /// The commands of later messages may end first; the position does not pass one that has not ended.
+    @Test
+    func positionStaysBehindAFailure() async throws {
+        let folder = try TemporaryFolder()
+        let broker = try await broker(folder)
+        let lines = (1...20).map { "\($0)\n" }.joined()
+        #expect(try await broker.cli("publish", "/log/x", "-", input: .bytes(lines)) == Self.done)
+        let (state, log) = (folder.path("state"), folder.path("log"))
+        // The fifth waits until the eighth has run, and fails.
+        let command = """
+            read n; echo $n >> \(log); test $n = 8 && : > \(folder.path("eighth"))
+            if test $n = 5; then until test -e \(folder.path("eighth")); do :; done; exit 3; fi
+            """
+        let first = try await broker.cli(
+            "subscribe", "/log/x", "--all", "--state", state, "--exec", command, "--exec-concurrency", "4")
+        #expect(
+            first
+                == Ending(
+                    status: 70, output: "", errors: "broker-cli: the command failed on /log/x #8, with status 3\n"))
+        let position = try String(contentsOfFile: state, encoding: .utf8)
+        #expect(position.hasPrefix(#"{"seq":7,"#), "behind the fourth, whose number is 7")
+        let second = try await broker.cli(
+            "subscribe", "/log/x", "--state", state, "--exec", "cat", "--until-end")
+        #expect(second.output == (5...20).map { "\($0)\n" }.joined())
+        try await broker.stop()
+    }
+
+    /// The second signal ends the program at once, whatever it waits for.
+    @Test
+    func secondSignal() async throws {
+        let broker = try await RunningBroker("--database", ":memory:")
+        #expect(try await broker.cli("publish", "/k", "0", "--retain") == Self.done)
+        let subscriber = try Program(
+            "broker-cli",
+            ["--url", broker.endpoint, "subscribe", "/k", "--exec", "echo started; exec sleep 30 >&- 2>&-"])
+        #expect(try await subscriber.line() == "started")
+        // Two of the same kind may arrive as one.
+        subscriber.send(signal: SIGINT)
+        subscriber.send(signal: SIGTERM)
+        #expect([130, 143].contains(try await subscriber.endWithoutOutput().status))
+        try await broker.stop()
+    }
+}
