@@ -30,7 +30,7 @@ fi
 endef
 
 .PHONY: run test check-swift build-packages test-packages bench-packages build release unit interop conformance lint \
-    conformance-quick faults crash-test man docs format fuzz hot-paths bench bench-quick bench-driver clean help
+    conformance-quick faults crash-test cli-crash-test man docs format fuzz hot-paths bench bench-quick bench-driver clean help
 
 run: release
 	@echo "== Starting the broker"
@@ -80,10 +80,18 @@ crash-test: release test-packages
 	@echo "== Killing the broker $(ROUNDS) times"
 	@FANFARE_BIN=.build/release Tests/Crash/run.sh $(ROUNDS) $(SEED)
 
+# Kills brokers and command line clients, a hundred times: takes about three minutes.
+cli-crash-test: ROUNDS = 100
+cli-crash-test: release test-packages
+	@echo "== Killing brokers and clients $(ROUNDS) times"
+	@PLAY=cli_crash.py FANFARE_BIN=.build/release Tests/Crash/run.sh $(ROUNDS) $(SEED)
+
 # The same, a few times, and a disk that fails.
 faults: build test-packages
 	@echo "== Killing the broker 20 times"
 	@FANFARE_BIN=.build/debug Tests/Crash/run.sh 20
+	@echo "== Killing brokers and clients 10 times"
+	@PLAY=cli_crash.py FANFARE_BIN=.build/debug Tests/Crash/run.sh 10
 	@echo "== Failing disks, full disks, loss of power, clocks that jump"
 	@FANFARE_BIN=.build/debug Tests/Faults/run.sh
 
@@ -147,6 +155,7 @@ help:
 	@echo "make build, release, unit, interop, faults, conformance-quick, docs: a part of the above"
 	@echo "make conformance   all 517 cases of the Autobahn suite, both roles"
 	@echo "make crash-test    kills the broker ROUNDS (300) times under load and looks for what it lost"
+	@echo "make cli-crash-test kills brokers and clients ROUNDS (100) times: outboxes and positions lose nothing"
 	@echo "make man      writes the manual pages of both programs to .build/man"
 	@echo "make format   formats the sources;  make clean   removes what was built"
 	@echo "make fuzz     looks for inputs that break the parsers"

@@ -156,7 +156,11 @@ let package = Package(
             dependencies: ["Broker", "Support", .product(name: "Logging", package: "swift-log")],
             swiftSettings: settings),
         .testTarget(
-            name: "FanfareClientTests", dependencies: ["Driver", "FanfareClient", "Support"], swiftSettings: settings),
+            name: "FanfareClientTests",
+            dependencies: [
+                "BrokerCore", "Driver", "FanfareClient", "Support", nio("NIOCore"), nio("NIOEmbedded"),
+            ],
+            swiftSettings: settings),
         .testTarget(
             name: "ProgramTests", dependencies: ["broker-server", "broker-cli", "Support"], swiftSettings: settings),
     ],

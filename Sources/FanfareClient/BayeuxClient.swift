@@ -31,7 +31,7 @@ public final class BayeuxClient: Sendable {
         self.loop = loop
         self.shared = shared
         core = NIOLoopBoundBox.makeBoxSendingValue(
-            ClientCore(configuration, loop: loop, dialer: dialer, shared: shared), eventLoop: loop)
+            ClientCore(configuration, loop: loop, shared: shared) { dialer.connect($0) }, eventLoop: loop)
     }
 
     /// Begins the session. Throws ``ClientError`` when none came about in `maximumFirstOutage`.

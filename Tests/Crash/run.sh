@@ -3,6 +3,8 @@
 #
 #   run.sh [ROUNDS] [SEED] [--config FILE]
 #
+# With PLAY=cli_crash.py broker-cli is killed as well, which must not lose anything of its outbox and its position.
+#
 # The seed is printed first; with the same one the same faults come after the same waits. The broker is the one in
 # FANFARE_BIN, and the Python packages are those of the tests with real peers (see ../Interop/run.sh).
 
@@ -16,4 +18,4 @@ if [ -n "${FANFARE_BIN:-}" ]; then
     export FANFARE_BIN
 fi
 "$interop/run.sh" --version >/dev/null # it installs the packages, if they are not there
-PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$interop exec "$here/../../.build/interop-venv/bin/python" "$here/crash.py" "$@"
+PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$interop exec "$here/../../.build/interop-venv/bin/python" "$here/${PLAY:-crash.py}" "$@"

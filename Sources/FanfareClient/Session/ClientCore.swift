@@ -18,10 +18,11 @@ final class ClientCore {
 
     let configuration: ClientConfiguration
     let loop: any EventLoop
-    let dialer: Dialer
     let shared: ClientShared
     var phase = Phase.idle
-    var handler: WebSocketClientHandler?
+    var handler: (any ClientTransport)?
+    /// Begins to connect; it ends with `connectionOpened` or `connectionFailed`.
+    private let connect: (ClientCore) -> Void
     var clientID: String?
     var requests: [String: Request] = [:]
     var lastRequest = 0
@@ -34,7 +35,7 @@ final class ClientCore {
     var envelopes: [Envelope] = []
     var failureCount = 0
     var hasBeenOpen = false
-    var outageBegan = NIODeadline.now()
+    var outageBegan: NIODeadline
     var openedAt: NIODeadline?
     /// What the broker wants to be waited for before the next attempt.
     var advisedInterval = Duration.zero
@@ -45,43 +46,36 @@ final class ClientCore {
     /// Why the session ended while the driver was at work.
     var pendingEnd: ClientError?
 
-    init(_ configuration: ClientConfiguration, loop: any EventLoop, dialer: Dialer, shared: ClientShared) {
+    init(
+        _ configuration: ClientConfiguration, loop: any EventLoop, shared: ClientShared,
+        connect: @escaping (ClientCore) -> Void
+    ) {
         self.configuration = configuration
         self.loop = loop
-        self.dialer = dialer
         self.shared = shared
+        self.connect = connect
+        outageBegan = loop.now
     }
 
     var maximumOutage: Duration? { hasBeenOpen ? configuration.maximumOutage : configuration.maximumFirstOutage }
 
     func start() {
         guard phase == .idle else { return }
-        outageBegan = .now()
+        outageBegan = loop.now
         dial()
     }
 
     private func dial() {
         phase = .dialing
         shared.tell(.connecting)
-        let bound = NIOLoopBound(self, eventLoop: loop)
-        let (dialer, configuration) = (dialer, configuration)
-        let finished = dialer.dial(on: loop) { channel in
-            let core = bound.value
-            let handler = try WebSocketClientHandler(configuration: configuration, owner: core)
-            core.handler = handler
-            try channel.pipeline.syncOperations.addHandler(handler)
-        }
-        finished.whenFailure { error in
-            let core = bound.value
-            guard core.phase == .dialing else { return }
-            core.lose(
-                error as? ClientError
-                    ?? ClientError(.unreachable, "no broker answers: \(Dialer.reason(of: error))"))
-        }
-        finished.whenSuccess { channel in
-            // Closed meanwhile.
-            if bound.value.phase == .closed { channel.close(promise: nil) }
-        }
+        connect(self)
+    }
+
+    /// No connection came about.
+    func connectionFailed(_ error: any Error) {
+        guard phase == .dialing else { return }
+        lose(
+            error as? ClientError ?? ClientError(.unreachable, "no broker answers: \(Dialer.reason(of: error))"))
     }
 
     /// The connection is gone, or did not come about.
@@ -90,8 +84,8 @@ final class ClientCore {
         handler = nil
         outgoing = []
         if phase == .closing { return end(nil) }
-        if phase == .open { outageBegan = .now() }
-        let now = NIODeadline.now()
+        if phase == .open { outageBegan = loop.now }
+        let now = loop.now
         if let openedAt, now - openedAt >= .nanoseconds(configuration.backoff.resetAfter.nanoseconds) {
             failureCount = 0
         }
@@ -161,7 +155,7 @@ final class ClientCore {
 /// What the connection tells.
 extension ClientCore: ConnectionOwner {
     func connectionOpened() {
-        openedAt = .now()
+        openedAt = loop.now
         if clientID == nil {
             shakeHands()
         } else {

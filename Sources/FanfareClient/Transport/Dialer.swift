@@ -32,6 +32,23 @@ struct Dialer: Sendable {
         }
     }
 
+    /// Makes the WebSocket of a session, on its event loop.
+    func connect(_ core: ClientCore) {
+        let bound = NIOLoopBound(core, eventLoop: core.loop)
+        let configuration = configuration
+        let finished = dial(on: core.loop) { channel in
+            let core = bound.value
+            let handler = try WebSocketClientHandler(configuration: configuration, owner: core)
+            core.handler = handler
+            try channel.pipeline.syncOperations.addHandler(handler)
+        }
+        finished.whenFailure { bound.value.connectionFailed($0) }
+        finished.whenSuccess { channel in
+            // Closed meanwhile.
+            if bound.value.phase == .closed { channel.close(promise: nil) }
+        }
+    }
+
     /// Connects; `configure` puts the handlers of the protocol behind the tunnel and TLS, on the event loop.
     func dial(
         on loop: any EventLoop, _ configure: @escaping @Sendable (any Channel) throws -> Void

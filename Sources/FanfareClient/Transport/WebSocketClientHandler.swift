@@ -14,7 +14,7 @@ protocol ConnectionOwner: AnyObject {
 }
 
 /// One WebSocket connection of a client: bytes to and from the driver.
-final class WebSocketClientHandler: ChannelInboundHandler {
+final class WebSocketClientHandler: ChannelInboundHandler, ClientTransport {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -104,11 +104,6 @@ final class WebSocketClientHandler: ChannelInboundHandler {
         guard let context, !isOver else { return }
         if driver.close(.normal, now: NIODeadline.now().uptimeNanoseconds) { flushOutput(context) }
         if driver.shouldCloseTransport { context.close(promise: nil) }
-    }
-
-    /// Closes the connection as it is.
-    func abandon() {
-        context?.close(promise: nil)
     }
 
     /// Stops reading, or goes on.

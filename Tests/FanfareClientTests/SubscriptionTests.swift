@@ -1,0 +1,153 @@
+import Support
+import Testing
+
+@testable import FanfareClient
+
+/// What subscribers get: each message once, in order, over lost connections, forgotten sessions and new logs.
+struct SubscriptionTests {
+    private static func message(
+        _ data: JSON, _ sequence: Int? = nil, on channel: String = "/a", epoch: String = "log"
+    ) -> JSON {
+        var members: [String: JSON] = ["channel": .string(channel), "data": data]
+        if let sequence { members["ext"] = ["seq": .number(Double(sequence)), "epoch": .string(epoch)] }
+        return .object(members)
+    }
+
+    private static func data(_ buffer: MessageBuffer) async throws -> [String] {
+        buffer.finish(nil)
+        var all: [String] = []
+        while let messages = try await buffer.take() {
+            all += messages.map { $0.gap == nil ? String(decoding: $0.data, as: UTF8.self) : "gap" }
+        }
+        return all
+    }
+
+    private static func subscription(_ harness: SessionHarness) -> JSON? {
+        harness.take().last { $0["channel"] == "/meta/subscribe" }
+    }
+
+    @Test
+    func onceOverLostConnections() async throws {
+        let harness = try SessionHarness()
+        harness.establish()
+        let buffer = try harness.subscribe("/a").buffer
+        harness.answer("/meta/subscribe", [:])
+        harness.receive(Self.message(1, 1), Self.message("unstored"), Self.message(2, 2))
+        harness.lose()
+        harness.waitForDial()
+        harness.open()
+        harness.answer("/meta/connect", [:])
+        // The broker does not know what came, and sends it again.
+        harness.receive(Self.message(2, 2), Self.message(3, 3))
+        #expect(try await Self.data(buffer) == ["1", "\"unstored\"", "2", "3"])
+    }
+
+    struct Start: CustomTestStringConvertible, Sendable {
+        var testDescription: String { "\(start)" }
+        let start: ReplayStart
+        let replay: JSON
+        /// What is asked for of a new session, when a message with the number 9 has come.
+        var later: JSON = ["replay": ["/a": 9]]
+    }
+    static let starts = [
+        Start(start: .retained, replay: nil), Start(start: .new, replay: ["replay": ["/a": -1]]),
+        Start(start: .everything, replay: ["replay": ["/a": -2]]),
+        Start(start: .after(5), replay: ["replay": ["/a": 5]]),
+        Start(start: .after(5, epoch: "log"), replay: ["replay": ["/a": 5]]),
+    ]
+
+    @Test(arguments: starts)
+    func whereItBegins(row: Start) throws {
+        let harness = try SessionHarness()
+        harness.establish()
+        _ = try harness.subscribe("/a", start: row.start)
+        #expect((Self.subscription(harness)?["ext"] ?? nil) == row.replay)
+        harness.answer("/meta/subscribe", [:])
+        harness.receive(Self.message(0, 9))
+        harness.lose()
+        harness.waitForDial()
+        harness.open()
+        harness.answer("/meta/connect", ["advice": ["reconnect": "handshake"]], successful: false)
+        harness.acceptHandshake("two")
+        #expect(Self.subscription(harness)?["ext"] == row.later)
+    }
+
+    /// Its numbers mean another log: all of that is asked for, and nothing of it is lost or told twice.
+    @Test
+    func anotherLog() async throws {
+        let harness = try SessionHarness()
+        harness.establish()
+        let buffer = try harness.subscribe("/a", start: .after(7, epoch: "old")).buffer
+        harness.answer("/meta/subscribe", [:])
+        _ = harness.take()
+        harness.receive(Self.message("early", 3, epoch: "new"))
+        #expect(Self.subscription(harness)?["ext"] == ["replay": ["/a": -2]])
+        harness.answer("/meta/subscribe", [:])
+        for number in 1...3 { harness.receive(Self.message(.number(Double(number)), number, epoch: "new")) }
+        #expect(try await Self.data(buffer) == ["1", "2", "3"])
+    }
+
+    @Test
+    func severalGroups() async throws {
+        let harness = try SessionHarness()
+        harness.establish()
+        let (first, one, _) = try harness.subscribe("/a", "/b/*")
+        let (_, two, _) = try harness.subscribe("/**")
+        harness.receive(Self.message(1), Self.message(2, on: "/b/c"), Self.message(3, on: "/c"))
+        harness.receive(["channel": "/b/*", "ext": ["gap": ["from": 1, "to": 3, "count": 2]]])
+        let (done, isDone) = harness.promise(Void.self)
+        harness.core.sendUnsubscribe(first, done)
+        #expect(
+            harness.take().last == ["channel": "/meta/unsubscribe", "clientId": "one", "subscription": ["/a", "/b/*"]])
+        harness.answer("/meta/unsubscribe", [:])
+        #expect(throws: Never.self) { try isDone.outcome?.get() }
+        #expect(isDone.outcome != nil)
+        harness.receive(Self.message(4))
+        #expect(try await Self.data(one) == ["1", "2", "gap"])
+        #expect(try await Self.data(two) == ["1", "2", "3", "4"])
+    }
+
+    @Test
+    func refusedSubscription() async throws {
+        let harness = try SessionHarness()
+        harness.establish()
+        let (_, buffer, answered) = try harness.subscribe("/a")
+        harness.answer("/meta/subscribe", ["error": "403:/a:no"], successful: false)
+        #expect(throws: ClientError.refused("403:/a:no")) { try answered.outcome?.get() }
+        await #expect(throws: ClientError.refused("403:/a:no")) { try await buffer.take() }
+        #expect(harness.core.groups.isEmpty)
+    }
+
+    /// A subscriber that does not read holds up the connection, not the memory.
+    @Test
+    func slowReader() async throws {
+        let harness = try SessionHarness { $0.maximumBufferedBytes = 100 }
+        harness.establish()
+        let buffer = try harness.subscribe("/a").buffer
+        harness.receive(Self.message("short"))
+        #expect(!harness.transport.isPaused)
+        harness.receive(Self.message(.string(String(repeating: "x", count: 100))))
+        #expect(harness.transport.isPaused)
+        _ = try await buffer.take()
+        harness.core.resumeReading()
+        #expect(!harness.transport.isPaused)
+    }
+
+    @Test
+    func bufferStates() async throws {
+        let buffer = MessageBuffer(added: { _ in }, taken: { _ in })
+        // One reader at a time: the second one gets nothing.
+        async let first = buffer.take()
+        buffer.finish(nil)
+        #expect(try await first == nil)
+        #expect(try await buffer.take() == nil)
+        let failed = MessageBuffer(added: { _ in }, taken: { _ in })
+        failed.finish(.clientClosed)
+        failed.finish(nil)
+        await #expect(throws: ClientError.clientClosed) { try await failed.take() }
+        let cancelled = MessageBuffer(added: { _ in }, taken: { _ in })
+        let task = Task { try await cancelled.take() }
+        task.cancel()
+        #expect(try await task.value == nil)
+    }
+}
