@@ -15,8 +15,12 @@ struct FlushCommand: AsyncParsableCommand {
     func run() async throws {
         var configuration = try checked { () throws(CLIError) in try connection.configuration(root.connection) }
         configuration.maximumOutage = .seconds(min(max(retry, 0), 1e9))
-        try await broker_cli.run("refused", configuration) {
-            try await SpoolSender(spool: try Spool(folder), configuration: configuration).run()
+        let settings = configuration
+        try await broker_cli.run("refused", settings) {
+            let spool = try Spool(folder)
+            let sender = SpoolSender(spool.files, settings)
+            sender.end()
+            try await sender.run()
         }
     }
 }

@@ -83,26 +83,3 @@ struct ClientSink: PublicationSink {
         Console.say(text)
     }
 }
-
-/// Keeps publications in a spool, and sends them when all are there.
-struct SpoolSink: PublicationSink {
-    private let spool: Spool
-    private let sender: SpoolSender
-
-    init(_ spool: Spool, _ configuration: ClientConfiguration, isTelling: Bool) {
-        self.spool = spool
-        sender = SpoolSender(spool: spool, configuration: configuration, isTelling: isTelling)
-    }
-
-    mutating func put(_ publications: [Publication]) async throws {
-        try spool.append(publications)
-    }
-
-    mutating func finish(_ stop: Stop?) async throws {
-        guard stop == nil else {
-            let count = try spool.waitingCount()
-            return Console.say("\(count) \(count == 1 ? "document waits" : "documents wait") in \(spool.folder)")
-        }
-        try await sender.run()
-    }
-}

@@ -20,7 +20,8 @@ struct PublishCommand: AsyncParsableCommand {
             terminal, or with --verbose, the sequence number and the number of subscribers are told.
 
             With --spool each document is written to the folder, and synced, before it is sent; what the broker has taken \
-            is removed. What is left when the program ends, however it ends, is sent first by the next publish with the \
+            is removed. While the broker is away more is kept, up to --spool-limit; then the input has to wait, for --retry. \
+            What is left when the program ends, however it ends, is sent first by the next publish with the \
             same folder, or by broker-cli flush. A stored document that is sent again within five minutes is stored once.
             """,
         aliases: ["pub"])
@@ -53,6 +54,7 @@ struct PublishCommand: AsyncParsableCommand {
             valueName: "seconds"))
     var retry: Double?
     @Option(help: ArgumentHelp("An outbox on disk.", valueName: "folder"), completion: .directory) var spool: String?
+    @Option(help: ArgumentHelp("What the outbox may hold, in bytes.", valueName: "bytes")) var spoolLimit = 1 << 30
     @Flag(name: .shortAndLong, help: "Tell on standard error what was published, as on a terminal.") var verbose = false
     @Flag(name: .shortAndLong, help: "Do not, not even on a terminal.") var quiet = false
 
@@ -66,6 +68,7 @@ struct PublishCommand: AsyncParsableCommand {
         let isLines = !null && (document == nil || document == "-")
         if isLines, count > 1 { throw ValidationError("--count needs a document.") }
         if id != nil, isLines || count > 1 { throw ValidationError("--id is for a single document.") }
+        if spoolLimit < 1 { throw ValidationError("--spool-limit is a number of bytes above 0.") }
         if id != nil, spool != nil { throw ValidationError("--spool gives each document an id of its own.") }
     }
 
@@ -87,7 +90,7 @@ struct PublishCommand: AsyncParsableCommand {
                 return publication
             }
             if let spool {
-                var sink = SpoolSink(try Spool(spool), settings, isTelling: isTelling)
+                var sink = SpoolSink(try Spool(spool, limit: spoolLimit), settings, isTelling: isTelling)
                 try await publish(&feed, to: &sink) {}
             } else {
                 let client = try BayeuxClient(settings)

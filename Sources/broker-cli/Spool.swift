@@ -1,4 +1,3 @@
-import ArgumentParser
 import BrokerCore
 import FanfareClient
 import Foundation
@@ -8,13 +7,17 @@ import Foundation
 /// A segment is a file of records, one on a line; beside it lies how many of them the broker has taken. A record has a
 /// key of its own, which goes out as `Idempotency-Key`: what is sent twice is taken once, within the broker's window.
 final class Spool {
-    let folder: String
+    let files: SpoolFolder
     private let writing: FileLock
+    private let limit: Int
     private var lastNumber: Int
+    /// What lies in the folder at most.
+    private var bytes: Int
 
-    /// Opens the folder, and makes it if need be. Writers wait for each other.
-    init(_ folder: String) throws(CLIError) {
-        self.folder = folder
+    /// Opens the folder, and makes it if need be. Writers wait for each other. `limit` is in bytes.
+    init(_ folder: String, limit: Int = .max) throws(CLIError) {
+        files = SpoolFolder(folder: folder)
+        self.limit = limit
         do {
             try FileManager.default.createDirectory(
                 atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -22,13 +25,13 @@ final class Spool {
             throw .cannotCreate("\(folder): the folder cannot be made")
         }
         writing = try FileLock(folder + "/lock", waits: true, inUse: "")
-        lastNumber = 0
-        lastNumber = try segments().last.flatMap { Int($0.prefix { $0 != "." }) } ?? 0
+        lastNumber = try files.segments().last.flatMap { Int($0.prefix { $0 != "." }) } ?? 0
+        bytes = try files.byteCount()
     }
 
-    /// Keeps publications; they are synced when it returns.
-    func append(_ publications: [Publication]) throws(CLIError) {
-        guard !publications.isEmpty else { return }
+    /// Keeps publications; they are synced when it returns. False when there is no room for them.
+    func append(_ publications: [Publication]) throws(CLIError) -> Bool {
+        guard !publications.isEmpty else { return true }
         var text: [UInt8] = []
         for publication in publications {
             text += #"{"key":"\#(UUID().uuidString.lowercased())","channel":"#.utf8
@@ -39,13 +42,33 @@ final class Spool {
             text += publication.data.map { $0 == 10 || $0 == 13 ? 32 : $0 }
             text += "}\n".utf8
         }
+        // What was sent meanwhile makes room.
+        if bytes + text.count > limit { bytes = try files.byteCount() }
+        guard bytes + text.count <= limit else { return false }
         lastNumber += 1
+        bytes += text.count
         let digits = String(lastNumber)
         let name = String(repeating: "0", count: max(0, 16 - digits.count)) + digits
-        try DurableFile.write(text, to: "\(folder)/\(name).segment")
+        try DurableFile.write(text, to: "\(files.folder)/\(name).segment")
+        return true
+    }
+}
+
+/// The files of a spool.
+struct SpoolFolder: Sendable {
+    let folder: String
+
+    /// The bytes of the segments.
+    func byteCount() throws(CLIError) -> Int {
+        var sum = 0
+        for name in try segments() {
+            var status = stat()
+            if stat("\(folder)/\(name)", &status) == 0 { sum += Int(status.st_size) }
+        }
+        return sum
     }
 
-    private func segments() throws(CLIError) -> [String] {
+    func segments() throws(CLIError) -> [String] {
         do {
             return try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".segment") }
                 .sorted()
@@ -118,58 +141,5 @@ final class Spool {
         try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         let key = JSONText(record).member("key") ?? UUID().uuidString
         try DurableFile.write(record + [10], to: "\(path)/\(key).json")
-    }
-}
-
-/// Sends a spool until it is empty, or the time for it is over.
-struct SpoolSender {
-    let spool: Spool
-    let configuration: ClientConfiguration
-    var isTelling = Console.errorIsTerminal
-
-    func run() async throws {
-        let http = try HTTPConnection(configuration)
-        var refusal: CLIError?
-        var failures = 0
-        var awaySince: ContinuousClock.Instant?
-        var sentCount = 0
-        while true {
-            do {
-                try await spool.send(over: http) {
-                    refusal = refusal ?? $0
-                } progress: {
-                    sentCount += 1
-                    failures = 0
-                    awaySince = nil
-                    if sentCount % 100 == 0 { Console.showProgress("\(sentCount) published") }
-                }
-                break
-            } catch {
-                guard let reason = reason(error) else { throw error }
-                let now = ContinuousClock.now
-                if awaySince == nil, failures == 0 { Console.say("\(reason); trying again") }
-                awaySince = awaySince ?? now
-                guard let awaySince, now - awaySince < configuration.maximumOutage ?? .seconds(30) else {
-                    let count = try spool.waitingCount()
-                    throw CLIError.later(
-                        "\(count) \(count == 1 ? "document waits" : "documents wait") in \(spool.folder)")
-                }
-                failures += 1
-                let most = min(0.5 * Double(1 << min(failures, 6)), 20)
-                try await Task.sleep(for: .seconds(Double.random(in: 0...most)))
-            }
-        }
-        await http.close()
-        if isTelling { Console.say("\(sentCount) published from \(spool.folder)") }
-        if let refusal { throw refusal }
-    }
-
-    /// Why it is worth trying again; nil if it is not.
-    private func reason(_ error: any Error) -> String? {
-        if let error = error as? ClientError, error.kind == .unreachable {
-            return CLIError(error, "refused", endpoint: configuration.endpoint).description
-        }
-        if let error = error as? CLIError, error.status == .init(75) { return error.description }
-        return nil
     }
 }

@@ -44,6 +44,52 @@ struct OutboxTests {
         try await second.stop()
     }
 
+    /// A pipe that goes on: what came is sent, and not only at the end.
+    @Test
+    func spoolIsSentMeanwhile() async throws {
+        let broker = try await RunningBroker("--database", ":memory:")
+        let subscriber = try await broker.subscriber(to: "/s")
+        let publisher = try Program(
+            "/bin/sh",
+            [
+                "-c",
+                "(echo 1; exec tail -f /dev/null) | exec broker-cli --url \(broker.endpoint) publish /s - "
+                    + "--spool \(folder.path("spool"))",
+            ])
+        #expect(try await subscriber.line() == #"{"channel":"/s","data":1}"#)
+        #expect(publisher.isRunning)
+        subscriber.send(signal: SIGTERM)
+        _ = try await subscriber.end()
+        try await broker.stop()
+    }
+
+    /// A full outbox: what has no room is refused, and what has is kept.
+    @Test
+    func spoolIsFull() async throws {
+        let first = try await RunningBroker(port: RunningBroker.portToKeep(), options)
+        try await first.stop()
+        let spool = folder.path("spool")
+        func publish(_ text: String) async throws -> Ending {
+            try await first.cli("publish", "/log/f", text, "--spool", spool, "--spool-limit", "500", "--retry", "0")
+        }
+        #expect(try await publish("1").status == 75)
+        let large = "\"" + String(repeating: "x", count: 400) + "\""
+        let full = try await publish(large)
+        #expect(full.status == 73)
+        #expect(
+            full.errors.hasSuffix(
+                "broker-cli: \(spool) is full (--spool-limit), and 1 document waits in \(spool); "
+                    + "what came last is not kept\n"))
+        let second = try await RunningBroker(port: first.port, options)
+        // There is room again as soon as the broker has what waits.
+        let ending = try await second.cli(
+            "publish", "/log/f", large, "--spool", spool, "--spool-limit", "500", "--retry", "30")
+        #expect(ending == Self.done)
+        let history = try await second.cli("history", "/log/f", "--format", "raw")
+        #expect(history.output == "1\n\(large)\n")
+        try await second.stop()
+    }
+
     /// A publisher and the broker are killed at random; each document is stored once, in order.
     @Test
     func spoolOutlivesKills() async throws {

@@ -1,0 +1,123 @@
+import FanfareClient
+import Foundation
+import Synchronization
+
+/// Sends a spool, while it fills and until it is empty; when nothing more comes, for as long as is allowed.
+final class SpoolSender: Sendable {
+    let files: SpoolFolder
+    private let configuration: ClientConfiguration
+    private let isTelling: Bool
+    private let hasEnded = Atomic<Bool>(false)
+    private let more: AsyncStream<Void>
+    private let continuation: AsyncStream<Void>.Continuation
+
+    init(_ files: SpoolFolder, _ configuration: ClientConfiguration, isTelling: Bool = Console.errorIsTerminal) {
+        self.files = files
+        self.configuration = configuration
+        self.isTelling = isTelling
+        (more, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// There is more to send.
+    func noticeMore() { continuation.yield() }
+
+    /// Nothing more comes.
+    func end() {
+        hasEnded.store(true, ordering: .releasing)
+        continuation.finish()
+    }
+
+    /// Returns when nothing more comes and all is sent. Throws the first refusal, or why it gave up.
+    func run() async throws {
+        let http = try HTTPConnection(configuration)
+        var changes = more.makeAsyncIterator()
+        var refusal: CLIError?
+        var (failures, sentCount) = (0, 0)
+        var isAway = false
+        var givesUpAt: ContinuousClock.Instant?
+        while true {
+            // Before the folder is looked at: what came earlier is in it.
+            let isLast = hasEnded.load(ordering: .acquiring)
+            do {
+                try await files.send(over: http) {
+                    refusal = refusal ?? $0
+                } progress: {
+                    sentCount += 1
+                    (failures, isAway, givesUpAt) = (0, false, nil)
+                    if sentCount % 100 == 0 { Console.showProgress("\(sentCount) published") }
+                }
+                if isLast { break }
+                _ = await changes.next()
+            } catch {
+                guard let reason = reason(error) else { throw error }
+                if !isAway { Console.say("\(reason); trying again") }
+                isAway = true
+                let now = ContinuousClock.now
+                if isLast {
+                    givesUpAt = givesUpAt ?? now + (configuration.maximumOutage ?? .seconds(30))
+                    if let givesUpAt, now >= givesUpAt { throw CLIError.later(try files.waiting()) }
+                }
+                failures += 1
+                // While there is input it is kept, and its end is not to wait for long.
+                let most = min(0.5 * Double(1 << min(failures, 6)), isLast ? 20 : 1)
+                try await Task.sleep(for: .seconds(Double.random(in: 0...most)))
+            }
+        }
+        await http.close()
+        if isTelling { Console.say("\(sentCount) published from \(files.folder)") }
+        if let refusal { throw refusal }
+    }
+
+    /// Why it is worth trying again; nil if it is not.
+    private func reason(_ error: any Error) -> String? {
+        if let error = error as? ClientError, error.kind == .unreachable {
+            return CLIError(error, "refused", endpoint: configuration.endpoint).description
+        }
+        if let error = error as? CLIError, error.status == .init(75) { return error.description }
+        return nil
+    }
+}
+
+extension SpoolFolder {
+    /// How much waits, for people.
+    func waiting() throws(CLIError) -> String {
+        let count = try waitingCount()
+        return "\(count) \(count == 1 ? "document waits" : "documents wait") in \(folder)"
+    }
+}
+
+/// Keeps publications in a spool, which is sent meanwhile.
+struct SpoolSink: PublicationSink {
+    private let spool: Spool
+    private let sender: SpoolSender
+    private let sending: Task<Void, any Error>
+    /// How long to wait for room.
+    private let patience: Duration
+
+    init(_ spool: Spool, _ configuration: ClientConfiguration, isTelling: Bool) {
+        self.spool = spool
+        let sender = SpoolSender(spool.files, configuration, isTelling: isTelling)
+        self.sender = sender
+        patience = configuration.maximumOutage ?? .seconds(30)
+        sending = Task { try await sender.run() }
+    }
+
+    mutating func put(_ publications: [Publication]) async throws {
+        let start = ContinuousClock.now
+        while try !spool.append(publications) {
+            guard ContinuousClock.now - start < patience else {
+                throw CLIError.cannotCreate(
+                    "\(spool.files.folder) is full (--spool-limit), and \(try spool.files.waiting()); "
+                        + "what came last is not kept")
+            }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        sender.noticeMore()
+    }
+
+    mutating func finish(_ stop: Stop?) async throws {
+        guard stop == nil else { return Console.say(try spool.files.waiting()) }
+        sender.end()
+        try await sending.value
+    }
+}
