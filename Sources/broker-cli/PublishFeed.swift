@@ -40,7 +40,12 @@ struct PublishFeed {
                 try await readLines(into: &sink, LineReader(wakeUp), cause)
             }
         } catch let error as CLIError {
-            try await sink.finish(cause.stop)
+            // What came before it is not lost for that; the first error is the one that counts.
+            do {
+                try await sink.finish(cause.stop)
+            } catch {
+                Console.say("\(error)")
+            }
             throw error
         }
         try await sink.finish(cause.stop)

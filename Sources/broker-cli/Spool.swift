@@ -1,3 +1,4 @@
+import ArgumentParser
 import BrokerCore
 import FanfareClient
 import Foundation

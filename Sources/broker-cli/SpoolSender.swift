@@ -1,3 +1,4 @@
+import ArgumentParser
 import FanfareClient
 import Foundation
 import Synchronization

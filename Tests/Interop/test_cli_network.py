@@ -1,11 +1,14 @@
 """broker-cli on the way to the broker: TLS, a proxy with a password, credentials, connections that break."""
 
+import email.utils
 import os
+import re
 import shutil
 import socket
 import ssl
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -15,11 +18,12 @@ from test_proxy import TINYPROXY, free_port, wait_for
 
 
 class Forwarder:
-    """Takes connections, with TLS if there is a context, and forwards them to a port."""
+    """Takes connections, with TLS if there is a context, and forwards them to a port; `change` sees what comes back."""
 
-    def __init__(self, port, context=None):
+    def __init__(self, port, context=None, change=None):
         self._target = port
         self._context = context
+        self._change = change
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = self._server.getsockname()[1]
         self._open = []
@@ -45,7 +49,7 @@ class Forwarder:
             client.close()
             return
         self._open += [client, target]
-        back = threading.Thread(target=self._copy, args=(target, client), daemon=True)
+        back = threading.Thread(target=self._copy, args=(target, client, self._change), daemon=True)
         back.start()
         self._copy(client, target)
         back.join()
@@ -53,10 +57,10 @@ class Forwarder:
         target.close()
 
     @staticmethod
-    def _copy(source, sink):
+    def _copy(source, sink, change=None):
         try:
             while data := source.recv(65536):
-                sink.sendall(data)
+                sink.sendall(change(data) if change else data)
         except OSError:
             pass
         for end in (source, sink):
@@ -174,6 +178,78 @@ def test_the_proxy_refuses(broker, proxy):
     # Not asked for what it is not for.
     result = run("--url", url, "publish", "/proxied", "1", environment=environment | {"no_proxy": "127.0.0.1"})
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_the_proxy_by_a_flag(broker, proxy):
+    """--proxy, FANFARE_PROXY and a profile win over the common variables; `none` is no proxy."""
+    port, log = proxy
+    url = f"http://127.0.0.1:{broker.port}/bayeux"
+    good, wrong = f"http://user:pa.ss@127.0.0.1:{port}", f"http://user:wrong@127.0.0.1:{port}"
+    before = log.read_text().count("CONNECT")
+    result = run("--url", url, "publish", "/proxied", "1", "--proxy", good,
+                 environment={"http_proxy": wrong, "no_proxy": "*"})
+    assert (result.returncode, result.stderr) == (0, "")
+    assert log.read_text().count("CONNECT") > before
+    result = run("--url", url, "publish", "/proxied", "1", environment={"FANFARE_PROXY": good, "http_proxy": wrong})
+    assert (result.returncode, result.stderr) == (0, "")
+    for arguments, environment in (["--proxy", "none"], {"http_proxy": wrong}), ([], {"FANFARE_PROXY": "none"}):
+        result = run("--url", url, "publish", "/proxied", "1", *arguments, environment=environment)
+        assert (result.returncode, result.stderr) == (0, "")
+    result = run("--url", url, "doctor", "--proxy", wrong)
+    assert result.returncode == 69
+    assert f"proxy         ok       through 127.0.0.1:{port}\n" in result.stdout
+    assert "-> check --proxy or http_proxy, and the name and password in it\n" in result.stdout
+    assert "wrong" not in result.stdout + result.stderr
+
+
+def test_doctor_looks_at_the_certificate(broker, certificate):
+    file, context = certificate
+    forwarder = Forwarder(broker.port, context)
+    url = f"https://localhost:{forwarder.port}/bayeux"
+    result = run("--url", url, "--ca", file, "doctor")
+    assert (result.returncode, result.stderr) == (0, "")
+    steps = {line.split()[0]: line.split()[1] for line in result.stdout.splitlines() if not line.startswith(" ")}
+    # It is valid for two days, which is little.
+    assert steps["tls"] == "warning"
+    assert "-> renew it; broker-server reads a new one by itself\n" in result.stdout
+    assert {name for name, result in steps.items() if result == "ok"} == {
+        "endpoint", "reach", "broker", "clock", "origin", "publish", "websocket", "long-polling", "eventsource",
+        "json-p",
+    }
+    result = run("--url", url, "doctor")
+    assert result.returncode == 69
+    assert "-> name the authority of the certificate with --ca FILE" in result.stdout
+    forwarder.close()
+
+
+@pytest.mark.parametrize(("seconds", "finding"), [(-3600, "behind"), (3600, "ahead of"), (2, None)])
+def test_doctor_looks_at_the_clock(broker, seconds, finding):
+    """A broker whose clock is wrong: its answers are changed on the way."""
+    date = email.utils.formatdate(time.time() + seconds, usegmt=True).encode()
+    forwarder = Forwarder(broker.port, change=lambda data: re.sub(rb"(?m)^Date: [^\r]*", b"Date: " + date, data))
+    result = run("--url", f"http://127.0.0.1:{forwarder.port}/bayeux", "doctor")
+    assert (result.returncode, result.stderr) == (0, "")
+    line = next(line for line in result.stdout.splitlines() if line.startswith("clock"))
+    if finding is None:
+        assert line.startswith("clock         ok       as here")
+    else:
+        assert re.search(rf"warning  the broker's clock is 3(599|60[01]) s {finding} this one$", line)
+        assert "-> let both machines take their time from NTP" in result.stdout
+    forwarder.close()
+
+
+def test_subscribing_with_tls_through_a_proxy(broker, proxy, certificate):
+    """The whole way at once, and messages in both directions."""
+    forwarder = Forwarder(broker.port, certificate[1])
+    options = ["--url", f"wss://localhost:{forwarder.port}/bayeux", "--ca", str(certificate[0]),
+               "--proxy", f"user:pa.ss@127.0.0.1:{proxy[0]}"]
+    large = '"' + "x" * 100_000 + '"'  # compressed on the way
+    result = run(*options, "publish", "/proxied/large", large, "--retain", "-v")
+    assert (result.returncode, result.stdout) == (0, "")
+    assert re.fullmatch(r"broker-cli: published: seq \d+, 0 subscribers now\n", result.stderr)
+    result = run(*options, "subscribe", "/proxied/large", "--count", "1", "--format", "raw")
+    assert (result.returncode, result.stdout, result.stderr) == (0, large + "\n", "")
+    forwarder.close()
 
 
 def test_publishing_over_connections_that_break(own_broker):
