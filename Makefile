@@ -30,7 +30,7 @@ fi
 endef
 
 .PHONY: run test check-swift build-packages test-packages bench-packages build release unit interop conformance lint \
-    conformance-quick faults crash-test cli-crash-test man docs format fuzz hot-paths bench bench-quick bench-driver clean help
+    configuration conformance-quick faults crash-test cli-crash-test man docs format fuzz hot-paths bench bench-quick bench-driver clean help
 
 run: release
 	@echo "== Starting the broker"
@@ -147,6 +147,11 @@ bench-driver: build-packages
 	$(call install,libwslay-dev)
 	@swift run -c release --package-path Benchmarks/Driver driver-benchmark
 
+# What is made from the table of settings.
+configuration: build
+	@.build/debug/broker-server print-config --markdown > docs/configuration.md
+	@.build/debug/broker-server print-config --defaults > deploy/fanfare.yaml
+
 clean:
 	rm -rf .build
 
@@ -157,6 +162,7 @@ help:
 	@echo "make crash-test    kills the broker ROUNDS (300) times under load and looks for what it lost"
 	@echo "make cli-crash-test kills brokers and clients ROUNDS (100) times: outboxes and positions lose nothing"
 	@echo "make man      writes the manual pages of both programs to .build/man"
+	@echo "make configuration  makes docs/configuration.md and deploy/fanfare.yaml from the table of settings"
 	@echo "make format   formats the sources;  make clean   removes what was built"
 	@echo "make fuzz     looks for inputs that break the parsers"
 	@echo "make hot-paths counts the instructions of what is done for every message"

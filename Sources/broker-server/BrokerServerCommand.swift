@@ -9,7 +9,8 @@ struct BrokerServerCommand: AsyncParsableCommand {
         abstract: "A publish/subscribe message broker over WebSockets.",
         version: version,
         subcommands: [
-            ServeCommand.self, CheckConfigCommand.self, BackupCommand.self, CheckCommand.self, MigrateCommand.self,
+            ServeCommand.self, CheckConfigCommand.self, PrintConfigCommand.self, BackupCommand.self, CheckCommand.self,
+            MigrateCommand.self,
         ],
         defaultSubcommand: ServeCommand.self)
 }

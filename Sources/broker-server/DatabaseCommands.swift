@@ -13,10 +13,12 @@ struct DatabaseOptions: ParsableArguments {
 
     /// The file's path.
     func path() throws -> String {
-        var settings = Settings()
+        let flags = database.map { [(key: "database", values: [$0])] } ?? []
+        let settings: Settings
         do {
-            if let config { try ConfigurationFile(path: config).apply(to: &settings) }
-            if let database { try settings.set("database", to: database) }
+            settings = try ConfigurationSources(file: config, flags: flags).load()
+        } catch let error as SettingError {
+            throw fail("--\(error)", ExitStatus.usage)
         } catch {
             throw fail("\(error)", ExitStatus.configuration)
         }

@@ -14,20 +14,14 @@ struct ServeCommand: AsyncParsableCommand {
         abstract: "Run the broker (the default).",
         discussion: """
             Without any option the broker listens on 127.0.0.1:8000 and keeps its data in the user's state folder.
-            Flags win over the configuration file.
+            Flags win over the environment (FANFARE_LISTEN for listen), and that over the configuration file.
+            'print-config' lists the keys.
             """)
 
     @OptionGroup var options: ServeOptions
 
     func run() async throws {
-        let settings: Settings
-        do {
-            settings = try options.settings()
-        } catch let error as SettingError {
-            throw fail("--\(error)", ExitStatus.usage)
-        } catch {
-            throw fail("\(error)", ExitStatus.configuration)
-        }
+        let settings = try options.settings()
         LoggingSystem.bootstrap { label in
             var handler = StreamLogHandler.standardError(label: label)
             handler.logLevel = settings.logLevel
@@ -100,41 +94,5 @@ struct ServeCommand: AsyncParsableCommand {
         var logger = logger
         logger.logLevel = .critical
         return logger
-    }
-}
-
-/// The flags of `serve`; each has a key in the configuration file.
-struct ServeOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Address and port to listen on; port 0 takes a free one.", valueName: "host:port"))
-    var listen: String?
-
-    @Option(help: ArgumentHelp("Database file; ':memory:' keeps nothing.", valueName: "file"))
-    var database: String?
-
-    @Option(
-        help: ArgumentHelp("Event loops, each with a thread; by default as many as there are cores.", valueName: "n"))
-    var threads: Int?
-
-    @Option(
-        help: ArgumentHelp("Origin of web pages that may use the broker; '*' for all. Repeatable.", valueName: "origin")
-    )
-    var allowOrigin: [String] = []
-
-    @Option(help: ArgumentHelp("Configuration file (YAML).", valueName: "file"))
-    var config: String?
-
-    @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
-    var logLevel: String?
-
-    /// The defaults, then the configuration file, then the flags.
-    func settings() throws -> Settings {
-        var settings = Settings()
-        if let config { try ConfigurationFile(path: config).apply(to: &settings) }
-        if let listen { try settings.set("listen", to: listen) }
-        if let database { try settings.set("database", to: database) }
-        if let threads { try settings.set("threads", to: String(threads)) }
-        if let logLevel { try settings.set("log-level", to: logLevel) }
-        for origin in allowOrigin { try settings.set("allow-origin", to: origin) }
-        return settings
     }
 }

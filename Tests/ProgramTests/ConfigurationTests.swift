@@ -67,7 +67,7 @@ struct ConfigurationTests {
                 ":2:10: threads: 0 is not a number from 1 to 256",
                 #":4:3: unknown key "limits.message-byte", did you mean "limits.message-bytes"?"#,
                 ":5:16: limits.connections: many is not a number above 0",
-                #":6:1: unknown key "timeouts""#,
+                ":6:11: keys and values are expected here",
                 ":7:12: log-level is not one of trace, debug, info, notice, warning, error, critical",
                 ":10:5: allow-origin: b.example is not an origin such as https://example.com, or *",
                 #":11:1: unknown key "colour""#,

@@ -1,6 +1,6 @@
 /// Which characters a channel may be made of. The form is the same in both: one or more segments, each one or more
 /// characters long and led by a slash; the whole text is checked, never a line of it.
-package enum ChannelGrammar: Sendable, Hashable {
+package enum ChannelGrammar: String, Sendable, Hashable, CaseIterable {
     /// Faye's alphabet: `A–Z a–z 0–9 - _ ! ~ ( ) $ @`.
     case faye
     /// Faye's alphabet, and space `# * + . { }`. A last segment that is `*` or `**` as a whole stays a wildcard, and

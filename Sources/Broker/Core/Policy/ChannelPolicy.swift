@@ -65,6 +65,12 @@ package struct ChannelPolicies: Sendable, Equatable {
         }
     }
 
+    /// Each pattern with its policy: channels by name, then the patterns, the most specific first.
+    package var all: [(pattern: String, policy: ChannelPolicy)] {
+        exact.sorted { $0.key < $1.key }.map { (pattern: $0.key, policy: $0.value) }
+            + patterns.map { (pattern: $0.pattern.text, policy: $0.policy) }
+    }
+
     /// What holds for a channel.
     package func policy(for channel: ChannelName) -> ChannelPolicy {
         if let policy = exact[channel.text] { return policy }

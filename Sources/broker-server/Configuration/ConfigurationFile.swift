@@ -31,10 +31,13 @@ struct ConfigurationFile {
         for (key, value) in mapping {
             let name = prefix + (key.string ?? "")
             if name == "channels" {
+                settings.note(.file(place(key)), for: name)
                 readPolicies(value, into: &settings, problems: &problems)
                 continue
             }
-            if case .mapping = value, Setting.all.contains(where: { $0.name.hasPrefix(name + ".") }) {
+            if Setting.isGroup(name) {
+                // A group of which every key is a comment.
+                if value.scalar?.string == "" { continue }
                 read(value, prefix: name + ".", into: &settings, problems: &problems)
                 continue
             }
@@ -42,18 +45,31 @@ struct ConfigurationFile {
                 problems.append("\(place(key)): \(SettingError.unknown(name))")
                 continue
             }
-            let items = setting.isList ? (value.sequence.map(Array.init) ?? [value]) : [value]
-            for item in items {
-                guard let text = item.scalar?.string else {
-                    problems.append("\(place(item)): \(name) is not \(setting.expected)")
-                    continue
-                }
-                do {
-                    try settings.set(name, to: text)
-                } catch {
-                    problems.append("\(place(item)): \(error)")
-                }
+            set(setting, from: value, at: key, in: &settings, problems: &problems)
+        }
+    }
+
+    /// Sets a key, each item of a list having been looked at by itself.
+    private func set(
+        _ setting: Setting, from value: Node, at key: Node, in settings: inout Settings, problems: inout [String]
+    ) {
+        let items = setting.isList ? (value.sequence.map(Array.init) ?? [value]) : [value]
+        var texts: [String] = []
+        for item in items {
+            guard let text = item.scalar?.string else {
+                problems.append("\(place(item)): \(setting.name) is not \(setting.expected)")
+                continue
             }
+            texts.append(text)
+            guard !setting.accepts(text) else { continue }
+            let shown = setting.isSecret ? "what is given" : text
+            problems.append("\(place(item)): \(SettingError.unfit(shown, for: setting.name, setting.expected))")
+        }
+        guard texts.count == items.count, texts.allSatisfy(setting.accepts) else { return }
+        do {
+            try settings.set(setting.name, to: texts, from: .file(place(key)))
+        } catch {
+            problems.append("\(place(key)): \(error)")
         }
     }
 
@@ -74,22 +90,26 @@ struct ConfigurationFile {
                 problems.append("\(place(value)): the policy of \(text) is not keys and values")
                 continue
             }
-            var policy = ChannelPolicy()
-            for (key, value) in keys {
-                let name = key.string ?? ""
-                guard let setting = PolicySetting.all.first(where: { $0.name == name }) else {
-                    let error = SettingError.unknown(name, among: PolicySetting.all.map(\.name))
-                    problems.append("\(place(key)): \(error)")
-                    continue
-                }
-                guard let text = value.scalar?.string, setting.set(&policy, text) else {
-                    let given = value.scalar?.string ?? "what is given"
-                    problems.append("\(place(value)): \(name): \(given) is not \(setting.expected)")
-                    continue
-                }
-            }
-            settings.broker.policies[pattern] = policy
+            settings.broker.policies[pattern] = readPolicy(keys, problems: &problems)
         }
+    }
+
+    private func readPolicy(_ keys: Node.Mapping, problems: inout [String]) -> ChannelPolicy {
+        var policy = ChannelPolicy()
+        for (key, value) in keys {
+            let name = key.string ?? ""
+            guard let setting = PolicySetting.all.first(where: { $0.name == name }) else {
+                let error = SettingError.unknown(name, among: PolicySetting.all.map(\.name))
+                problems.append("\(place(key)): \(error)")
+                continue
+            }
+            guard let text = value.scalar?.string, setting.set(&policy, text) else {
+                let given = value.scalar?.string ?? "what is given"
+                problems.append("\(place(value)): \(SettingError.unfit(given, for: name, setting.expected))")
+                continue
+            }
+        }
+        return policy
     }
 
     /// What the parser found, on one line.

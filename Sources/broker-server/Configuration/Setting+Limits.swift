@@ -1,0 +1,50 @@
+import BrokerCore
+import BrokerFront
+
+extension Setting {
+    static let limits: [Setting] = [
+        Setting("limits.message-bytes", .bytes, \.broker.messageBytes, "a WebSocket message or an HTTP body"),
+        Setting("limits.head-bytes", .bytes, \.broker.headBytes, "the head of a request"),
+        Setting("limits.channel-bytes", .bytes, \.broker.limits.channelBytes, "a channel's name"),
+        Setting(
+            "limits.messages-per-batch", .count(1...), \.broker.limits.envelope.maximumMessages,
+            "messages that a client sends at once"),
+        Setting("limits.connections", .count(1...), \.broker.connections, "connections; one more is closed at once"),
+        Setting(
+            "limits.sessions", .count(1...), \.broker.limits.sessions,
+            "sessions; one more is refused, with advice to come back later"),
+        Setting(
+            "limits.subscriptions-per-session", .count(1...), \.broker.limits.subscriptionsPerSession,
+            "channels and patterns of one session"),
+        Setting(
+            "limits.replayed-messages", .count(1...), \.broker.limits.replayedMessages,
+            "what a subscriber is given of the past; of more than that, the newest"),
+        Setting(
+            "limits.history-messages", .count(1...), \.broker.limits.historyMessages,
+            "what one request for a history is answered with"),
+        Setting(
+            "limits.pending-store-operations", .count(1...), \.broker.limits.pendingStoreOperations,
+            "operations under way in the store; what comes beyond is refused"),
+        Setting(
+            "limits.pending-store-bytes", .bytes, \.broker.limits.pendingStoreBytes,
+            "the publications among them; what comes beyond is refused"),
+        Setting(
+            "limits.pending-operations-per-connection", .count(1...),
+            \.broker.limits.pendingOperationsPerConnection,
+            "operations of one connection under way in the store; while there are so many, nothing more is read from it"
+        ),
+        Setting(
+            "limits.queued-messages", .count(1...), \.broker.limits.queuedMessages,
+            "messages that wait for a session that has no connection, or one that does not keep up"),
+        Setting("limits.queued-bytes", .bytes, \.broker.limits.queuedBytes, "the same, in bytes"),
+        Setting(
+            "limits.queued-bytes-in-all", .bytes, \.broker.limits.queuedBytesInAll,
+            "the same, for all sessions together"),
+        Setting(
+            "limits.congested-bytes", .bytes, \.broker.congestedBytes,
+            "what waits for one connection; beyond it, messages wait in its session's queue"),
+        Setting(
+            "limits.outbound-bytes", .bytes, \.broker.outboundBytes,
+            "what waits for one connection; beyond it, the connection is closed, and its session goes on without it"),
+    ]
+}

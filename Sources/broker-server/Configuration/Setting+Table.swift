@@ -1,0 +1,50 @@
+import BrokerCore
+import BrokerFront
+import Logging
+
+/// The table, in the order of the reference. Keys of a group stand together.
+extension Setting {
+    static let all = general + access + tls + limits + timeouts
+
+    /// What a group is about, for the reference; in the order of the table.
+    static let groups: [(name: String, meaning: String)] = [
+        ("", "What the broker is."),
+        ("tls", "TLS, beside the plain listener. The files are read again when they have changed."),
+        ("limits", "Bounds on whatever a peer can make grow."),
+        ("timeouts", "Times that the broker keeps."),
+    ]
+
+    private static let general: [Setting] = [
+        Setting(
+            "listen", .address("127.0.0.1:8000"), "the address and port to listen on; port 0 takes a free one",
+            get: { HostAndPort(host: $0.broker.host, port: $0.broker.port) },
+            set: { settings, address in
+                settings.broker.host = address.host
+                settings.broker.port = address.port
+            }),
+        Setting("database", .database, \.database, "where everything is kept; :memory: keeps nothing")
+            .with(
+                defaultNote: "fanfare/fanfare.db in $XDG_STATE_HOME or ~/.local/state",
+                example: "/var/lib/fanfare/fanfare.db"),
+        Setting("threads", .count(1...256), \.broker.threads, "event loops, each with a thread")
+            .with(defaultNote: "as many as the machine has cores", example: "4"),
+        Setting("log-level", .choice, \.logLevel, "what is worth a line in the log"),
+        Setting("endpoint", .path, \.broker.endpoint, "the path of the Bayeux endpoint"),
+        Setting(
+            "channel-grammar", .choice, \.broker.limits.grammar,
+            "the alphabet of channel names; cometd allows blanks and # * + . { } as well"),
+        Setting("page", .flag, \.broker.servesPage, "whether there is a page at / to try the broker out"),
+        Setting(
+            "compression-bytes", .threshold, \.broker.compressionBytes,
+            "messages from this size on are compressed for clients that can take it; 0 for none"),
+    ]
+
+    private static let access: [Setting] = [
+        Setting(
+            "allow-origin", listOf: .origin, \.broker.allowedOrigins,
+            "origins of web pages that may use the broker, beside those of its own host; '*' for all"),
+        Setting(
+            "callback-polling", .flag, \.broker.allowsCallbackPolling,
+            "whether pages may poll by script elements (JSON-P), which old ones of other origins need"),
+    ]
+}

@@ -1,0 +1,24 @@
+import BrokerCore
+import BrokerFront
+
+extension Setting {
+    static let timeouts: [Setting] = [
+        Setting(
+            "timeouts.connect", .time, \.broker.limits.timeout,
+            "how long /meta/connect is held; a session ends after twice that"),
+        Setting(
+            "timeouts.handshake", .time, \.broker.handshakeTimeout,
+            "from the first byte of a connection to the end of a request's head"),
+        Setting(
+            "timeouts.request", .time, \.broker.requestTimeout,
+            "for the body of a request, and for an idle HTTP connection"),
+        Setting("timeouts.close", .time, \.broker.closeTimeout, "for the peer's answer to a closing handshake"),
+        Setting("timeouts.ping", .time, \.broker.pingInterval, "silence before a WebSocket is pinged"),
+        Setting("timeouts.pong", .time, \.broker.pongTimeout, "silence after that before it is closed"),
+        Setting(
+            "timeouts.stream-ping", .time, \.broker.streamPingInterval, "silence before an event stream gets a comment"),
+        Setting(
+            "timeouts.shutdown", .time, \.broker.shutdownTimeout,
+            "how long the broker waits for its connections when it stops"),
+    ]
+}

@@ -1,0 +1,109 @@
+import Logging
+
+/// What a setting takes: how its text is read and written, and what the reference says of it.
+struct ValueType<Value>: Sendable {
+    /// Its name in the reference.
+    let name: String
+    /// What a good value is, to go on after "is not".
+    let expected: String
+    /// The value that a text stands for; nil if it is not a good one.
+    let parse: @Sendable (String) -> Value?
+    /// The shortest text that stands for the value.
+    let format: @Sendable (Value) -> String
+
+    /// The same, for a value that may be absent.
+    var optional: ValueType<Value?> {
+        let (parse, format) = (parse, format)
+        return ValueType<Value?>(
+            name: name, expected: expected, parse: { text in parse(text).map { .some($0) } },
+            format: { $0.map(format) ?? "" })
+    }
+}
+
+extension ValueType where Value == Int {
+    /// A number.
+    static func count(_ range: PartialRangeFrom<Int>) -> Self {
+        count(
+            range.lowerBound...Int.max, "a number " + (range.lowerBound == 1 ? "above 0" : "from \(range.lowerBound)"))
+    }
+
+    /// A number within bounds.
+    static func count(_ range: ClosedRange<Int>) -> Self {
+        count(range, "a number from \(range.lowerBound) to \(range.upperBound)")
+    }
+
+    private static func count(_ range: ClosedRange<Int>, _ expected: String) -> Self {
+        Self(
+            name: expected, expected: expected, parse: { text in Int(text).flatMap { range.contains($0) ? $0 : nil } },
+            format: { String($0) })
+    }
+
+    /// An amount of bytes, above 0: a number, or one of KiB, MiB or GiB.
+    static let bytes = bytes(from: 1)
+
+    /// An amount of bytes, not below `minimum`.
+    static func bytes(from minimum: Int) -> Self {
+        Self(
+            name: "bytes",
+            expected: "a number of bytes \(minimum == 1 ? "above 0" : "from \(minimum)"), such as 65536 or 64KiB",
+            parse: { text in ByteAmount.parse(text).flatMap { $0 >= minimum ? $0 : nil } }, format: ByteAmount.format)
+    }
+}
+
+extension ValueType where Value == Int? {
+    /// An amount of bytes from which something is done; 0 for never.
+    static let threshold = Self(
+        name: "bytes, or 0", expected: "a number of bytes such as 1024 or 64KiB, or 0 for no compression",
+        parse: { text in
+            guard let bytes = ByteAmount.parse(text) else { return nil }
+            return .some(bytes == 0 ? nil : bytes)
+        },
+        format: { $0.map(ByteAmount.format) ?? "0" })
+}
+
+extension ValueType where Value == Duration {
+    /// A time above 0: a number of seconds, or one with a unit.
+    static let time = Self(
+        name: "time", expected: "a number of seconds above 0, or a time such as 500ms, 30s, 5m or 1h",
+        parse: TimeSpan.parse, format: TimeSpan.format)
+}
+
+extension ValueType where Value == Bool {
+    static let flag = Self(
+        name: "true or false", expected: "true or false", parse: { Bool($0) }, format: { String($0) })
+}
+
+extension ValueType where Value == String {
+    /// The path of a file that the broker reads.
+    static let file = Self(
+        name: "file", expected: "the path of a file", parse: { $0.isEmpty ? nil : $0 }, format: { $0 })
+    /// An origin of web pages.
+    static let origin = Self(
+        name: "origin", expected: "an origin such as https://example.com, or *",
+        parse: { $0 == "*" || $0.hasPrefix("http://") || $0.hasPrefix("https://") ? $0 : nil }, format: { $0 })
+    /// A path of the broker's own.
+    static let path = Self(
+        name: "path", expected: "a path such as /bayeux",
+        parse: { $0.hasPrefix("/") && $0.count > 1 && !$0.hasSuffix("/") ? $0 : nil }, format: { $0 })
+}
+
+extension ValueType where Value == DatabaseLocation {
+    static let database = Self(
+        name: "file, or :memory:", expected: "the path of a file, or :memory:",
+        parse: { $0.isEmpty ? nil : DatabaseLocation($0) },
+        format: { location in
+            switch location {
+            case .memory: ":memory:"
+            case .file(let path): path
+            }
+        })
+}
+
+extension ValueType where Value: CaseIterable & RawRepresentable & Sendable, Value.RawValue == String {
+    /// One of a few words.
+    static var choice: Self {
+        let words = Value.allCases.map(\.rawValue).joined(separator: ", ")
+        return Self(
+            name: words, expected: "one of " + words, parse: { Value(rawValue: $0) }, format: { $0.rawValue })
+    }
+}
