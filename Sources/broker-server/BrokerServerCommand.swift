@@ -1,9 +1,10 @@
 import ArgumentParser
+import BrokerFront
 
 /// `broker-server`: serves, and what belongs to serving.
 @main
 struct BrokerServerCommand: AsyncParsableCommand {
-    static let version = "0.1.0"
+    static let version = BrokerServer.version
     static let configuration = CommandConfiguration(
         commandName: "broker-server",
         abstract: "A publish/subscribe message broker over WebSockets.",

@@ -10,6 +10,9 @@ import Synchronization
 /// `run` serves until it is told to shut down, then says goodbye to everybody, waits for them for as long as the
 /// configuration says, and closes the store. Where no service group is at hand, `start` and `stop` do the same.
 package final class BrokerServer: Service, Sendable {
+    /// The version of Fanfare.
+    package static let version = "0.1.0"
+
     private struct Running {
         let group: MultiThreadedEventLoopGroup
         let shards: ShardDirectory
@@ -24,6 +27,7 @@ package final class BrokerServer: Service, Sendable {
     private let onReady: @Sendable (ListeningPorts) -> Void
     private let credentials: TLSCredentials?
     private let access: AccessControl
+    private let connections: ConnectionCounter
     private let running = Mutex<Running?>(nil)
 
     /// A broker that keeps what it has to in `store`; `onReady` is called by `run` when it listens.
@@ -36,6 +40,7 @@ package final class BrokerServer: Service, Sendable {
         self.credentials = credentials
         self.configuration = configuration
         access = AccessControl(configuration: configuration)
+        connections = ConnectionCounter(limit: configuration.connections)
         self.store = store
         self.hooks = hooks
         self.inProcess = inProcess
@@ -164,9 +169,9 @@ package final class BrokerServer: Service, Sendable {
         on group: MultiThreadedEventLoopGroup, shards: ShardDirectory, _ host: String, _ port: Int,
         credentials: TLSCredentials?
     ) async throws -> any Channel {
-        let services = HTTPServices(configuration: configuration, access: access)
+        let services = HTTPServices(configuration: configuration, access: access, connections: connections)
         let configuration = configuration
-        let counter = ConnectionCounter(limit: configuration.connections)
+        let counter = connections
         let logger = logger
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 4096)
@@ -240,27 +245,6 @@ package struct ListenError: Error, CustomStringConvertible {
 
 /// A connection beyond the limit.
 private struct TooManyConnections: Error {}
-
-/// Counts connections of all loops.
-private final class ConnectionCounter: Sendable {
-    private let limit: Int
-    private let count = Atomic(0)
-
-    init(limit: Int) {
-        self.limit = limit
-    }
-
-    /// Whether one more is let in.
-    func enter() -> Bool {
-        guard count.add(1, ordering: .relaxed).newValue > limit else { return true }
-        leave()
-        return false
-    }
-
-    func leave() {
-        count.subtract(1, ordering: .relaxed)
-    }
-}
 
 /// Where the store's outcomes go once the router's loop stands.
 private final class RouterInbox: Sendable {

@@ -25,6 +25,8 @@ package struct Outbox: ~Copyable {
         case retained(ConnectionID, Result<StoredPublication?, BayeuxError>)
         /// The answer to a request for a channel's history, as it would be delivered.
         case history(ConnectionID, Result<[Publication], BayeuxError>)
+        /// The answer to the administrator.
+        case report(ConnectionID, AdminAnswer)
         /// The event stream begins: messages follow.
         case open(ConnectionID)
         /// There will be no event stream.

@@ -71,6 +71,11 @@ package struct SubscriptionTable: ~Copyable {
             + stamps.capacity * MemoryLayout<UInt32>.stride
     }
 
+    /// The pattern at a place of the list, and how many subscribers it has. The places change as patterns go.
+    func entry(at index: Int) -> (text: String, subscriberCount: Int) {
+        (entries[index].text, entries[index].subscribers.handles.count)
+    }
+
     /// How many subscribers this very pattern has; others that match the same names do not count.
     package func subscriberCount(of pattern: ChannelPattern) -> Int {
         guard let place = place(of: pattern) else { return 0 }

@@ -267,6 +267,8 @@ extension Router {
 
     /// Sends a publication to the sessions in `matched`.
     private mutating func send(_ publication: Publication, into outbox: inout Outbox) {
+        publishedCount &+= 1
+        deliveredCount &+= UInt64(matched.count)
         attached.removeAll(keepingCapacity: true)
         for handle in matched {
             let route = routes[Int(handle)]

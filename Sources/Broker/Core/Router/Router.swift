@@ -48,6 +48,9 @@ package struct Router: ~Copyable {
     var pending: [StoreTicket: PendingOperation] = [:]
     /// The weight of the messages that wait for sessions.
     package internal(set) var queuedBytes = 0
+    /// What has gone through since the start, for the administrator.
+    var publishedCount: UInt64 = 0
+    var deliveredCount: UInt64 = 0
     /// The weight of the publications among them.
     var pendingBytes = 0
     /// Operations under way in the store for each connection that has any.

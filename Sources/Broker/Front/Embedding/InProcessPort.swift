@@ -113,7 +113,7 @@ package final class InProcessPort: CommandReceiver {
             case .awaitDrain(let slot):
                 let (router, loop) = state.withLock { ($0.router, $0.loop) }
                 router?.send([.drained(ConnectionID(loop: loop, slot: slot))])
-            case .finish, .receipt, .retained, .history, .open, .refuse:
+            case .finish, .receipt, .retained, .history, .report, .open, .refuse:
                 preconditionFailure("Cannot answer an HTTP request when the client is in this process")
             }
         }

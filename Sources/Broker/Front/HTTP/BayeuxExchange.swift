@@ -68,6 +68,12 @@ final class BayeuxExchange {
         }
     }
 
+    /// The administrator is answered.
+    func finish(_ answer: AdminAnswer) {
+        guard let handler else { return }
+        handler.finishExchange(handler.services.response(to: answer))
+    }
+
     /// The retained message of a channel was looked up.
     func finish(_ result: Result<StoredPublication?, BayeuxError>) {
         switch result {

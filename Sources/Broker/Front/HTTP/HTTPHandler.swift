@@ -27,7 +27,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         case ending
     }
     private let shard: Shard
-    private let services: HTTPServices
+    let services: HTTPServices
     private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
     private let helpers: [any RemovableChannelHandler]
     private var context: ChannelHandlerContext?

@@ -19,6 +19,7 @@ struct HTTPRoutes {
         if target.path.hasPrefix("/channels/") {
             return channel(head, target: target, body: body, from: handler)
         }
+        if target.path.hasPrefix("/admin/") { return administration(head, target: target, from: handler) }
         guard let file = self.file(at: target.path) else {
             return .problem(.notFound, "Nothing is served at \(target.path)")
         }

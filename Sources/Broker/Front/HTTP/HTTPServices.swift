@@ -12,8 +12,13 @@ struct HTTPServices: Sendable {
     let configuration: BrokerConfiguration
     /// Who may do what.
     let access: AccessControl
+    /// The connections of all listeners.
+    let connections: ConnectionCounter
+    /// When the broker began to listen (ns, monotonic).
+    let startedAt = SystemClock.monotonic
 
-    init(configuration: BrokerConfiguration, access: AccessControl) {
+    init(configuration: BrokerConfiguration, access: AccessControl, connections: ConnectionCounter) {
+        self.connections = connections
         self.configuration = configuration
         self.access = access
         compression = configuration.compressionBytes.flatMap { minimumBytes in

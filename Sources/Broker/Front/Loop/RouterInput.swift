@@ -8,6 +8,7 @@ enum RouterInput: Sendable {
     case publish([UInt8], ChannelName, PublishOptions, ConnectionID)
     case readRetained(ChannelName, ConnectionID)
     case readHistory(ChannelName, HistoryRange, ConnectionID)
+    case ask(AdminQuery, ConnectionID)
     /// An event stream of a session, by client id.
     case openSessionStream(String, ConnectionID)
     /// An event stream of channels.
@@ -40,6 +41,7 @@ enum ShardCommand: Sendable {
     case receipt(slot: UInt32, Result<PublishReceipt, BayeuxError>)
     case retained(slot: UInt32, Result<StoredPublication?, BayeuxError>)
     case history(slot: UInt32, Result<[Publication], BayeuxError>)
+    case report(slot: UInt32, AdminAnswer)
     case open(slot: UInt32)
     case refuse(slot: UInt32, BayeuxError)
 }

@@ -88,6 +88,12 @@ final class RouterLoop {
         carryOut()
     }
 
+    /// A question of the administrator that came in on this loop.
+    func answer(_ query: AdminQuery, for connection: ConnectionID) {
+        router.answer(query, for: connection, now: now, into: &outbox)
+        carryOut()
+    }
+
     /// An event stream of a session that was opened on this loop.
     func openStream(for clientID: String, from connection: ConnectionID) {
         router.openStream(for: clientID, from: connection, now: now, into: &outbox)
@@ -131,6 +137,8 @@ final class RouterLoop {
                 readRetained(of: channel, for: connection)
             case .readHistory(let channel, let range, let connection):
                 readHistory(of: channel, range, for: connection)
+            case .ask(let query, let connection):
+                answer(query, for: connection)
             case .openSessionStream(let clientID, let connection):
                 openStream(for: clientID, from: connection)
             case .openChannelStream(let items, let connection):
@@ -206,6 +214,7 @@ final class RouterLoop {
             case .receipt(let connection, let result): send(.receipt(slot: connection.slot, result), to: connection)
             case .retained(let connection, let result): send(.retained(slot: connection.slot, result), to: connection)
             case .history(let connection, let result): send(.history(slot: connection.slot, result), to: connection)
+            case .report(let connection, let answer): send(.report(slot: connection.slot, answer), to: connection)
             case .open(let connection): send(.open(slot: connection.slot), to: connection)
             case .refuse(let connection, let error): send(.refuse(slot: connection.slot, error), to: connection)
             case .store(let operation): operations.append(operation)

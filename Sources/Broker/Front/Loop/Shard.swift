@@ -239,6 +239,15 @@ extension Shard {
         }
     }
 
+    /// A question of the administrator.
+    func ask(_ query: AdminQuery, forExchangeIn slot: UInt32) {
+        switch router {
+        case .local(let router): router.answer(query, for: id(slot))
+        case .remote(let mailbox, _): mailbox.send([.ask(query, id(slot))])
+        case nil: break
+        }
+    }
+
     /// Asks for an event stream of the session with this client id.
     func openStream(in slot: UInt32, for clientID: String) {
         switch router {
@@ -326,6 +335,8 @@ extension Shard {
             complete(slot) { $0.finish(result) }
         case .history(let slot, let result):
             complete(slot) { $0.finish(result) }
+        case .report(let slot, let answer):
+            complete(slot) { $0.finish(answer) }
         case .open(let slot):
             guard case .stream(let stream) = entries[Int(slot)] else { return }
             opening.append(stream)

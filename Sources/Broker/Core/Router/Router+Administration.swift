@@ -1,0 +1,129 @@
+/// Answers for the administrator.
+extension Router {
+    /// Asks something; the answer is a `report`.
+    package mutating func answer(
+        _ query: AdminQuery, for connection: ConnectionID, now: Moment, into outbox: inout Outbox
+    ) {
+        let answer =
+            switch query {
+            case .statistics: AdminAnswer.statistics(statistics)
+            case .channels(let pattern, let page): channels(within: pattern, page)
+            case .sessions(let page): sessions(page, now: now)
+            case .session(let tag): describe(tag, now: now)
+            case .kick(let tag): kick(tag, into: &outbox)
+            }
+        outbox.append(.report(connection, answer))
+    }
+
+    /// What there is now.
+    package var statistics: RouterStatistics {
+        RouterStatistics(
+            sessionCount: sessionCount, subscriptionCount: subscriptionCount, patternCount: table.patternCount,
+            publishedCount: publishedCount, deliveredCount: deliveredCount, queuedBytes: queuedBytes,
+            pendingOperationCount: pending.count, lastSequence: lastSequence, epoch: epoch)
+    }
+
+    private func channels(within pattern: ChannelPattern?, _ page: AdminPage) -> AdminAnswer {
+        var reports: [ChannelReport] = []
+        let next = page.read(of: table.patternCount) { place in
+            let (text, count) = table.entry(at: place)
+            if let pattern, !pattern.holds(text) { return false }
+            reports.append(ChannelReport(pattern: text, subscriberCount: count))
+            return true
+        }
+        return .channels(reports, next: next)
+    }
+
+    private func sessions(_ page: AdminPage, now: Moment) -> AdminAnswer {
+        var reports: [SessionReport] = []
+        let next = page.read(of: sessions.count) { place in
+            guard let session = sessions[place] else { return false }
+            reports.append(SessionReport(of: session, now: now))
+            return true
+        }
+        return .sessions(reports, next: next)
+    }
+
+    private func describe(_ tag: SessionTag, now: Moment) -> AdminAnswer {
+        switch session(with: tag) {
+        case .success(let session):
+            let subscriptions = session.subscriptions.keys.map(\.text).sorted()
+            return .session(SessionReport(of: session, now: now), subscriptions: subscriptions)
+        case .failure(let refusal): return refusal.answer
+        }
+    }
+
+    private mutating func kick(_ tag: SessionTag, into outbox: inout Outbox) -> AdminAnswer {
+        switch session(with: tag) {
+        case .success(let session):
+            let shown = SessionTag(of: session.clientID)
+            if let socket = end(session, advice: Advice(reconnect: .none), into: &outbox) {
+                outbox.append(.close(socket))
+            }
+            return .kicked(shown)
+        case .failure(let refusal): return refusal.answer
+        }
+    }
+
+    private struct NoSession: Error {
+        let answer: AdminAnswer
+    }
+
+    /// The one session that a tag names. Linear in the sessions.
+    private func session(with tag: SessionTag) -> Result<Session, NoSession> {
+        var found: Session?
+        for case let session? in sessions where tag.names(session.clientID) {
+            if found != nil { return .failure(NoSession(answer: .ambiguous(tag))) }
+            found = session
+        }
+        return found.map { .success($0) } ?? .failure(NoSession(answer: .unknown(tag)))
+    }
+}
+
+extension AdminPage {
+    /// Visits places from `start` on until enough of them have yielded an item, or so many were looked at that it is
+    /// somebody else's turn; where to go on, nil at the end.
+    fileprivate func read(of count: Int, _ visit: (Int) -> Bool) -> Int? {
+        var place = start
+        var itemCount = 0
+        while place < count {
+            if itemCount == limit || place - start == Self.maximumPlaces { return place }
+            if visit(place) { itemCount += 1 }
+            place += 1
+        }
+        return nil
+    }
+}
+
+extension ChannelPattern {
+    /// Whether a channel or pattern lies within this one, wildcards counting as segments: `/a/**` holds `/a/b/*`.
+    fileprivate func holds(_ text: String) -> Bool {
+        guard kind != .exact else { return text == self.text }
+        guard text.utf8.starts(with: self.text.utf8.prefix(prefixByteCount)) else { return false }
+        return kind == .descendants || !text.utf8.dropFirst(prefixByteCount).contains(UInt8(ascii: "/"))
+    }
+}
+
+extension SessionReport {
+    init(of session: Session, now: Moment) {
+        tag = SessionTag(of: session.clientID)
+        state =
+            switch session.link {
+            case .attached: .connected
+            case .holding: .connected
+            case .polling: .polling
+            case .away: .away
+            }
+        subscriptionCount = session.subscriptions.count
+        queuedMessageCount = session.queue.count
+        queuedBytes = session.queue.byteCount
+        isSlow = session.isCongested
+        acknowledges = session.acknowledgements != nil
+        isStored = session.isStored
+        isStream = session.isEphemeral
+        cursor = session.cursor
+        timeLeft =
+            session.isEphemeral
+            ? nil : .nanoseconds(session.expiresAt - min(session.expiresAt, now.monotonic))
+    }
+}
