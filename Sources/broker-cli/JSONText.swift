@@ -32,6 +32,15 @@ struct JSONText {
         let slice = slice(name)
         return slice.isAbsent ? nil : Array(bytes[slice.range])
     }
+    /// The members of an object, their values as they were written.
+    var members: [(name: String, value: [UInt8])] {
+        var members = value.members
+        var found: [(String, [UInt8])] = []
+        while let (member, value) = members.next(in: bytes.span.bytes) {
+            if let name = member.string(in: bytes.span.bytes) { found.append((name, Array(bytes[value.range]))) }
+        }
+        return found
+    }
     /// The elements of an array, as they were written.
     var elements: [[UInt8]] {
         var elements = value.elements

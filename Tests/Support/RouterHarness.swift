@@ -30,6 +30,8 @@ package final class RouterHarness {
         case history([JSON])
         /// There is no history to be had.
         case noHistory(BayeuxError)
+        /// The administrator is answered.
+        case report(AdminAnswer)
         /// An event stream begins.
         case open
         /// There will be no event stream.
@@ -202,6 +204,17 @@ package final class RouterHarness {
         return take(peer)
     }
 
+    /// The administrator asks something.
+    package func ask(_ query: AdminQuery) -> AdminAnswer {
+        let peer = add(.exchange, loop: 0)
+        router.answer(query, for: peer.connection, now: now, into: &outbox)
+        carryOut(endingTurn: true)
+        guard case .report(let answer)? = take(peer).first else {
+            preconditionFailure("Cannot go on when the administrator is not answered")
+        }
+        return answer
+    }
+
     /// The oldest call of a service is answered.
     package func answerCall(_ result: Result<[UInt8], BayeuxError>) {
         router.finishService(calls.removeFirst().ticket, result, into: &outbox)
@@ -311,6 +324,7 @@ package final class RouterHarness {
         case .history(let connection, .success(let publications)):
             finish(.history(publications.map { parse($0.json[...]) }), connection)
         case .history(let connection, .failure(let error)): finish(.noHistory(error), connection)
+        case .report(let connection, let answer): finish(.report(answer), connection)
         case .open(let connection): record(.open, for: connection)
         case .refuse(let connection, let error): finish(.refuse(error), connection)
         case .close(let connection): record(.close, for: connection)

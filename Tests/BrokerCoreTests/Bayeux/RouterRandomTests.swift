@@ -217,7 +217,7 @@ private struct Crowd {
                 harness.close(peer)
             case .reply, .emptyReply, .release, .receipt, .retained:
                 break
-            case .history, .noHistory, .open, .refuse, .pause, .resume, .cut:
+            case .history, .report, .noHistory, .open, .refuse, .pause, .resume, .cut:
                 Issue.record("\(event)")
             }
         }

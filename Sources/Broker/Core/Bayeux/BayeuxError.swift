@@ -8,6 +8,7 @@
 /// | 403 | the channel is not for clients | none | no |
 /// | 405 | the channel's name breaks the grammar | none | with another name |
 /// | 407 | the store cannot keep the publication | none | later |
+/// | 410 | the administrator ended the session | it is gone | no |
 /// | 429 | a bound was reached | none | later, or with less |
 package struct BayeuxError: Error, Equatable, Sendable {
     package let code: Int
@@ -46,6 +47,9 @@ package struct BayeuxError: Error, Equatable, Sendable {
         Self(
             code: 407, arguments: [channel], text: "Failed to publish" + (error.map { ": \($0.reason)" } ?? ""),
             storeFailure: error?.kind)
+    }
+    static func endedByAdministrator(_ clientID: String) -> Self {
+        Self(code: 410, arguments: [clientID], text: "Ended by the administrator")
     }
     /// The store could not do what a message asked for.
     static func storeFailed(_ error: StoreError) -> Self {

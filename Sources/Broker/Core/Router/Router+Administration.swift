@@ -57,7 +57,8 @@ extension Router {
         switch session(with: tag) {
         case .success(let session):
             let shown = SessionTag(of: session.clientID)
-            if let socket = end(session, advice: Advice(reconnect: .none), into: &outbox) {
+            let error = BayeuxError.endedByAdministrator(session.clientID)
+            if let socket = end(session, advice: Advice(reconnect: .none), error: error, into: &outbox) {
                 outbox.append(.close(socket))
             }
             return .kicked(shown)

@@ -263,12 +263,12 @@ extension Router {
         matched.removeAll(keepingCapacity: true)
         table.match(channel, into: &matched)
         if let excluded { matched.removeAll { $0 == excluded } }
+        publishedCount &+= 1
+        deliveredCount &+= UInt64(matched.count)
     }
 
     /// Sends a publication to the sessions in `matched`.
     private mutating func send(_ publication: Publication, into outbox: inout Outbox) {
-        publishedCount &+= 1
-        deliveredCount &+= UInt64(matched.count)
         attached.removeAll(keepingCapacity: true)
         for handle in matched {
             let route = routes[Int(handle)]

@@ -323,12 +323,14 @@ extension Router {
     }
 
     /// Ends a session; its held connect is answered with `advice`. Returns the socket that was bound to it.
-    mutating func end(_ session: Session, advice: Advice, into outbox: inout Outbox) -> ConnectionID? {
+    mutating func end(
+        _ session: Session, advice: Advice, error: BayeuxError? = nil, into outbox: inout Outbox
+    ) -> ConnectionID? {
         let (held, socket) = session.link.release()
         if let socket { unbind(socket, from: session) }
         if let held {
             unbindPoll(held)
-            reply(to: held.peer, head: held.reply, nil, into: &outbox) { bytes in
+            reply(to: held.peer, head: held.reply, error, into: &outbox) { bytes in
                 bytes += #""advice":\#(advice.json),"#.utf8
             }
         }
