@@ -43,11 +43,12 @@ extension HTTPRoutes {
     /// `?start=N&limit=M`.
     private func page(_ target: RequestTarget) -> Result<AdminPage, AdminProblem> {
         guard let start = Int(target.first("start") ?? "0"), start >= 0 else {
-            return .failure(.init(detail: "start is what the last part named as next, not \(target.first("start") ?? "")"))
+            let given = target.first("start") ?? ""
+            return .failure(.init(detail: "start is what the last part named as next, not \(given)"))
         }
         guard let limit = Int(target.first("limit") ?? "\(Self.listLimit)"), 1...AdminPage.maximumCount ~= limit else {
-            return .failure(
-                .init(detail: "limit is a number from 1 to \(AdminPage.maximumCount), not \(target.first("limit") ?? "")"))
+            let given = target.first("limit") ?? ""
+            return .failure(.init(detail: "limit is a number from 1 to \(AdminPage.maximumCount), not \(given)"))
         }
         return .success(AdminPage(start: start, limit: limit))
     }
@@ -69,7 +70,9 @@ extension HTTPRoutes {
     private func session(_ text: Substring?) -> Result<SessionTag, AdminProblem> {
         SessionTag(text ?? "").map { .success($0) }
             ?? .failure(
-                .init(detail: "A session is named by \(SessionTag.length) or more characters of its id, not \(text ?? "")"))
+                .init(
+                    detail: "A session is named by \(SessionTag.length) or more characters of its id, not \(text ?? "")"
+                ))
     }
 }
 
@@ -117,7 +120,8 @@ extension SessionReport {
         [
             ("id", .string(tag.text)), ("state", .string(state.rawValue)), ("stream", .boolean(isStream)),
             ("subscription_count", .number(subscriptionCount)), ("queued_messages", .number(queuedMessageCount)),
-            ("queued_bytes", .number(queuedBytes)), ("slow", .boolean(isSlow)), ("acknowledges", .boolean(acknowledges)),
+            ("queued_bytes", .number(queuedBytes)), ("slow", .boolean(isSlow)),
+            ("acknowledges", .boolean(acknowledges)),
             ("stored", .boolean(isStored)), ("cursor", .number(Int(cursor))),
             ("expires_in_seconds", timeLeft.map { .decimal($0 / .seconds(1)) } ?? .null),
         ]
