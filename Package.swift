@@ -131,7 +131,8 @@ let package = Package(
         .executableTarget(
             name: "chat-client", dependencies: ["FanfareClient"], path: "Examples/ChatClient", swiftSettings: settings),
         .executableTarget(
-            name: "client-guide", dependencies: ["FanfareClient"], path: "Examples/ClientGuide", swiftSettings: settings),
+            name: "client-guide", dependencies: ["FanfareClient"], path: "Examples/ClientGuide", swiftSettings: settings
+        ),
 
         .target(name: "Support", dependencies: ["BrokerCore"], path: "Tests/Support", swiftSettings: settings),
         .testTarget(

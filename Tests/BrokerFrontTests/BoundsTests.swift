@@ -17,7 +17,8 @@ struct BoundsTests {
         } _: { broker in
             let bystander = try await Bystander(at: broker)
             let socket = try await broker.connect()
-            try await socket.send(beginning)
+            // On a busy machine the time may be over before it is sent.
+            try? await socket.send(beginning)
             let answer = String(decoding: await socket.readToEnd(), as: UTF8.self)
             #expect(answer.isEmpty || answer.hasPrefix("HTTP/1.1 408"))
             #expect(try await bystander.getsMessages())
