@@ -1,0 +1,103 @@
+"""nginx and HAProxy in front of the broker, with the configurations of deploy/: every way in works through them."""
+
+import getpass
+import shutil
+import subprocess
+import types
+
+import pytest
+
+import transports
+from broker import PATIENCE, REPOSITORY
+from test_proxy import free_port, wait_for
+
+DEPLOY = REPOSITORY / "deploy"
+
+
+def nginx(folder, port, upstream):
+    """nginx in the foreground, with the example but for its ports and paths."""
+    server = (DEPLOY / "nginx.conf").read_text()
+    for theirs, ours in [
+        ("127.0.0.1:8000", f"127.0.0.1:{upstream}"),
+        ("listen 80;", f"listen 127.0.0.1:{port};"),
+    ]:
+        assert theirs in server
+        server = server.replace(theirs, ours)
+    paths = "".join(
+        f"{kind}_temp_path {folder}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    settings = folder / "nginx.conf"
+    settings.write_text(
+        f"user {getpass.getuser()}; pid {folder}/pid; error_log {folder}/errors; events {{}}\nhttp {{ access_log off; {paths}\n{server}\n}}\n"
+    )
+    return [shutil.which("nginx") or "/usr/sbin/nginx", "-c", settings, "-g", "daemon off;", "-e", folder / "errors"]
+
+
+def haproxy(folder, port, upstream):
+    """HAProxy in the foreground, with the example but for its ports."""
+    server = (DEPLOY / "haproxy.cfg").read_text()
+    for theirs, ours in [("127.0.0.1:8000", f"127.0.0.1:{upstream}"), ("bind :80", f"bind 127.0.0.1:{port}")]:
+        assert theirs in server
+        server = server.replace(theirs, ours)
+    settings = folder / "haproxy.cfg"
+    settings.write_text(server)
+    return [shutil.which("haproxy") or "/usr/sbin/haproxy", "-db", "-f", settings]
+
+
+@pytest.fixture(scope="module", params=[nginx, haproxy], ids=["nginx", "haproxy"])
+def front(request, broker, tmp_path_factory):
+    """What a client sees of the broker through a proxy."""
+    port = free_port()
+    command = request.param(tmp_path_factory.mktemp(request.param.__name__), port, broker.port)
+    with subprocess.Popen([str(part) for part in command], stderr=subprocess.DEVNULL) as proxy:
+        try:
+            wait_for(port, proxy)
+            front = types.SimpleNamespace(port=port)
+            front.url = lambda path="/", scheme="http": f"{scheme}://127.0.0.1:{port}{path}"
+            yield front
+        finally:
+            proxy.terminate()
+            proxy.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("transport", transports.ALL, ids=lambda transport: transport.name)
+def test_transport(front, broker, transport):
+    channel = f"/proxied/{transport.name}/{front.port}"
+    with transport(front) as client:
+        client.listen(channel)
+        for number in range(3):
+            broker.publish(channel, number)
+        assert [message["data"] for message in client.take(3)] == [0, 1, 2]
+        reply = client.request(channel, data="own")
+        assert reply["successful"], reply
+        assert client.take(1)[0]["data"] == "own"
+
+
+def test_event_stream_of_a_channel(front, broker):
+    """Each event comes when it is published: nothing is held back by the proxy."""
+    channel = f"/proxied/stream/{front.port}"
+    command = ["curl", "-sN", "-H", "Accept: text/event-stream", front.url(f"/channels{channel}")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stream:
+        try:
+            for number in range(3):
+                broker.publish_until_matched(channel, number)
+                line = ""
+                while not line.startswith("data: "):
+                    line = stream.stdout.readline()
+                    assert line, "the stream ended"
+                assert f'"data":{number}' in line
+        finally:
+            stream.terminate()
+
+
+def test_publishing(front, broker):
+    """A body goes through whole."""
+    channel = f"/proxied/published/{front.port}"
+    with transports.WebSocket(broker) as subscriber:
+        subscriber.listen(channel)
+        text = "x" * 500_000
+        command = ["curl", "-sf", "-H", "Content-Type: application/json", "-d", "@-", front.url(f"/channels{channel}")]
+        answer = subprocess.run(command, input=f'"{text}"', capture_output=True, text=True, timeout=PATIENCE)
+        assert answer.returncode == 0, answer
+        assert subscriber.take(1)[0]["data"] == text
+
