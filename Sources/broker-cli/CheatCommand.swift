@@ -75,6 +75,9 @@ struct CheatCommand: ParsableCommand {
             """
             broker-cli history /news --limit 10
             broker-cli retained list '/config/**'
+            broker-cli channels '/chat/**'                       # what is subscribed to
+            broker-cli sessions list                             # who is there; sessions kick ID ends one
+            broker-cli stats --every 5                           # what the broker holds and does
             broker-cli doctor                                    # what works between here and the broker?
             broker-cli bench --rate 1000 --duration 10           # how long does a message take?
             """
