@@ -10,7 +10,8 @@ struct BrokerServerCommand: AsyncParsableCommand {
         abstract: "A publish/subscribe message broker over WebSockets.",
         version: version,
         subcommands: [
-            ServeCommand.self, CheckConfigCommand.self, PrintConfigCommand.self, BackupCommand.self, CheckCommand.self,
+            ServeCommand.self, CheckConfigCommand.self, PrintConfigCommand.self, ReloadCommand.self, BackupCommand.self,
+            CheckCommand.self,
             MigrateCommand.self,
         ],
         defaultSubcommand: ServeCommand.self)

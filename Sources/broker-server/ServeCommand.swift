@@ -22,10 +22,9 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try options.settings()
+        let level = LiveLogLevel(settings.logLevel)
         LoggingSystem.bootstrap { label in
-            var handler = StreamLogHandler.standardError(label: label)
-            handler.logLevel = settings.logLevel
-            return handler
+            LiveLogHandler(StreamLogHandler.standardError(label: label), level: level)
         }
         raiseDescriptorLimit()
         let logger = Logger(label: "fanfare")
@@ -36,18 +35,28 @@ struct ServeCommand: AsyncParsableCommand {
             throw fail("\(error)", ExitStatus.configuration)
         }
         let (start, starting) = AsyncStream.makeStream(of: Never.self)
-        let (store, control) = makeStore(settings.database, start: start, logger: logger)
+        let notifier = ServiceNotifier()
+        let (store, ownersCommands) = makeStore(settings.database)
         let server = BrokerServer(
             configuration: settings.broker, store: store, logger: logger, credentials: credentials
         ) { ports in
             starting.finish()
             writeToStandardOutput(Banner(settings: settings, ports: ports).text)
+            notifier.tell(.ready)
         }
-        let reload: [any Service] = credentials.map { [ReloadService(credentials: $0, logger: logger)] } ?? []
+        let reloader = Reloader(
+            sources: options.sources, settings: settings, server: server, credentials: credentials, level: level,
+            notifier: notifier, logger: logger)
+        var commands = ownersCommands
+        commands["reload"] = { _ in try reloader.reload(because: "broker-server reload") }
+        let control = makeControl(settings.database, commands: commands, start: start, logger: logger)
         // The group listens to signals before the broker starts, so none is missed.
         let group = ServiceGroup(
             configuration: .init(
-                services: [server] + control + reload, gracefulShutdownSignals: [.sigterm, .sigint],
+                services: [server] + control + [
+                    ReloadService(reloader: reloader), LifeCycleService(notifier: notifier),
+                ],
+                gracefulShutdownSignals: [.sigterm, .sigint],
                 logger: quiet(logger)))
         do {
             try await group.run()
@@ -66,27 +75,33 @@ struct ServeCommand: AsyncParsableCommand {
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
-    /// The store, and the service at which the machine's owner can do something with it.
-    private func makeStore(
-        _ database: DatabaseLocation, start: AsyncStream<Never>, logger: Logger
-    ) -> (any Store, [any Service]) {
+    /// The store, and what the machine's owner can have done with it while the broker runs.
+    private func makeStore(_ database: DatabaseLocation) -> (any Store, [String: ControlService.Command]) {
         let makeEpoch: @Sendable () -> String = { UUID().uuidString.lowercased() }
-        switch database {
-        case .memory: return (MemoryStore(epoch: makeEpoch()), [])
-        case .file(let path):
-            let store = SQLiteStore(path: path, options: StoreOptions(makeEpoch: makeEpoch))
-            let commands: [String: ControlService.Command] = [
+        guard case .file(let path) = database else { return (MemoryStore(epoch: makeEpoch()), [:]) }
+        let store = SQLiteStore(path: path, options: StoreOptions(makeEpoch: makeEpoch))
+        return (
+            store,
+            [
                 "backup": { file in
                     try store.backUp(to: file)
                     return file
                 },
                 "check": { _ in try store.check().description },
             ]
-            let control = ControlService(
-                path: ControlClient.path(forDatabase: path), commands: commands, start: start,
-                logger: logger)
-            return (store, [control])
-        }
+        )
+    }
+
+    /// Where the machine's owner reaches the broker: beside its database, if it has one.
+    private func makeControl(
+        _ database: DatabaseLocation, commands: [String: ControlService.Command], start: AsyncStream<Never>,
+        logger: Logger
+    ) -> [any Service] {
+        guard case .file(let path) = database else { return [] }
+        return [
+            ControlService(
+                path: ControlClient.path(forDatabase: path), commands: commands, start: start, logger: logger)
+        ]
     }
 
     /// The service group tells of each of its steps; only what goes wrong there is of interest.

@@ -8,7 +8,7 @@ struct ShutdownTests {
     /// Where no other test gets the port that has just become free.
     private static let hostOfItsOwn = "127.0.0.2"
 
-    /// Sockets get 1001, held requests are answered, and nobody is waited for who has gone: the time that may be
+    /// Sockets get 1012, held requests are answered, and nobody is waited for who has gone: the time that may be
     /// spent on waiting is longer than this test may take.
     @Test(arguments: [1, 2])
     func everyoneIsToldGoodbye(threads: Int) async throws {
@@ -34,7 +34,7 @@ struct ShutdownTests {
             }
 
             async let stopped: Void = broker.server.stop()
-            for client in clients { #expect(try await client.webSocket.nextClose() == .goingAway) }
+            for client in clients { #expect(try await client.webSocket.nextClose() == .serviceRestart) }
             let answer = try await poller.readAnswer()
             #expect(answer.status == 200)
             #expect(answer.isLast)
@@ -58,7 +58,7 @@ struct ShutdownTests {
             let half = try await broker.connect()
             try await half.send("POST /channels/a HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1")
             try await broker.server.stop()
-            #expect(try await deaf.nextClose() == .goingAway)
+            #expect(try await deaf.nextClose() == .serviceRestart)
             _ = await deaf.socket.readToEnd()
             _ = await half.readToEnd()
         }

@@ -4,6 +4,7 @@
 #   run.sh [ROUNDS] [SEED] [--config FILE]
 #
 # With PLAY=cli_crash.py broker-cli is killed as well, which must not lose anything of its outbox and its position.
+# With PLAY=drain.py it is stopped by SIGTERM instead.
 #
 # The seed is printed first; with the same one the same faults come after the same waits. The broker is the one in
 # FANFARE_BIN, and the Python packages are those of the tests with real peers (see ../Interop/run.sh).

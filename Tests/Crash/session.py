@@ -31,6 +31,8 @@ class Stage:
         self.is_over = False
         # Of the broker's process: a connection may be lost only when its process was killed.
         self.generation = 0
+        # With what the broker closed WebSockets; None where it did not.
+        self.close_codes = []
         # Orders what happened on the side of the clients.
         self.clock = itertools.count(1)
 
@@ -73,6 +75,9 @@ class Client:
             try:
                 await self.live()
             except* (WebSocketException, OSError) as lost:
+                self.stage.close_codes += [
+                    error.rcvd and error.rcvd.code for error in lost.exceptions if isinstance(error, ConnectionClosed)
+                ]
                 require(generation != self.stage.generation, f"{self.name}: the broker hung up: {lost.exceptions}")
             finally:
                 self.bound.clear()

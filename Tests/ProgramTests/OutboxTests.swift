@@ -224,7 +224,7 @@ struct OutboxTests {
         #expect(ending.output.isEmpty)
         #expect(
             ending.errors == """
-                broker-cli: the broker closed the connection (1001); trying again
+                broker-cli: the broker closed the connection (1012); trying again
                 broker-cli: connected again, in a new session
 
                 """)

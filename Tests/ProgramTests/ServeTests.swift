@@ -72,7 +72,7 @@ struct ServeTests {
         #expect(try await broker.stop(number).status == 0)
         let ending = try await subscriber.end()
         #expect(ending.status == 69)
-        #expect(ending.errors == "broker-cli: \(broker.endpoint): the broker closed the connection (1001)\n")
+        #expect(ending.errors == "broker-cli: \(broker.endpoint): the broker closed the connection (1012)\n")
     }
 
     @Test

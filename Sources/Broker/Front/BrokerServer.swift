@@ -28,6 +28,7 @@ package final class BrokerServer: Service, Sendable {
     private let credentials: TLSCredentials?
     private let access: AccessControl
     private let connections: ConnectionCounter
+    private let origins: LiveOrigins
     private let running = Mutex<Running?>(nil)
 
     /// A broker that keeps what it has to in `store`; `onReady` is called by `run` when it listens.
@@ -41,6 +42,7 @@ package final class BrokerServer: Service, Sendable {
         self.configuration = configuration
         access = AccessControl(configuration: configuration)
         connections = ConnectionCounter(limit: configuration.connections)
+        origins = LiveOrigins(configuration)
         self.store = store
         self.hooks = hooks
         self.inProcess = inProcess
@@ -71,6 +73,16 @@ package final class BrokerServer: Service, Sendable {
             try await group.shutdownGracefully()
             throw error
         }
+    }
+
+    /// Takes over what may change while it runs: the origins that are let in, the channels' policies, the limit of
+    /// connections. What it had before stays with connections that are open.
+    package func reload(_ configuration: BrokerConfiguration) {
+        origins.set(configuration)
+        connections.set(limit: configuration.connections)
+        guard let router = running.withLock({ $0?.router }) else { return }
+        let policies = configuration.policies
+        router.eventLoop.execute { router.value.set(policies) }
     }
 
     /// Starts, then serves until the surrounding service group, or the task, asks to stop; throws what `start` does.
@@ -169,8 +181,8 @@ package final class BrokerServer: Service, Sendable {
         on group: MultiThreadedEventLoopGroup, shards: ShardDirectory, _ host: String, _ port: Int,
         credentials: TLSCredentials?
     ) async throws -> any Channel {
-        let services = HTTPServices(configuration: configuration, access: access, connections: connections)
-        let configuration = configuration
+        let services = HTTPServices(
+            configuration: configuration, access: access, connections: connections, origins: origins)
         let counter = connections
         let logger = logger
         let bootstrap = ServerBootstrap(group: group)
@@ -189,7 +201,7 @@ package final class BrokerServer: Service, Sendable {
             )
             .childChannelInitializer { channel in
                 guard counter.enter() else {
-                    logger.notice("refused a connection", metadata: ["limit": "\(configuration.connections)"])
+                    logger.notice("refused a connection", metadata: ["limit": "\(counter.limit)"])
                     return channel.eventLoop.makeFailedFuture(TooManyConnections())
                 }
                 channel.closeFuture.whenComplete { _ in counter.leave() }
@@ -242,9 +254,6 @@ package struct ListenError: Error, CustomStringConvertible {
 
     package var description: String { "Cannot listen on \(host):\(port): \(reason). \(remedy)." }
 }
-
-/// A connection beyond the limit.
-private struct TooManyConnections: Error {}
 
 /// Where the store's outcomes go once the router's loop stands.
 private final class RouterInbox: Sendable {

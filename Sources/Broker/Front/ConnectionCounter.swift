@@ -1,12 +1,20 @@
 import Synchronization
 
-/// Counts the connections of all listeners and loops.
+/// Counts the connections of all listeners and event loops.
 final class ConnectionCounter: Sendable {
-    private let limit: Int
+    private let maximum: Atomic<Int>
     private let count = Atomic(0)
 
     init(limit: Int) {
-        self.limit = limit
+        maximum = Atomic(limit)
+    }
+
+    /// How many there may be.
+    var limit: Int { maximum.load(ordering: .relaxed) }
+
+    /// Changes that. Connections beyond it that are open go on.
+    func set(limit: Int) {
+        maximum.store(limit, ordering: .relaxed)
     }
 
     /// Connections now.
@@ -23,3 +31,6 @@ final class ConnectionCounter: Sendable {
         count.subtract(1, ordering: .relaxed)
     }
 }
+
+/// A connection beyond the limit.
+struct TooManyConnections: Error {}

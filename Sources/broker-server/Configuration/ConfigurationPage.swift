@@ -32,7 +32,7 @@ struct ConfigurationPage {
         lines += [
             "", "## `channels`", "",
             "What is kept of publications, by channel or pattern (`/news/**`); the most specific one counts. Nothing by default.",
-            "There are no variables for these.",
+            "There are no variables for these. They are *live*.",
         ]
         for setting in PolicySetting.all {
             let standard = setting.get(ChannelPolicy()).map { "`\($0)`" } ?? "none"

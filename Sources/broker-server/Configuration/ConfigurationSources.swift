@@ -13,7 +13,8 @@ struct ConfigurationSources: Sendable {
     /// Variables that begin like ours and are not for the broker: those of `broker-cli`, of what it runs, and of the
     /// tests.
     private static let foreign: Set<String> = [
-        "BIN", "CA", "CHANNEL", "FORMAT", "ID", "PROFILE", "SCREENSHOTS", "SEQ", "SHIM", "TOKEN", "TOKEN_FILE", "URL",
+        "BIN", "CA", "CHANNEL", "FORMAT", "ID", "PROFILE", "PROXY", "SCREENSHOTS", "SEQ", "SHIM", "TOKEN", "TOKEN_FILE",
+        "URL",
     ]
     private static let fileVariable = "FANFARE_CONFIG"
 

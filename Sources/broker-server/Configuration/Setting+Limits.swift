@@ -9,7 +9,8 @@ extension Setting {
         Setting(
             "limits.messages-per-batch", .count(1...), \.broker.limits.envelope.maximumMessages,
             "messages that a client sends at once"),
-        Setting("limits.connections", .count(1...), \.broker.connections, "connections; one more is closed at once"),
+        Setting("limits.connections", .count(1...), \.broker.connections, "connections; one more is closed at once")
+            .with(effect: .atReload),
         Setting(
             "limits.sessions", .count(1...), \.broker.limits.sessions,
             "sessions; one more is refused, with advice to come back later"),

@@ -12,8 +12,9 @@ extension Setting {
             }
         ).with(defaultNote: "127.0.0.1:8443 as soon as there is another key of this group", example: "0.0.0.0:8443"),
         file("tls.certificate", \.certificateFile, "the certificate, with what signed it (PEM)")
-            .with(defaultNote: "none, and no TLS", example: "/etc/fanfare/certificate.pem"),
-        file("tls.key", \.keyFile, "its private key (PEM)").with(defaultNote: "none", example: "/etc/fanfare/key.pem"),
+            .with(effect: .atReload, defaultNote: "none, and no TLS", example: "/etc/fanfare/certificate.pem"),
+        file("tls.key", \.keyFile, "its private key (PEM)")
+            .with(effect: .atReload, defaultNote: "none", example: "/etc/fanfare/key.pem"),
         Setting(
             "tls.client-authority", .file, "clients must have a certificate that one of these signed (PEM)",
             get: { $0.broker.tls?.clientAuthorityFile },
@@ -21,7 +22,7 @@ extension Setting {
                 settings.broker.tls = settings.broker.tls ?? TLSListener()
                 settings.broker.tls?.clientAuthorityFile = file
             }
-        ).with(defaultNote: "none: they need not have any", example: "/etc/fanfare/clients.pem"),
+        ).with(effect: .atReload, defaultNote: "none: they need not have any", example: "/etc/fanfare/clients.pem"),
     ]
 
     private static func file(

@@ -28,7 +28,8 @@ extension Setting {
                 example: "/var/lib/fanfare/fanfare.db"),
         Setting("threads", .count(1...256), \.broker.threads, "event loops, each with a thread")
             .with(defaultNote: "as many as the machine has cores", example: "4"),
-        Setting("log-level", .choice, \.logLevel, "what is worth a line in the log"),
+        Setting("log-level", .choice, \.logLevel, "what is worth a line in the log")
+            .with(effect: .atReload),
         Setting("endpoint", .path, \.broker.endpoint, "the path of the Bayeux endpoint"),
         Setting(
             "channel-grammar", .choice, \.broker.limits.grammar,
@@ -42,7 +43,8 @@ extension Setting {
     private static let access: [Setting] = [
         Setting(
             "allow-origin", listOf: .origin, \.broker.allowedOrigins,
-            "origins of web pages that may use the broker, beside those of its own host; '*' for all"),
+            "origins of web pages that may use the broker, beside those of its own host; '*' for all"
+        ).with(effect: .atReload),
         Setting(
             "callback-polling", .flag, \.broker.allowsCallbackPolling,
             "whether pages may poll by script elements (JSON-P), which old ones of other origins need"),

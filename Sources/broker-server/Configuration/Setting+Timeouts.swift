@@ -18,6 +18,9 @@ extension Setting {
         Setting(
             "timeouts.stream-ping", .time, \.broker.streamPingInterval, "silence before an event stream gets a comment"),
         Setting(
+            "timeouts.drain-spread", .time, \.broker.limits.drainSpread,
+            "when the broker stops, its clients are told to come back spread over this time"),
+        Setting(
             "timeouts.shutdown", .time, \.broker.shutdownTimeout,
             "how long the broker waits for its connections when it stops"),
     ]

@@ -112,16 +112,35 @@ struct LifetimeTests {
         #expect(harness.sessionCount == 0)
     }
 
-    @Test("The broker stops: held polls are answered")
+    @Test("The broker stops: what is held is answered, each with advice to come back at a moment of its own")
     func shutDown() throws {
-        let harness = try RouterHarness()
-        let clientID = harness.openPolling()
-        let poll = harness.exchange()
-        harness.connect(clientID, from: poll)
+        var limits = Limits()
+        limits.drainSpread = .seconds(30)
+        let harness = try RouterHarness(limits: limits)
+        let sessions = (0..<50).map { _ in (harness.openPolling(), harness.exchange()) }
+        for (clientID, poll) in sessions { harness.connect(clientID, from: poll) }
         let (peer, other) = harness.open()
         harness.connect(other, from: peer)
         harness.shutDown()
-        #expect(harness.take(poll) == [.connected(clientID), .finish])
-        #expect(harness.take(peer) == [])
+        var intervals: Set<Int> = []
+        for (clientID, poll) in sessions {
+            let events = harness.take(poll)
+            #expect(events.count == 2)
+            #expect(events.last == .finish)
+            intervals.insert(try #require(interval(of: events.first, in: clientID)))
+        }
+        #expect(intervals.allSatisfy { 0...30_000 ~= $0 })
+        #expect(intervals.count > 40, "they are spread")
+        #expect((intervals.max() ?? 0) - (intervals.min() ?? 0) > 20_000)
+        #expect(try #require(interval(of: harness.take(peer).first, in: other)) <= 30_000)
+    }
+
+    /// The advised interval of the reply to a connect.
+    private func interval(of event: RouterHarness.Event?, in clientID: String) -> Int? {
+        guard case .reply(let reply) = event, reply["clientId"]?.text == clientID, reply["successful"] == .bool(true),
+            let advice = reply["advice"], advice["reconnect"]?.text == "retry",
+            case .number(let interval) = advice["interval"]
+        else { return nil }
+        return Int(interval)
     }
 }

@@ -36,6 +36,8 @@ package struct Limits: Sendable, Equatable {
     package var interval = Duration.zero
     /// Clients whose session has expired come back spread over this time.
     package var handshakeSpread = Duration.seconds(1)
+    /// Clients of a broker that stops come back spread over this time.
+    package var drainSpread = Duration.seconds(1)
 
     /// The defaults.
     package init() {}

@@ -93,6 +93,13 @@ extension Router {
         Advice(reconnect: .retry, interval: limits.interval.milliseconds, timeout: limits.timeout.milliseconds)
     }
 
+    /// The broker stops, and everybody will come to the next one: each session at a moment of its own.
+    mutating func drainAdvice() -> Advice {
+        let spread = max(limits.drainSpread.milliseconds, limits.interval.milliseconds)
+        let interval = Int.random(in: limits.interval.milliseconds...spread, using: &generator)
+        return Advice(reconnect: .retry, interval: interval, timeout: limits.timeout.milliseconds)
+    }
+
     /// A client whose session is gone comes back at a moment of its own, so that thousands do not come at once.
     mutating func expiredAdvice() -> Advice {
         let spread = limits.handshakeSpread.milliseconds

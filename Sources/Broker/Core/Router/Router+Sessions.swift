@@ -257,7 +257,7 @@ extension Router {
     ) {
         var extensions = held.extensions
         if let batch { extensions.add(#""ack":\#(batch)"#) }
-        let advice = successAdvice
+        let advice = isStopping ? drainAdvice() : successAdvice
         reply(to: held.peer, head: held.reply, nil, into: &outbox) { bytes in
             bytes += #""advice":\#(advice.json),"#.utf8
             extensions.append(to: &bytes)

@@ -16,7 +16,10 @@ package struct Router: ~Copyable {
     ]
 
     let limits: Limits
-    let policies: ChannelPolicies
+    /// May change while the broker runs.
+    package var policies: ChannelPolicies
+    /// Whether clients are sent away, to come back later.
+    private(set) var isStopping = false
     let embedding: Embedding
     let epoch: String
     let loopCount: UInt32
@@ -210,11 +213,12 @@ package struct Router: ~Copyable {
         }
     }
 
-    /// The broker stops: every held HTTP connect is answered, so that clients come back elsewhere or later. All that is
-    /// on its way will arrive, for connections are closed behind it, unless it has to be acknowledged.
+    /// The broker stops: every held connect is answered, with advice to come back at a moment of the session's own. All
+    /// that is on its way will arrive, for connections are closed behind it, unless it has to be acknowledged.
     package mutating func shutDown(now: Moment, into outbox: inout Outbox) {
+        isStopping = true
         for case let session? in sessions {
-            if let held = session.link.takePoll() {
+            if let held = session.link.advance(to: .max) {
                 unbindPoll(held)
                 answer(held, of: session, now: now, into: &outbox)
             }

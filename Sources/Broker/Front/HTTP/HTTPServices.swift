@@ -6,7 +6,8 @@ import WebAssets
 
 /// What the HTTP side of every connection shares.
 struct HTTPServices: Sendable {
-    let origins: OriginPolicy
+    var origins: OriginPolicy { liveOrigins.current }
+    private let liveOrigins: LiveOrigins
     /// How messages to WebSocket clients are compressed, if they are: each by itself, so that they all share it.
     let compression: PermessageDeflate?
     let configuration: BrokerConfiguration
@@ -17,8 +18,11 @@ struct HTTPServices: Sendable {
     /// When the broker began to listen (ns, monotonic).
     let startedAt = SystemClock.monotonic
 
-    init(configuration: BrokerConfiguration, access: AccessControl, connections: ConnectionCounter) {
+    init(
+        configuration: BrokerConfiguration, access: AccessControl, connections: ConnectionCounter, origins: LiveOrigins
+    ) {
         self.connections = connections
+        liveOrigins = origins
         self.configuration = configuration
         self.access = access
         compression = configuration.compressionBytes.flatMap { minimumBytes in
@@ -28,8 +32,6 @@ struct HTTPServices: Sendable {
             options.requestNoContextTakeover = true
             return try? PermessageDeflate(options)
         }
-        origins = OriginPolicy(
-            allowed: configuration.allowedOrigins, allowsLoopback: configuration.isLoopbackOnly)
     }
 }
 

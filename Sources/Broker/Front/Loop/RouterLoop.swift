@@ -165,6 +165,11 @@ final class RouterLoop {
         outgoing[Int(loop)].append(.readOn)
     }
 
+    /// From now on this is what is kept of publications.
+    func set(_ policies: ChannelPolicies) {
+        router.policies = policies
+    }
+
     /// The broker stops: what is held is answered.
     func shutDown() {
         router.shutDown(now: now, into: &outbox)

@@ -23,32 +23,35 @@ package struct TLSListener: Sendable {
 /// what they have.
 package final class TLSCredentials: Sendable {
     private struct State {
+        var listener: TLSListener
         var context: NIOSSLContext
         var modified: [Date?]
     }
-    private let listener: TLSListener
     private let state: Mutex<State>
 
     /// Reads the files. Throws when one of them will not do.
     package init(_ listener: TLSListener) throws(TLSError) {
-        self.listener = listener
         let modified = Self.modificationDates(of: listener)
-        state = Mutex(State(context: try Self.makeContext(listener), modified: modified))
+        state = Mutex(State(listener: listener, context: try Self.makeContext(listener), modified: modified))
     }
 
-    /// Reads the files again.
-    package func reload() throws(TLSError) {
+    /// Reads the files again, or those of another configuration.
+    package func reload(_ other: TLSListener? = nil) throws(TLSError) {
+        let listener = other ?? state.withLock { $0.listener }
         let modified = Self.modificationDates(of: listener)
         // Whatever comes of it: it is not tried again before they change once more.
         state.withLock { $0.modified = modified }
         let context = try Self.makeContext(listener)
-        state.withLock { $0.context = context }
+        state.withLock { state in
+            state.context = context
+            state.listener = listener
+        }
     }
 
     /// Whether a file has changed since they were last read.
     package var haveChanged: Bool {
-        let modified = Self.modificationDates(of: listener)
-        return state.withLock { $0.modified != modified }
+        let (listener, seen) = state.withLock { ($0.listener, $0.modified) }
+        return Self.modificationDates(of: listener) != seen
     }
 
     /// What a new connection begins with.

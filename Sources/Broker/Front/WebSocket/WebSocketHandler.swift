@@ -280,7 +280,7 @@ extension WebSocketHandler: GuardedConnection {
     }
 
     func goAway() {
-        close(.goingAway)
+        close(.serviceRestart)
     }
 }
 

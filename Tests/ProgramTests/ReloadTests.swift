@@ -1,0 +1,138 @@
+import Foundation
+import Testing
+
+/// SIGHUP and `broker-server reload`: what can be applied is, all or nothing.
+@Suite(.timeLimit(.minutes(2)))
+struct ReloadTests {
+    private static let foreign = "https://app.example"
+
+    @Test
+    func appliesWhatItCan() async throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("log-level: warning\n", to: "fanfare.yaml")
+        let database = folder.path("fanfare.db")
+        let broker = try await RunningBroker("--config", path, "--database", database)
+        #expect(try await status(of: broker) == "403")
+
+        _ = try folder.write(
+            """
+            log-level: notice
+            endpoint: /push
+            allow-origin: [\(Self.foreign)]
+            channels:
+              /kept: {history: 5}
+            """, to: "fanfare.yaml")
+        let ending = try await Program.run("broker-server", "reload", "--database", database)
+        let report = "applied: log-level, allow-origin, channels; needs a restart: endpoint"
+        #expect(ending == Ending(status: 0, output: report + "\n", errors: ""))
+        #expect(try await status(of: broker) == "200")
+        #expect(broker.program.errors.contains(report), "a reload is logged")
+        #expect(try await broker.cli("publish", "/kept", "1").status == 0)
+        let kept = try await Program.run("/usr/bin/env", "curl", "-sf", broker.url + "/channels/kept?since=0")
+        #expect(kept.output.contains(#""data":1"#))
+
+        // A mistake: it is told, and what holds stays, what is right in the file included.
+        _ = try folder.write("allow-origin: []\nthreads: none\n", to: "fanfare.yaml")
+        let refused = try await Program.run("broker-server", "reload", "--database", database)
+        #expect(
+            refused
+                == Ending(
+                    status: 78, output: "",
+                    errors: "broker-server: \(path):2:10: threads: none is not a number from 1 to 256\n"))
+        #expect(try await status(of: broker) == "200")
+        try await broker.stop()
+    }
+
+    /// The service manager is told as well.
+    @Test
+    func signal() async throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("", to: "fanfare.yaml")
+        let notices = try NotificationSocket(at: folder.path("notify"))
+        let broker = try await RunningBroker(
+            "--config", path, "--database", ":memory:", environment: ["NOTIFY_SOCKET": folder.path("notify")])
+        #expect(try notices.next() == "READY=1")
+        _ = try folder.write("allow-origin: \(Self.foreign)\n", to: "fanfare.yaml")
+        broker.program.send(signal: SIGHUP)
+        #expect(try notices.next().hasPrefix("RELOADING=1\nMONOTONIC_USEC="))
+        #expect(try notices.next() == "READY=1")
+        #expect(try await status(of: broker) == "200")
+        broker.program.send(signal: SIGTERM)
+        #expect(try notices.next() == "STOPPING=1")
+        #expect(try await broker.program.end().status == 0)
+    }
+
+    @Test
+    func noBroker() async throws {
+        let folder = try TemporaryFolder()
+        let database = folder.path("fanfare.db")
+        let ending = try await Program.run("broker-server", "reload", "--database", database)
+        #expect(ending == Ending(status: 69, output: "", errors: "broker-server: no broker runs on \(database)\n"))
+    }
+
+    /// One that waits for its connections ends at the second signal.
+    @Test
+    func secondSignal() async throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("timeouts: {shutdown: 10m, request: 10m}\n", to: "fanfare.yaml")
+        let notices = try NotificationSocket(at: folder.path("notify"))
+        let broker = try await RunningBroker(
+            "--config", path, "--database", ":memory:", "--threads", "1",
+            environment: ["NOTIFY_SOCKET": folder.path("notify")])
+        #expect(try notices.next() == "READY=1")
+        // A request whose end does not come is waited for.
+        let script = """
+            exec 3<>/dev/tcp/127.0.0.1/\(broker.port)
+            printf 'POST /channels/a HTTP/1.1\\r\\nHost: a\\r\\nContent-Length: 9\\r\\n\\r\\n1' >&3
+            echo sent
+            cat <&3
+            """
+        let client = try Program("/usr/bin/env", ["bash", "-c", script])
+        #expect(try await client.line() == "sent")
+        // What came before it has arrived, too: there is one event loop.
+        #expect(try await status(of: broker) == "403")
+        broker.program.send(signal: SIGTERM)
+        #expect(try notices.next() == "STOPPING=1")
+        #expect(broker.program.isRunning)
+        broker.program.send(signal: SIGTERM)
+        let ending = try await broker.program.end()
+        #expect(ending.status == 143)
+    }
+
+    /// What a page of another origin gets when it publishes.
+    private func status(of broker: RunningBroker) async throws -> String {
+        let ending = try await Program.run(
+            "/usr/bin/env", "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Origin: \(Self.foreign)",
+            "-d", "1", broker.url + "/channels/demo")
+        return ending.output
+    }
+}
+
+/// A socket such as a service manager has: datagrams in, one at a time.
+private final class NotificationSocket {
+    private let descriptor: Int32
+
+    init(at path: String) throws {
+        descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let status = withUnsafePointer(to: address) { address in
+            address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard status == 0 else { throw Missing("a socket at \(path): \(errno)") }
+        var patience = timeval(tv_sec: 30, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    deinit { close(descriptor) }
+
+    func next() throws -> String {
+        var buffer = [UInt8](repeating: 0, count: 1024)
+        let count = recv(descriptor, &buffer, buffer.count, 0)
+        guard count > 0 else { throw Missing("a notification") }
+        return String(decoding: buffer.prefix(count), as: UTF8.self)
+    }
+}
