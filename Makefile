@@ -13,8 +13,8 @@ ARGS ?=
 BROWSER_PACKAGES = $(if $(shell command -v chromedriver),,chromium chromium-driver)
 # docs/dependencies.md says what each is for.
 BUILD_PACKAGES = libsqlite3-dev libssl-dev zlib1g-dev
-TEST_PACKAGES = $(BROWSER_PACKAGES) gcc groff libc6-dev openssl curl fonts-dejavu-core haproxy nginx python3-lib2to3 python3-venv ruby-faye \
-    tinyproxy-bin
+TEST_PACKAGES = $(BROWSER_PACKAGES) gcc groff libc6-dev openssl curl fonts-dejavu-core haproxy nginx python3-lib2to3 \
+    python3-venv ruby-faye systemd tinyproxy-bin
 BENCH_PACKAGES = gcc libuv1 mosquitto nats-server nginx libnginx-mod-nchan ruby-faye thin
 
 # $(call install,PACKAGES): installs those that are missing.
@@ -31,7 +31,7 @@ fi
 endef
 
 .PHONY: run test check-swift build-packages test-packages bench-packages build release unit interop conformance lint \
-    configuration conformance-quick faults crash-test cli-crash-test man docs format fuzz hot-paths bench bench-quick bench-driver clean help
+    configuration conformance-quick faults crash-test cli-crash-test man deb docs format fuzz hot-paths bench bench-quick bench-driver clean help
 
 run: release
 	@echo "== Starting the broker"
@@ -93,6 +93,8 @@ faults: build test-packages
 	@FANFARE_BIN=.build/debug Tests/Crash/run.sh 20
 	@echo "== Killing brokers and clients 10 times"
 	@PLAY=cli_crash.py FANFARE_BIN=.build/debug Tests/Crash/run.sh 10
+	@echo "== Stopping the broker 5 times"
+	@PLAY=drain.py FANFARE_BIN=.build/debug Tests/Crash/run.sh 5
 	@echo "== Failing disks, full disks, loss of power, clocks that jump"
 	@FANFARE_BIN=.build/debug Tests/Faults/run.sh
 
@@ -148,6 +150,12 @@ bench-driver: build-packages
 	$(call install,libwslay-dev)
 	@swift run -c release --package-path Benchmarks/Driver driver-benchmark
 
+# A Debian package of programs that bring the Swift runtime along.
+deb: build-packages
+	@swift build -c release --static-swift-stdlib --scratch-path .build/static --product broker-server $(SWIFT_FLAGS)
+	@swift build -c release --static-swift-stdlib --scratch-path .build/static --product broker-cli $(SWIFT_FLAGS)
+	@deploy/make-deb.sh .build/static/release .build
+
 # What is made from the table of settings.
 configuration: build
 	@.build/debug/broker-server print-config --markdown > docs/configuration.md
@@ -163,6 +171,7 @@ help:
 	@echo "make crash-test    kills the broker ROUNDS (300) times under load and looks for what it lost"
 	@echo "make cli-crash-test kills brokers and clients ROUNDS (100) times: outboxes and positions lose nothing"
 	@echo "make man      writes the manual pages of both programs to .build/man"
+	@echo "make deb      makes a Debian package, in .build"
 	@echo "make configuration  makes docs/configuration.md and deploy/fanfare.yaml from the table of settings"
 	@echo "make format   formats the sources;  make clean   removes what was built"
 	@echo "make fuzz     looks for inputs that break the parsers"

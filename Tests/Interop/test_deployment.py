@@ -1,0 +1,93 @@
+"""What deploy/ holds for systemd and Debian: the unit is sound and tight, the package holds what it should and works."""
+
+import gzip
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+from broker import PATIENCE, PROGRAMS, REPOSITORY
+
+DEPLOY = REPOSITORY / "deploy"
+# Of 100; systemd-analyze calls less than 50 "OK" and less than 20 the best grade there is.
+EXPOSURE = 20
+
+
+def run(*command, **options):
+    return subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, timeout=2 * PATIENCE, **options
+    )
+
+
+def test_unit_is_sound(tmp_path):
+    """The unit with the program at the place where it lies here: verify looks whether it can be executed."""
+    text = (DEPLOY / "fanfare.service").read_text()
+    assert "/usr/bin/broker-server" in text
+    unit = tmp_path / "fanfare.service"
+    unit.write_text(text.replace("/usr/bin/broker-server", str(PROGRAMS / "broker-server")))
+    result = run("systemd-analyze", "verify", "--man=no", unit)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_unit_is_tight():
+    result = run("systemd-analyze", "security", "--offline=yes", f"--threshold={EXPOSURE}", DEPLOY / "fanfare.service")
+    assert result.returncode == 0, result.stdout
+
+
+def test_unit_waits_longer_than_the_broker():
+    """A broker that is killed while it waits for its clients would have waited in vain."""
+    unit = dict(line.split("=", 1) for line in (DEPLOY / "fanfare.service").read_text().splitlines() if "=" in line)
+    shutdown = next(line.split()[1] for line in (DEPLOY / "fanfare.yaml").read_text().splitlines() if "shutdown:" in line)
+    assert int(unit["TimeoutStopSec"]) > int(shutdown.removesuffix("s"))
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """The package, and where it was unpacked."""
+    folder = tmp_path_factory.mktemp("package")
+    # Quickly rather than small: these are the programs with all that a debugger wants.
+    quick = {**os.environ, "DPKG_DEB_COMPRESSOR_TYPE": "gzip", "DPKG_DEB_COMPRESSOR_LEVEL": "1"}
+    made = run(DEPLOY / "make-deb.sh", PROGRAMS, folder, env=quick)
+    assert made.returncode == 0, made.stderr
+    package = pathlib.Path(made.stdout.strip())
+    root = folder / "root"
+    assert run("dpkg-deb", "--extract", package, root).returncode == 0
+    assert run("dpkg-deb", "--control", package, root / "DEBIAN").returncode == 0
+    return package, root
+
+
+def test_package_tells_what_it_is(package):
+    path, _ = package
+    version = run(PROGRAMS / "broker-server", "--version").stdout.strip()
+    fields = run("dpkg-deb", "--field", path, "Package", "Version", "Depends").stdout
+    assert f"Package: fanfare\nVersion: {version}\n" in fields
+    # Every library of Debian's that the programs are linked with comes with a package that is named.
+    libraries = run("ldd", PROGRAMS / "broker-server").stdout
+    for library, name in [("libsqlite3", "libsqlite3-0"), ("libcrypto", "libssl3"), ("libz.", "zlib1g")]:
+        assert library in libraries and name in fields
+
+
+def test_package_works_where_it_is_unpacked(package):
+    _, root = package
+    server = root / "usr/bin/broker-server"
+    configuration = root / "etc/fanfare/fanfare.yaml"
+    assert run(server, "check-config", configuration).stdout == f"{configuration}: good\n"
+    assert run(root / "usr/bin/broker-cli", "--version").returncode == 0
+    for name in ["broker-server", "broker-cli"]:
+        assert ".SH SYNOPSIS" in gzip.decompress((root / f"usr/share/man/man1/{name}.1.gz").read_bytes()).decode()
+        completions = root / "usr/share/bash-completion/completions" / name
+        assert run("bash", "-n", completions).returncode == 0
+    assert (root / "lib/systemd/system/fanfare.service").read_text() == (DEPLOY / "fanfare.service").read_text()
+    assert (root / "DEBIAN/conffiles").read_text() == "/etc/fanfare/fanfare.yaml\n"
+    for script in ["postinst", "prerm", "postrm"]:
+        assert run("sh", "-n", root / "DEBIAN" / script).returncode == 0
+
+
+def test_package_belongs_to_root(package):
+    path, _ = package
+    listing = run("dpkg-deb", "--contents", path).stdout.splitlines()
+    assert listing
+    for line in listing:
+        assert line.split()[1] == "root/root", line
+        assert not line.startswith(("-rwxrwx", "drwxrwx")), line

@@ -1,0 +1,63 @@
+#!/bin/sh
+# Make a Debian package of programs that are built, with the unit for systemd, the configuration, manual pages and
+# completions.
+#
+#   make-deb.sh PROGRAMS OUTPUT       such as .build/static/release .build
+#
+# From Debian: binutils, dpkg, gzip, python3. The name of the package that was made goes to standard output.
+
+set -eu
+umask 022
+
+programs=$(cd "$1" && pwd)
+output=$(cd "$2" && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+version=$("$programs/broker-server" --version)
+architecture=$(dpkg --print-architecture)
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+
+place() { # MODE FILE PATH: a file at its place in the package
+    install -D -m "$1" "$2" "$root/$3"
+}
+
+for program in broker-server broker-cli; do
+    place 755 "$programs/$program" "usr/bin/$program"
+    strip "$root/usr/bin/$program"
+    mkdir -p "$root/usr/share/man/man1"
+    "$here/make-man.py" "$programs/$program" "$(date -u +%Y-%m-%d)" | gzip -9n >"$root/usr/share/man/man1/$program.1.gz"
+    for shell in bash:bash-completion/completions/%s zsh:zsh/vendor-completions/_%s fish:fish/vendor_completions.d/%s.fish; do
+        file=$root/usr/share/$(printf "${shell#*:}" "$program")
+        mkdir -p "$(dirname "$file")"
+        "$programs/$program" --generate-completion-script "${shell%%:*}" >"$file"
+    done
+done
+place 644 "$here/fanfare.service" lib/systemd/system/fanfare.service
+place 644 "$here/fanfare.yaml" etc/fanfare/fanfare.yaml
+for example in nginx.conf haproxy.cfg Caddyfile; do
+    place 644 "$here/$example" "usr/share/doc/fanfare/examples/$example"
+done
+place 644 "$here/../docs/configuration.md" usr/share/doc/fanfare/configuration.md
+place 644 "$here/../docs/operating.md" usr/share/doc/fanfare/operating.md
+place 644 "$here/../LICENSE" usr/share/doc/fanfare/copyright
+
+mkdir -p "$root/DEBIAN"
+for script in postinst prerm postrm; do place 755 "$here/debian/$script" "DEBIAN/$script"; done
+echo /etc/fanfare/fanfare.yaml >"$root/DEBIAN/conffiles"
+cat >"$root/DEBIAN/control" <<CONTROL
+Package: fanfare
+Version: $version
+Architecture: $architecture
+Section: net
+Priority: optional
+Maintainer: The Fanfare authors <fanfare@localhost>
+Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f1)
+Depends: libc6, libgcc-s1, libsqlite3-0, libssl3, libstdc++6, zlib1g, init-system-helpers
+Description: publish/subscribe message broker over WebSockets
+ One small server that every browser can subscribe to and any shell script can
+ publish to. It speaks Bayeux, so the clients of Faye and CometD work unchanged,
+ and keeps what it promised to keep in SQLite.
+CONTROL
+package=$output/fanfare_${version}_$architecture.deb
+dpkg-deb --root-owner-group --build "$root" "$package" >/dev/null
+echo "$package"
