@@ -255,7 +255,7 @@ export class Fanfare extends EventTarget {
         }
         const isOffline = globalThis.navigator?.onLine === false && !loopback.test(this.#options.key);
         this.#setState("waiting", isOffline ? "offline" : reason);
-        if (!isOffline) this.#next = setTimeout(() => this.#open(), this.#backoff());
+        if (!isOffline) this.#next = setTimeout(() => this.#open(), Math.max(this.#advice.interval, this.#backoff()));
     }
 
     /** Full jitter: a random part of a bound that doubles, so that all clients of a broker come back spread. */
