@@ -266,6 +266,19 @@ SCRIPTS = [
         [250, 500, 1000, 2000, 4000, 8000, 10000, 10000],
     ),
     (
+        "after a loss nobody comes back before the interval that the broker advised",
+        """
+        const delays = recordDelays();
+        answers["/meta/connect"] = (message) => ok(message, { advice: { interval: 7000 } });
+        const fanfare = start();
+        await state(fanfare, "connected");
+        sockets[0].close(1012);
+        fanfare.disconnect();
+        return delays.at(-1);
+        """,
+        7000,
+    ),
+    (
         "a socket on which an answer is overdue is given up",
         """
         const clock = performance.now.bind(performance), every = setInterval;
