@@ -6,6 +6,11 @@ public struct ClientConfiguration: Sendable {
     public var token: String?
     /// A PEM file of the authorities that are trusted instead of the system's.
     public var certificateAuthorityFile: String?
+    /// A PEM file of the certificate, with those between it and its authority, by which a broker that asks for one knows
+    /// this client; `privateKeyFile` belongs to it.
+    public var certificateFile: String?
+    /// A PEM file of the private key of `certificateFile`.
+    public var privateKeyFile: String?
     /// The proxies on the way.
     public var proxies = ProxySettings()
     /// Whether to ask for CometD's acknowledgements (`ext.ack`): then the broker sends each message again until the

@@ -47,4 +47,36 @@ struct BrokerCLI: AsyncParsableCommand {
         ])
 
     @OptionGroup var connection: ConnectionOptions
+
+    /// A command that there is not is named, and the one that may be meant.
+    static func main() async {
+        if let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-"), !names.contains(word) {
+            let near = names.filter { distance(word, $0) <= max(1, $0.count / 3) }.min {
+                distance(word, $0) < distance(word, $1)
+            }
+            let hint = near.map { "; did you mean '\($0)'?" } ?? "."
+            exit(withError: ValidationError("There is no command '\(word)'\(hint)"))
+        }
+        await main(nil)
+    }
+
+    private static var names: [String] {
+        configuration.subcommands.flatMap { [$0._commandName] + $0.configuration.aliases } + ["help"]
+    }
+
+    /// How many characters have to be put in, taken out or changed to make one of the other.
+    private static func distance(_ left: String, _ right: String) -> Int {
+        let right = Array(right)
+        var row = Array(0...right.count)
+        for (index, character) in left.enumerated() {
+            var diagonal = row[0]
+            row[0] = index + 1
+            for column in right.indices {
+                let change = diagonal + (character == right[column] ? 0 : 1)
+                diagonal = row[column + 1]
+                row[column + 1] = min(change, row[column] + 1, diagonal + 1)
+            }
+        }
+        return row[right.count]
+    }
 }

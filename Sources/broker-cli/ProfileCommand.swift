@@ -7,7 +7,7 @@ struct ProfileCommand: AsyncParsableCommand {
         commandName: "profile", abstract: "List, show and choose profiles: settings with a name.",
         discussion: """
             Profiles lie in $XDG_CONFIG_HOME/fanfare/profiles.yaml (~/.config/fanfare/profiles.yaml), each with any of \
-            the keys url, token, token-file, ca, proxy and format:
+            the keys url, token, token-file, ca, cert, key, proxy and format:
 
               production:
                 url: https://push.example.com/bayeux

@@ -120,9 +120,12 @@ class Worker:
 
     def check(self, last):
         """Wait until its commands have run for every line, and count how often."""
-        deadline = time.monotonic() + 2 * PATIENCE
+        # It may have fallen far behind, but goes on: each command is a process, and each position a sync.
+        deadline, count = time.monotonic() + PATIENCE, 0
         while set(seen := self._seen()) != set(range(1, last + 1)):
             self.require_running()
+            if len(seen) > count:
+                deadline, count = time.monotonic() + PATIENCE, len(seen)
             missing = sorted(set(range(1, last + 1)) - set(seen))
             require(time.monotonic() < deadline, f"{self._name}: no command has run for {missing[:5]}")
             time.sleep(0.05)

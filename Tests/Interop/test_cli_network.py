@@ -123,6 +123,30 @@ def test_tls(broker, certificate, scheme, host):
     forwarder.close()
 
 
+def test_certificate_of_the_client(broker, certificate):
+    """Who stands before the broker asks for a certificate, and lets in only who shows a good one."""
+    file, _ = certificate
+    key = file.with_name("key.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file, key)
+    context.load_verify_locations(file)
+    context.verify_mode = ssl.CERT_REQUIRED
+    forwarder = Forwarder(broker.port, context)
+    options = ["--url", f"https://localhost:{forwarder.port}/bayeux", "--ca", file]
+    result = run(*options, "publish", "/tls/client", "1", "--cert", file, "--key", key)
+    assert (result.returncode, result.stderr) == (0, "")
+    result = run(*options, "retained", "list", environment={"FANFARE_CERT": str(file), "FANFARE_KEY": str(key)})
+    assert (result.returncode, result.stderr) == (0, "")
+    result = run(*options, "publish", "/tls/client", "1")
+    assert result.returncode == 69
+    assert "CERTIFICATE_REQUIRED" in result.stderr
+    result = run(*options, "publish", "/tls/client", "1", "--cert", file)
+    assert (result.returncode, result.stderr) == (
+        69, f"broker-cli: {options[1]}: {file}, {file}: the client's certificate and its key cannot be read\n"
+    )
+    forwarder.close()
+
+
 def test_unknown_authority(broker, certificate):
     forwarder = Forwarder(broker.port, certificate[1])
     result = run("--url", f"https://localhost:{forwarder.port}/bayeux", "publish", "/tls", "1")

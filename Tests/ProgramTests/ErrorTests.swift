@@ -98,6 +98,18 @@ struct ErrorTests {
     }
 
     private static let dot = "character '.' (U+002E) at byte 2 is not allowed in a channel\n  /a.b\n    ^"
+    static let mistyped = [
+        ("publsh", "; did you mean 'publish'?"), ("susbcribe", "; did you mean 'subscribe'?"),
+        ("retain", "; did you mean 'retained'?"), ("shout", "."),
+    ]
+
+    @Test(arguments: mistyped)
+    func commandIsMistyped(word: String, hint: String) async throws {
+        let ending = try await Program.run("broker-cli", word, "/a", "1")
+        #expect(ending.status == 64)
+        #expect(ending.errors.hasPrefix("Error: There is no command '\(word)'\(hint)\n"))
+    }
+
     static let refused = [
         Row(
             arguments: ["publish", "/a.b", "1"], status: 65,

@@ -69,7 +69,7 @@ struct HelpTests {
         look(command, "")
         #expect(seen > 15)
         let help = try await Program.run("broker-cli", "publish", "--help")
-        for key in ["URL", "TOKEN", "TOKEN_FILE", "CA", "PROXY", "PROFILE"] {
+        for key in ["URL", "TOKEN", "TOKEN_FILE", "CA", "CERT", "KEY", "PROXY", "PROFILE"] {
             #expect(help.output.contains("$FANFARE_\(key)"))
         }
     }

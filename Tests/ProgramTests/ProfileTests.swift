@@ -110,7 +110,7 @@ struct ProfileTests {
         ),
         Wrong(
             text: "one:\n  ulr: x\n",
-            message: ":2:3: \"ulr\" is none of the keys url, token, token-file, ca, proxy, format"),
+            message: ":2:3: \"ulr\" is none of the keys url, token, token-file, ca, cert, key, proxy, format"),
         Wrong(text: "one:\n  url:\n", message: ":2:7: url needs a value"),
         Wrong(
             text: "one:\n  token: a\n  token-file: b\n", message: ":1:1: profile one has both a token and a token-file"),

@@ -24,6 +24,16 @@ struct Dialer: Sendable {
             }
             tls.trustRoots = .file(file)
         }
+        if let file = configuration.certificateFile {
+            let key = configuration.privateKeyFile ?? file
+            do {
+                tls.certificateChain = try NIOSSLCertificate.fromPEMFile(file).map { .certificate($0) }
+                tls.privateKey = .privateKey(try NIOSSLPrivateKey(file: key, format: .pem))
+            } catch {
+                throw ClientError(
+                    .protocolFailure, "\(file), \(key): the client's certificate and its key cannot be read")
+            }
+        }
         do {
             context = try NIOSSLContext(configuration: tls)
         } catch {

@@ -25,6 +25,16 @@ struct ConnectionOptions: ParsableArguments {
     var ca: String?
     @Option(
         help: ArgumentHelp(
+            "A PEM file of the certificate to show to a broker that asks for one ($FANFARE_CERT).", valueName: "file"),
+        completion: .file())
+    var cert: String?
+    @Option(
+        help: ArgumentHelp(
+            "A PEM file of its private key ($FANFARE_KEY; the file of --cert unless given).", valueName: "file"),
+        completion: .file())
+    var key: String?
+    @Option(
+        help: ArgumentHelp(
             "The HTTP proxy to go through, or 'none' ($FANFARE_PROXY, else http_proxy and so on).", valueName: "url"))
     var proxy: String?
     @Option(
@@ -35,7 +45,8 @@ struct ConnectionOptions: ParsableArguments {
     /// What stands on the command line.
     var given: [(name: String, value: String)] {
         let all = [
-            ("--url", url), ("--token", token), ("--token-file", tokenFile), ("--ca", ca), ("--proxy", proxy),
+            ("--url", url), ("--token", token), ("--token-file", tokenFile), ("--ca", ca), ("--cert", cert),
+            ("--key", key), ("--proxy", proxy),
             ("--profile", profile),
         ]
         return all.compactMap { name, value in value.map { (name, $0) } }
@@ -44,7 +55,8 @@ struct ConnectionOptions: ParsableArguments {
     /// What these options, those before the command's name, the environment and a profile say together.
     func settings(_ outer: ConnectionOptions) throws(CLIError) -> EffectiveSettings {
         let flags: [(SettingKey, String?)] = [
-            (.url, url ?? outer.url), (.ca, ca ?? outer.ca), (.proxy, proxy ?? outer.proxy),
+            (.url, url ?? outer.url), (.ca, ca ?? outer.ca), (.cert, cert ?? outer.cert),
+            (.key, key ?? outer.key), (.proxy, proxy ?? outer.proxy),
             // The one behind the command's name hides both of those before it.
             (.token, token ?? (tokenFile == nil ? outer.token : nil)),
             (.tokenFile, tokenFile ?? (token == nil ? outer.tokenFile : nil)),

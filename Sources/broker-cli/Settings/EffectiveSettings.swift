@@ -6,7 +6,7 @@ import Foundation
 enum SettingKey: String, CaseIterable {
     case url, token
     case tokenFile = "token-file"
-    case ca, proxy, format
+    case ca, cert, key, proxy, format
 
     /// `FANFARE_TOKEN_FILE` for `token-file`.
     var variable: String { "FANFARE_" + rawValue.uppercased().replacing("-", with: "_") }
@@ -83,6 +83,8 @@ struct EffectiveSettings {
             configuration.token = values[.token]?.text
             if let file = values[.tokenFile] { configuration.token = try Self.token(in: file.text) }
             configuration.certificateAuthorityFile = values[.ca].map { Self.expand($0.text) }
+            configuration.certificateFile = values[.cert].map { Self.expand($0.text) }
+            configuration.privateKeyFile = values[.key].map { Self.expand($0.text) }
             configuration.proxies = try proxies()
             return configuration
         } catch let error as CLIError {
