@@ -127,7 +127,12 @@ class Worker:
             if len(seen) > count:
                 deadline, count = time.monotonic() + PATIENCE, len(seen)
             missing = sorted(set(range(1, last + 1)) - set(seen))
-            require(time.monotonic() < deadline, f"{self._name}: no command has run for {missing[:5]}")
+            said = self._errors.read_text(encoding="utf-8").splitlines()[-4:]
+            state = self._state.read_text(encoding="utf-8") if self._state.exists() else "no position"
+            require(
+                time.monotonic() < deadline,
+                f"{self._name}: no command has run for {missing[:5]}; it is at {state.strip()} and has said {said}",
+            )
             time.sleep(0.05)
         self.repeated = len(seen) - last
         allowed = self.kills * self._concurrency

@@ -42,6 +42,26 @@ struct SubscriptionTests {
         #expect(try await Self.data(buffer) == ["1", "\"unstored\"", "2", "3"])
     }
 
+    /// A broker that was killed in the midst of a replay knows the session again, but not how far the replay was: the rest
+    /// of it is asked for, and nothing that comes before it moves the position.
+    @Test
+    func replayThatWasCutOff() async throws {
+        let harness = try SessionHarness()
+        harness.establish()
+        let buffer = try harness.subscribe("/a", start: .after(5)).buffer
+        harness.answer("/meta/subscribe", [:])
+        harness.receive(Self.message(6, 6), Self.message(7, 7))
+        harness.lose()
+        harness.waitForDial()
+        harness.open()
+        harness.answer("/meta/connect", [:])
+        #expect(Self.subscription(harness)?["ext"] == ["replay": ["/a": 7]])
+        harness.receive(Self.message(12, 12), Self.message("unstored"))
+        harness.answer("/meta/subscribe", [:])
+        for number in 8...13 { harness.receive(Self.message(.number(Double(number)), number)) }
+        #expect(try await Self.data(buffer) == ["6", "7", "\"unstored\"", "8", "9", "10", "11", "12", "13"])
+    }
+
     struct Start: CustomTestStringConvertible, Sendable {
         var testDescription: String { "\(start)" }
         let start: ReplayStart

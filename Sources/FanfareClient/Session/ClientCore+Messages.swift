@@ -65,6 +65,7 @@ extension ClientCore {
         if let number = group.replayNumber {
             fields += list(#","ext":{"replay":{"#, "}}", ":\(number)")
         }
+        group.noteSubscribe()
         send("/meta/subscribe", .subscribe(group), fields)
     }
 
@@ -187,8 +188,10 @@ extension ClientCore {
         if isSuccessful {
             if phase == .resuming {
                 open(resumed: true)
-                // Their replies may have been lost.
-                for group in groups where group.answered != nil || group.awaitsRestart { sendSubscribe(group) }
+                // Their replies may have been lost, or a part of their replays.
+                for group in groups where group.answered != nil || group.awaitsRestart || group.awaitsReplay {
+                    sendSubscribe(group)
+                }
             }
             if advice.reconnect == "none" { return }
             return after(advice.interval) { $0.sendConnect() }

@@ -16,6 +16,10 @@ final class SubscriptionGroup {
     private var floor: UInt64 = 0
     /// The log has started anew, and all of it has to be asked for; what comes before the answer comes again behind it.
     private(set) var awaitsRestart = false
+    /// Whether a replay was asked for: how far a broker that was killed had come with it, its session does not tell.
+    private var hasAskedForReplay = false
+    /// The connection was lost; the replay is asked for again, and what comes before the answer comes again behind it.
+    private(set) var awaitsReplay = false
     /// Whether that was not asked for yet.
     var mustAskAgain = false
     /// What this read has brought, given to the buffer at its end.
@@ -49,9 +53,14 @@ final class SubscriptionGroup {
         }
     }
 
+    /// The subscription is on its way to the broker.
+    func noteSubscribe() {
+        if replayNumber != nil { hasAskedForReplay = true }
+    }
+
     /// The broker has answered the subscription: what follows counts.
     func acceptAnswer() {
-        awaitsRestart = false
+        (awaitsRestart, awaitsReplay) = (false, false)
         answered?.succeed()
         answered = nil
     }
@@ -67,6 +76,8 @@ final class SubscriptionGroup {
     /// The connection is lost: what comes again with a number up to here is known.
     func loseConnection() {
         if let position { floor = max(floor, position) }
+        // Without a position there is nothing to ask for behind "only what is new".
+        awaitsReplay = hasAskedForReplay && !(replay == .new && position == nil)
     }
 
     /// Takes a message unless it has come before.
@@ -77,7 +88,7 @@ final class SubscriptionGroup {
                 epoch = Array((message.epoch ?? "").utf8)
                 if !isFirst { restart() }
             }
-            guard !awaitsRestart else { return }
+            guard !awaitsRestart, !awaitsReplay else { return }
             guard sequence > floor else { return }
             position = max(position ?? 0, sequence)
         }
