@@ -40,16 +40,24 @@ enum DurableFile {
 
 /// A lock on a file, held by one process at a time, and let go when the process ends.
 final class FileLock {
+    /// A program that was killed leaves its lock to a command that it was just about to start, until that has begun.
+    private static let patience = Duration.seconds(1)
+
     private let descriptor: Int32
 
-    /// Takes the lock; when another process has it, waits if `waits`, else throws.
+    /// Takes the lock; when another process has it, waits if `waits`, else throws after a moment.
     init(_ path: String, waits: Bool, inUse: String) throws(CLIError) {
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw .cannotCreate("\(path): \(String(cString: strerror(errno)))")
         }
+        let start = ContinuousClock.now
         while flock(descriptor, waits ? LOCK_EX : LOCK_EX | LOCK_NB) != 0 {
             if errno == EINTR { continue }
+            if errno == EWOULDBLOCK, ContinuousClock.now - start < Self.patience {
+                usleep(10_000)
+                continue
+            }
             close(descriptor)
             throw .cannotCreate(inUse)
         }
