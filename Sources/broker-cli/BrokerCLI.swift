@@ -43,6 +43,7 @@ struct BrokerCLI: AsyncParsableCommand {
             DoctorCommand.self,
             ProfileCommand.self,
             CheatCommand.self,
+            TokenCommand.self,
             CompletionsCommand.self,
         ])
 

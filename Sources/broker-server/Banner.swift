@@ -33,7 +33,7 @@ struct Banner {
               clients    \(base)\(broker.endpoint)
               data       \(settings.database.description)
               open to    \(access)
-            \(tls)
+            \(AccessSummary(broker).banner)\(tls)
             """
     }
 }

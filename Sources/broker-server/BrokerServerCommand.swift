@@ -13,6 +13,7 @@ struct BrokerServerCommand: AsyncParsableCommand {
             ServeCommand.self, CheckConfigCommand.self, PrintConfigCommand.self, ReloadCommand.self, BackupCommand.self,
             CheckCommand.self,
             MigrateCommand.self,
+            TokenCommand.self, RevokeCommand.self, ExplainCommand.self,
         ],
         defaultSubcommand: ServeCommand.self)
 }
@@ -21,6 +22,8 @@ struct BrokerServerCommand: AsyncParsableCommand {
 enum ExitStatus {
     /// A flag has a value that it cannot have.
     static let usage = ExitCode(64)
+    /// A token or a key is not good.
+    static let data = ExitCode(65)
     /// The address cannot be listened on.
     static let unavailable = ExitCode(69)
     /// The database cannot be opened.

@@ -19,6 +19,14 @@ enum DatabaseLocation: Equatable {
         return .file(state + "/fanfare/fanfare.db")
     }
 
+    /// Where the tokens are listed that do not count any more.
+    var revocationPath: String? {
+        switch self {
+        case .memory: nil
+        case .file(let path): path + ".revoked"
+        }
+    }
+
     var description: String {
         switch self {
         case .memory: "nowhere: everything is gone when the broker stops"

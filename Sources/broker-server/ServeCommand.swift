@@ -29,16 +29,26 @@ struct ServeCommand: AsyncParsableCommand {
         raiseDescriptorLimit()
         let logger = Logger(label: "fanfare")
         let credentials: TLSCredentials?
+        let tokens: TokenVerifier?
         do {
+            tokens = try await settings.broker.makeTokenVerifier()
             credentials = try settings.broker.tls.map(TLSCredentials.init)
         } catch {
             throw fail("\(error)", ExitStatus.configuration)
         }
         let (start, starting) = AsyncStream.makeStream(of: Never.self)
+        let revocations: RevocationList
+        do {
+            revocations = try RevocationList(path: settings.database.revocationPath)
+        } catch {
+            throw fail("\(error)", ExitStatus.configuration)
+        }
         let notifier = ServiceNotifier()
-        let (store, ownersCommands) = makeStore(settings.database)
+        let (store, ownersCommands) = makeStore(settings.database, revocations)
+        AccessSummary(settings.broker).log(to: logger)
         let server = BrokerServer(
-            configuration: settings.broker, store: store, logger: logger, credentials: credentials
+            configuration: settings.broker, store: store, logger: logger, credentials: credentials,
+            tokens: tokens, revocations: revocations
         ) { ports in
             starting.finish()
             writeToStandardOutput(Banner(settings: settings, ports: ports).text)
@@ -76,7 +86,9 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     /// The store, and what the machine's owner can have done with it while the broker runs.
-    private func makeStore(_ database: DatabaseLocation) -> (any Store, [String: ControlService.Command]) {
+    private func makeStore(
+        _ database: DatabaseLocation, _ revocations: RevocationList
+    ) -> (any Store, [String: ControlService.Command]) {
         let makeEpoch: @Sendable () -> String = { UUID().uuidString.lowercased() }
         guard case .file(let path) = database else { return (MemoryStore(epoch: makeEpoch()), [:]) }
         let store = SQLiteStore(path: path, options: StoreOptions(makeEpoch: makeEpoch))
@@ -87,6 +99,7 @@ struct ServeCommand: AsyncParsableCommand {
                     try store.backUp(to: file)
                     return file
                 },
+                "revoke": { try revocations.add($0, wall: RevokeCommand.now) },
                 "check": { _ in try store.check().description },
             ]
         )

@@ -57,6 +57,8 @@ package final class RouterHarness {
     /// What the clocks say; only `advance` moves them.
     package private(set) var now = Moment(monotonic: 1_000_000_000, wall: 1_700_000_000_000)
     package var storeMode = StoreMode.prompt
+    /// Who sends what is sent.
+    package var caller: Caller?
     /// Whether connections take at once what is written to them; else `drain` says when.
     package var readsPromptly = true
     private var draining: [ConnectionID] = []
@@ -80,7 +82,8 @@ package final class RouterHarness {
     /// A router with its store. With `reusesSlots` a free slot goes to the next connection, as in the broker; without,
     /// every connection has one of its own, so that tests can look at old ones.
     package init(
-        limits: Limits = Limits(), policies: ChannelPolicies = ChannelPolicies(), embedding: Embedding = Embedding(),
+        limits: Limits = Limits(), policies: ChannelPolicies = ChannelPolicies(), rules: AccessRules? = nil,
+        embedding: Embedding = Embedding(),
         seed: UInt64 = 1, loopCount: Int = 1,
         sessions: [StoredState.Session] = [], recent: [StoredState.Recent] = [],
         store: any Store = MemoryStore(epoch: "log"), reusesSlots: Bool = false
@@ -95,7 +98,8 @@ package final class RouterHarness {
             epoch: state.epoch, lastSequence: state.lastSequence, sessions: state.sessions + sessions,
             recent: state.recent + recent)
         router = Router(
-            limits: limits, policies: policies, embedding: embedding, state: state, loopCount: UInt32(loopCount),
+            limits: limits, policies: policies, rules: rules, embedding: embedding, state: state,
+            loopCount: UInt32(loopCount),
             generator: SeededGenerator(seed: seed), now: now
         )
     }
@@ -127,7 +131,7 @@ package final class RouterHarness {
     /// A new event stream of a session.
     package func stream(of clientID: String, loop: Int = 0) -> Peer {
         let peer = add(.stream, loop: loop)
-        router.openStream(for: clientID, from: peer.connection, now: now, into: &outbox)
+        router.openStream(for: clientID, from: peer.connection, caller: caller, now: now, into: &outbox)
         carryOut(endingTurn: true)
         return peer
     }
@@ -137,7 +141,8 @@ package final class RouterHarness {
         let peer = add(.stream, loop: loop)
         let pattern = try ChannelPattern(pattern, grammar: limits.grammar, maximumBytes: limits.channelBytes)
         router.openStream(
-            of: [SubscriptionItem(pattern, replay: replay)], from: peer.connection, now: now, into: &outbox)
+            of: [SubscriptionItem(pattern, replay: replay)], from: peer.connection, caller: caller, now: now,
+            into: &outbox)
         carryOut(endingTurn: true)
         return peer
     }
@@ -162,7 +167,7 @@ package final class RouterHarness {
         } catch {
             preconditionFailure("Cannot send \(text): \(error)")
         }
-        router.receive(batch, text: bytes.span.bytes, from: peer, now: now, into: &outbox)
+        router.receive(batch, text: bytes.span.bytes, from: peer, caller: caller, now: now, into: &outbox)
         carryOut(endingTurn: endingTurn)
         return take(peer)
     }
@@ -180,7 +185,9 @@ package final class RouterHarness {
     ) throws -> [Event] {
         let name = try ChannelName(channel, grammar: limits.grammar, maximumBytes: limits.channelBytes)
         let bytes = Array(data.description.utf8)
-        router.publish(bytes.span.bytes, to: name, options: options, from: peer.connection, now: now, into: &outbox)
+        router.publish(
+            bytes.span.bytes, to: name, options: options, from: peer.connection, caller: caller, now: now, into: &outbox
+        )
         carryOut(endingTurn: true)
         return take(peer)
     }
@@ -189,7 +196,7 @@ package final class RouterHarness {
     @discardableResult
     package func readRetained(of channel: String, for peer: Peer) throws -> [Event] {
         let name = try ChannelName(channel, grammar: limits.grammar, maximumBytes: limits.channelBytes)
-        router.readRetained(of: name, for: peer.connection, now: now, into: &outbox)
+        router.readRetained(of: name, for: peer.connection, caller: caller, now: now, into: &outbox)
         carryOut(endingTurn: true)
         return take(peer)
     }
@@ -199,7 +206,8 @@ package final class RouterHarness {
     package func readHistory(of channel: String, after: UInt64, limit: Int, for peer: Peer) throws -> [Event] {
         let name = try ChannelName(channel, grammar: limits.grammar, maximumBytes: limits.channelBytes)
         router.readHistory(
-            of: name, HistoryRange(after: after, limit: limit), for: peer.connection, now: now, into: &outbox)
+            of: name, HistoryRange(after: after, limit: limit), for: peer.connection, caller: caller, now: now,
+            into: &outbox)
         carryOut(endingTurn: true)
         return take(peer)
     }
@@ -242,6 +250,12 @@ package final class RouterHarness {
     private func moveClocks(to monotonic: UInt64) {
         now.wall += Int64((monotonic - now.monotonic) / 1_000_000)
         now.monotonic = monotonic
+    }
+
+    /// Tokens are taken back.
+    package func revoke(_ entries: Revocations.Entry...) {
+        router.revoke(entries, into: &outbox)
+        carryOut(endingTurn: true)
     }
 
     /// The turn of the event loop ends.

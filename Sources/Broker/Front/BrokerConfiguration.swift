@@ -22,6 +22,11 @@ package struct BrokerConfiguration: Sendable {
     package var limits = Limits()
     /// What is kept of publications, by channel.
     package var policies = ChannelPolicies()
+    /// Who may do what.
+    package var access = AccessOptions()
+    /// Names, beyond those of this machine, by which a broker that listens on loopback only may be addressed; `*` stands
+    /// for all.
+    package var allowedHosts: [String] = []
     /// Messages from this size on are compressed for clients that can take it (permessage-deflate); nil for none.
     package var compressionBytes: Int? = 1024
 

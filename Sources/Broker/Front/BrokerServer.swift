@@ -29,18 +29,21 @@ package final class BrokerServer: Service, Sendable {
     private let access: AccessControl
     private let connections: ConnectionCounter
     private let origins: LiveOrigins
+    private let revocations: RevocationList?
     private let running = Mutex<Running?>(nil)
 
     /// A broker that keeps what it has to in `store`; `onReady` is called by `run` when it listens.
     package init(
         configuration: BrokerConfiguration, store: any Store, hooks: BrokerHooks = BrokerHooks(),
         inProcess: InProcessPort? = nil, logger: Logger,
-        credentials: TLSCredentials? = nil,
+        credentials: TLSCredentials? = nil, tokens: TokenVerifier? = nil,
+        revocations: RevocationList? = nil,
         onReady: @escaping @Sendable (ListeningPorts) -> Void = { _ in }
     ) {
         self.credentials = credentials
         self.configuration = configuration
-        access = AccessControl(configuration: configuration)
+        access = AccessControl(configuration: configuration, tokens: tokens, revocations: revocations)
+        self.revocations = revocations
         connections = ConnectionCounter(limit: configuration.connections)
         origins = LiveOrigins(configuration)
         self.store = store
@@ -101,6 +104,7 @@ package final class BrokerServer: Service, Sendable {
             })
         else { return }
         logger.info("stopping")
+        revocations?.watch(nil)
         for listener in running.listeners { try? await listener.close() }
         for shard in running.shards.all {
             try await shard.eventLoop.submit { shard.value.announceShutDown() }.get()
@@ -127,6 +131,8 @@ package final class BrokerServer: Service, Sendable {
         let store = store
         let hooks = hooks
         let logger = logger
+        let access = access
+        let revocations = revocations
         let first = loops[0]
         // Clients in this process count as the connections of one more loop.
         let inProcess = inProcess
@@ -136,8 +142,9 @@ package final class BrokerServer: Service, Sendable {
         let state = try store.open { outcomes in inbox.mailbox?.send([.outcomes(outcomes)]) }
         let router = try await first.submit {
             let router = Router(
-                limits: configuration.limits, policies: configuration.policies, embedding: hooks.embedding,
-                state: state, loopCount: loopCount, generator: SystemRandomNumberGenerator(),
+                limits: configuration.limits, policies: configuration.policies, rules: access.rules,
+                revocations: revocations?.entries ?? [], embedding: hooks.embedding, state: state, loopCount: loopCount,
+                generator: SystemRandomNumberGenerator(),
                 now: SystemClock.now)
             let services = ServiceRunner(hooks: hooks, logger: logger)
             let loop = RouterLoop(router: router, store: store, services: services, eventLoop: first) { inbox.mailbox }
@@ -145,6 +152,7 @@ package final class BrokerServer: Service, Sendable {
         }.get()
         let mailbox = Mailbox<RouterInput>(eventLoop: first) { router.value.receive($0) }
         inbox.set(mailbox)
+        revocations?.watch { mailbox.send([.revoked($0)]) }
 
         // The first loop is the router's own.
         let loads = loops.indices.map { $0 == 0 ? nil : InboundLoad() }
@@ -152,7 +160,8 @@ package final class BrokerServer: Service, Sendable {
         for (number, loop) in loops.enumerated() {
             let shard = try await loop.submit {
                 let shard = Shard(
-                    loop: UInt32(number), eventLoop: loop, configuration: configuration, hooks: hooks, logger: logger)
+                    loop: UInt32(number), eventLoop: loop, configuration: configuration, access: access, hooks: hooks,
+                    logger: logger)
                 shard.connect(to: loads[number].map { .remote(mailbox, $0) } ?? .local(router.value))
                 return NIOLoopBound(shard, eventLoop: loop)
             }.get()

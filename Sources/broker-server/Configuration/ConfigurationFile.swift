@@ -90,16 +90,32 @@ struct ConfigurationFile {
                 problems.append("\(place(value)): the policy of \(text) is not keys and values")
                 continue
             }
-            settings.broker.policies[pattern] = readPolicy(keys, problems: &problems)
+            readPolicy(keys, of: pattern, into: &settings, problems: &problems)
         }
     }
 
-    private func readPolicy(_ keys: Node.Mapping, problems: inout [String]) -> ChannelPolicy {
+    /// What is kept of a pattern's channels, and who may do what with them. A rule alone does not end a wider policy.
+    private func readPolicy(
+        _ keys: Node.Mapping, of pattern: ChannelPattern, into settings: inout Settings, problems: inout [String]
+    ) {
         var policy = ChannelPolicy()
+        var hasPolicy = keys.isEmpty
         for (key, value) in keys {
             let name = key.string ?? ""
+            if let verb = AccessVerb(rawValue: name) {
+                guard let audience = value.scalar.flatMap({ ValueType<Audience>.choice.parse($0.string) }) else {
+                    let given = value.scalar?.string ?? "what is given"
+                    let expected = ValueType<Audience>.choice.expected
+                    problems.append("\(place(value)): \(SettingError.unfit(given, for: name, expected))")
+                    continue
+                }
+                settings.broker.access.rules.append(.init(verb, pattern, audience))
+                continue
+            }
+            hasPolicy = true
             guard let setting = PolicySetting.all.first(where: { $0.name == name }) else {
-                let error = SettingError.unknown(name, among: PolicySetting.all.map(\.name))
+                let names = PolicySetting.all.map(\.name) + AccessVerb.allCases.map(\.rawValue)
+                let error = SettingError.unknown(name, among: names)
                 problems.append("\(place(key)): \(error)")
                 continue
             }
@@ -109,7 +125,7 @@ struct ConfigurationFile {
                 continue
             }
         }
-        return policy
+        if hasPolicy { settings.broker.policies[pattern] = policy }
     }
 
     /// What the parser found, on one line.

@@ -1,4 +1,5 @@
 import BrokerCore
+import BrokerFront
 
 /// The reference page, `docs/configuration.md`.
 struct ConfigurationPage {
@@ -34,6 +35,13 @@ struct ConfigurationPage {
             "What is kept of publications, by channel or pattern (`/news/**`); the most specific one counts. Nothing by default.",
             "There are no variables for these. They are *live*.",
         ]
+        for verb in AccessVerb.allCases {
+            lines += [
+                "", "### `channels.PATTERN.\(verb.rawValue)`", "", "Who may \(verb.rawValue): see [access](access.md).",
+                "",
+                "*\(ValueType<Audience>.choice.name) · default: `auth.\(verb.rawValue)`*",
+            ]
+        }
         for setting in PolicySetting.all {
             let standard = setting.get(ChannelPolicy()).map { "`\($0)`" } ?? "none"
             lines += [

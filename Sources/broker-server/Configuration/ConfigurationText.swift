@@ -22,6 +22,10 @@ struct ConfigurationText {
             "# What is kept of publications, by channel or pattern; the most specific one counts. Nothing by default.",
             "channels: {}", "#   /news/**:",
         ]
+        for verb in AccessVerb.allCases {
+            lines.append(
+                "#     \(verb.rawValue): everyone".padded(to: 32) + "# who may: " + ValueType<Audience>.choice.name)
+        }
         for policy in PolicySetting.all {
             let value = policy.get(ChannelPolicy()) ?? "1d"
             lines.append("#     \(policy.name): \(value)".padded(to: 32) + "# " + policy.meaning)
@@ -57,14 +61,21 @@ struct ConfigurationText {
             if !group.name.isEmpty, !members.isEmpty { lines.append(group.name + ":") }
             lines += members
         }
-        let policies = settings.broker.policies.all
+        let rules = settings.broker.access.rules
+        var policies: [(String, ChannelPolicy?)] = settings.broker.policies.all.map { ($0, $1) }
+        for rule in rules where !policies.contains(where: { $0.0 == rule.pattern.text }) {
+            policies.append((rule.pattern.text, nil))
+        }
         lines.append(
             (policies.isEmpty ? "channels: {}" : "channels:").padded(to: 48) + "# "
                 + settings.source(of: "channels").description)
         for (pattern, policy) in policies {
             lines.append("  \(scalar(pattern)):")
+            for rule in rules where rule.pattern.text == pattern {
+                lines.append("    \(rule.verb.rawValue): \(rule.audience.rawValue)")
+            }
             for setting in PolicySetting.all {
-                guard let value = setting.get(policy) else { continue }
+                guard let policy, let value = setting.get(policy) else { continue }
                 lines.append("    \(setting.name): \(value)")
             }
         }

@@ -4,11 +4,15 @@ import Logging
 
 /// The table, in the order of the reference. Keys of a group stand together.
 extension Setting {
-    static let all = general + access + tls + limits + timeouts
+    static let all = general + access + auth + tls + limits + timeouts
 
     /// What a group is about, for the reference; in the order of the table.
     static let groups: [(name: String, meaning: String)] = [
         ("", "What the broker is."),
+        (
+            "auth",
+            "Who may do what where no rule of a channel says anything, and which tokens are taken (docs/access.md)."
+        ),
         ("tls", "TLS, beside the plain listener. The files are read again when they have changed."),
         ("limits", "Bounds on whatever a peer can make grow."),
         ("timeouts", "Times that the broker keeps."),
@@ -45,6 +49,7 @@ extension Setting {
             "allow-origin", listOf: .origin, \.broker.allowedOrigins,
             "origins of web pages that may use the broker, beside those of its own host; '*' for all"
         ).with(effect: .atReload),
+        hosts,
         Setting(
             "callback-polling", .flag, \.broker.allowsCallbackPolling,
             "whether pages may poll by script elements (JSON-P), which old ones of other origins need"),

@@ -4,8 +4,9 @@
 /// |---|---|---|---|
 /// | 301 | no connection type in common | none, or no session is made | with another transport |
 /// | 401 | the client id is unknown or has expired | none | after a new handshake |
+/// | 401 | a token is needed, or the one that came is not good (any more) | what it granted ends | with another token |
 /// | 402 | a field is missing | none | with the field |
-/// | 403 | the channel is not for clients | none | no |
+/// | 403 | the channel is not for clients, or not for this one | none | with a token that grants it |
 /// | 405 | the channel's name breaks the grammar | none | with another name |
 /// | 407 | the store cannot keep the publication | none | later |
 /// | 410 | the administrator ended the session | it is gone | no |
@@ -33,6 +34,18 @@ package struct BayeuxError: Error, Equatable, Sendable {
     }
     static func unknownClient(_ clientID: String) -> Self {
         Self(code: 401, arguments: [clientID], text: "Unknown client")
+    }
+    /// Whether a session is meant that the broker does not have.
+    package var isUnknownClient: Bool { code == 401 && text == "Unknown client" }
+    /// A token that is not taken, with the reason.
+    package static func token(_ reason: String) -> Self {
+        Self(code: 401, arguments: [], text: reason)
+    }
+    package static let tokenExpired = token("Token expired")
+    static let tokenRevoked = token("Token revoked")
+    /// Somebody who may not do that with a channel. `code` is 401 where a token would do and none came, over HTTP.
+    static func denied(_ verb: AccessVerb, _ channel: String, code: Int = 403) -> Self {
+        Self(code: code, arguments: [channel], text: verb == .publish ? "Publishing denied" : "Subscription denied")
     }
     static func missing(_ parameter: String) -> Self {
         Self(code: 402, arguments: [parameter], text: "Missing required parameter")

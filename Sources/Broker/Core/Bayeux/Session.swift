@@ -38,6 +38,14 @@ final class Session {
     var replayPoints = ReplayPoints()
     /// Whether it is only there for one connection, and ends with it.
     let isEphemeral: Bool
+    /// Whose it is, if a token said so.
+    var principal: Principal?
+    /// When that ends (ns, monotonic).
+    var rightsEndAt = UInt64.max
+    /// Whether it has ended: until a new token comes nothing goes out.
+    var isSuspended = false
+    /// Whether it is one of before the broker was started again, whose rights are not known.
+    var mustBeReviewed = false
     /// The earliest deadline of this session that is in the router's queue of deadlines.
     var scheduledDeadline = UInt64.max
 
@@ -57,6 +65,6 @@ final class Session {
         return text.extracting(slice.range.dropFirst().dropLast()).holdsSame(as: clientID.utf8.span.bytes)
     }
 
-    /// What comes first: the end of the held connect or of the session.
-    var nextDeadline: UInt64 { min(expiresAt, link.deadline ?? .max) }
+    /// What comes first: the end of the held connect, of the session's rights or of the session.
+    var nextDeadline: UInt64 { min(expiresAt, link.deadline ?? .max, isSuspended ? .max : rightsEndAt) }
 }

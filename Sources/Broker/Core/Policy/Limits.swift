@@ -28,6 +28,8 @@ package struct Limits: Sendable, Equatable {
 
     /// How long a `/meta/connect` is held; a session lives twice as long after its last one arrived.
     package var timeout = Duration.seconds(60)
+    /// How long a session whose token has expired waits for another one.
+    package var tokenGrace = Duration.seconds(30)
     /// For how long a publication over HTTP with the same `Idempotency-Key` is the same one.
     package var idempotencyWindow = Duration.seconds(300)
     /// How often it is written down how far sessions have come.

@@ -80,8 +80,10 @@ extension Router {
     }
 
     /// Messages of a session that is connected, and has nothing else to get first, go out as they come.
-    private mutating func openRoute(of session: Session) {
-        guard session.catchUp == nil, !session.isCongested, let connection = session.link.connection else { return }
+    mutating func openRoute(of session: Session) {
+        guard session.catchUp == nil, !session.isCongested, !session.isSuspended,
+            let connection = session.link.connection
+        else { return }
         routes[Int(session.handle)] = connection
     }
 
@@ -121,6 +123,7 @@ extension Router {
     mutating func pushWaiting(
         for session: Session, to connection: ConnectionID, now: Moment, into outbox: inout Outbox
     ) -> [Publication] {
+        if session.isSuspended { return [] }
         var messages = session.catchUp?.takePage(epoch: epoch) ?? []
         if session.catchUp?.isOver == true { finishCatchUp(session) }
         if session.catchUp == nil, !session.queue.isEmpty {

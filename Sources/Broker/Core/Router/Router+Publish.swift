@@ -16,6 +16,10 @@ extension Router {
         guard error == nil, case .success(let channel) = name else {
             return reply(to: request, text: text, error, into: &outbox)
         }
+        if rules != nil, let refusal = refusal(ofPublishing: request, to: channel, text: text, now: now, into: &outbox)
+        {
+            return reply(to: request, text: text, .bayeux(refusal), into: &outbox)
+        }
         if channel.isService { return callService(channel, request, text: text, into: &outbox) }
 
         let sender = sender(of: request, text: text)
@@ -97,11 +101,14 @@ extension Router {
 
     /// A publication over plain HTTP. `data` is one JSON value, already validated; the answer is a `receipt`.
     package mutating func publish(
-        _ data: RawSpan, to channel: ChannelName, options: PublishOptions, from connection: ConnectionID, now: Moment,
-        into outbox: inout Outbox
+        _ data: RawSpan, to channel: ChannelName, options: PublishOptions, from connection: ConnectionID,
+        caller: Caller? = nil, now: Moment, into outbox: inout Outbox
     ) {
         if channel.isMeta || channel.isService {
             return outbox.append(.receipt(connection, .failure(.forbidden(channel.text))))
+        }
+        if rules != nil, let refusal = refusal(of: caller, .publish, ChannelPattern(channel), now: now) {
+            return outbox.append(.receipt(connection, .failure(refusal)))
         }
         let key = options.idempotencyKey.map { IdempotencyKeys.Key(channel: channel, text: $0) }
         if let key, let entry = idempotencyKeys[key] {
@@ -126,8 +133,12 @@ extension Router {
 
     /// Asks for the retained message of a channel; the answer is a `retained`.
     package mutating func readRetained(
-        of channel: ChannelName, for connection: ConnectionID, now: Moment, into outbox: inout Outbox
+        of channel: ChannelName, for connection: ConnectionID, caller: Caller? = nil, now: Moment,
+        into outbox: inout Outbox
     ) {
+        if rules != nil, let refusal = refusal(of: caller, .subscribe, ChannelPattern(channel), now: now) {
+            return outbox.append(.retained(connection, .failure(refusal)))
+        }
         guard !storeIsBusy else {
             return outbox.append(.retained(connection, .failure(.tooMany("operations"))))
         }
@@ -138,9 +149,13 @@ extension Router {
 
     /// Asks for a part of a channel's history; the answer is a `history`.
     package mutating func readHistory(
-        of channel: ChannelName, _ range: HistoryRange, for connection: ConnectionID, now: Moment,
+        of channel: ChannelName, _ range: HistoryRange, for connection: ConnectionID, caller: Caller? = nil,
+        now: Moment,
         into outbox: inout Outbox
     ) {
+        if rules != nil, let refusal = refusal(of: caller, .subscribe, ChannelPattern(channel), now: now) {
+            return outbox.append(.history(connection, .failure(refusal)))
+        }
         guard !storeIsBusy else {
             return outbox.append(.history(connection, .failure(.tooMany("operations"))))
         }

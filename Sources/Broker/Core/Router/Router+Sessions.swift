@@ -7,6 +7,13 @@ extension Router {
         if let refusal = refusal(of: request.envelope.supportedConnectionTypes, text: text) {
             error = .bayeux(refusal)
         }
+        var identity: Caller?
+        if rules != nil, error == nil {
+            switch identify(request, nil, now: now, into: &outbox) {
+            case .success(let caller): identity = caller
+            case .failure(let refusal): error = .bayeux(refusal)
+            }
+        }
         var advice = refusedAdvice(error)
         if error == nil, sessionCount >= limits.sessions {
             error = .bayeux(.tooMany("sessions"))
@@ -17,6 +24,7 @@ extension Router {
         if error == nil {
             let id = ClientID.make(using: &generator)
             let session = addSession(clientID: id, now: now)
+            if let principal = identity?.principal { give(principal, to: session, now: now) }
             let asked = ExtensionFields(of: request.envelope)
             if asked.wantsAcknowledgements(in: text) {
                 session.acknowledgements = Acknowledgements(position: lastSequence)
@@ -37,9 +45,14 @@ extension Router {
         }
     }
 
-    /// What a client shall do that was refused: one whom an extension refuses stays away, for trying again changes nothing.
+    /// What a client shall do that was refused: one whom an extension refuses, or whose token is not good, stays away, for
+    /// trying again changes nothing.
     private func refusedAdvice(_ error: ReplyError?) -> Advice {
-        if case .sent = error { Advice(reconnect: .none) } else { Advice(reconnect: .handshake) }
+        switch error {
+        case .sent: Advice(reconnect: .none)
+        case .bayeux(let error) where error.code == 401 && !error.isUnknownClient: Advice(reconnect: .none)
+        case .bayeux, nil: Advice(reconnect: .handshake)
+        }
     }
 
     /// Why the client's connection types do not do; nil when one is in common.
@@ -71,6 +84,13 @@ extension Router {
                 error = .bayeux(.connectionTypes([name ?? Self.raw(type, in: text)]))
             }
         }
+        if rules != nil, error == nil, case .success(let session) = session,
+            let refusal = refusal(ofConnecting: request, session, now: now, into: &outbox)
+        {
+            error = .bayeux(refusal)
+            // Who can come by a new token does so with a handshake.
+            advice = refusal == .tokenExpired ? expiredAdvice() : refusedAdvice(error)
+        }
         guard error == nil, case .success(let session) = session else {
             if case .sent = error { advice = refusedAdvice(error) }
             reply(to: request, text: text, error, withClientID: false, into: &outbox) { bytes in
@@ -81,6 +101,7 @@ extension Router {
         accept(request, text: text, for: session, now: now, into: &outbox)
     }
 
+    /// Binds and answers, or holds, a connect that is good.
     private mutating func accept(
         _ request: Request, text: RawSpan, for session: Session, now: Moment, into outbox: inout Outbox
     ) {

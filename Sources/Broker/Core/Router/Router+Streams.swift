@@ -4,10 +4,14 @@
 extension Router {
     /// A stream for a session: from now on its messages go there. It does not keep the session alive; connects do.
     package mutating func openStream(
-        for clientID: String, from connection: ConnectionID, now: Moment, into outbox: inout Outbox
+        for clientID: String, from connection: ConnectionID, caller: Caller? = nil, now: Moment,
+        into outbox: inout Outbox
     ) {
         guard let handle = handles[clientID], let session = sessions[Int(handle)], !session.isEphemeral else {
             return outbox.append(.refuse(connection, .unknownClient(clientID)))
+        }
+        if rules != nil, let refusal = refusal(ofStreaming: session, to: caller, now: now, into: &outbox) {
+            return outbox.append(.refuse(connection, refusal))
         }
         // Acknowledgements travel with connects only.
         guard session.acknowledgements == nil else {
@@ -18,11 +22,19 @@ extension Router {
 
     /// A stream of channels for anybody: a session of its own, which ends with it. It opens when the store has answered.
     package mutating func openStream(
-        of items: [SubscriptionItem], from connection: ConnectionID, now: Moment, into outbox: inout Outbox
+        of items: [SubscriptionItem], from connection: ConnectionID, caller: Caller? = nil, now: Moment,
+        into outbox: inout Outbox
     ) {
+        if rules != nil {
+            for item in items {
+                guard let refusal = refusal(of: caller, .subscribe, item.pattern, now: now) else { continue }
+                return outbox.append(.refuse(connection, refusal))
+            }
+        }
         if let refusal = refusal(of: items) { return outbox.append(.refuse(connection, refusal)) }
         let clientID = ClientID.make(using: &generator)
         let session = addSession(clientID: clientID, isEphemeral: true, now: now)
+        if let principal = caller?.principal { give(principal, to: session, now: now) }
         bindings[connection] = session.handle
         let change = SubscriptionChange(
             peer: Peer(connection: connection, kind: .stream), clientID: clientID, patterns: items.map(\.pattern),

@@ -2,7 +2,9 @@
 extension Router {
     /// Adds subscriptions once the store has them; the reply comes first, then retained messages, then what is live.
     mutating func subscribe(_ request: Request, text: RawSpan, now: Moment, into outbox: inout Outbox) {
+        let identity = identity(of: request, text: text, now: now, into: &outbox)
         change(request, text: text, into: &outbox) { router, session, patterns, error in
+            if let identity, let refusal = router.refusal(of: identity, &patterns) { error = .bayeux(refusal) }
             let newCount = Self.newCount(of: patterns, in: session)
             let count = session.subscriptions.count + session.claimedCount + newCount
             guard newCount == 0 || count <= router.limits.subscriptionsPerSession else {

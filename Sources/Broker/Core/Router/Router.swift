@@ -20,6 +20,11 @@ package struct Router: ~Copyable {
     package var policies: ChannelPolicies
     /// Whether clients are sent away, to come back later.
     private(set) var isStopping = false
+    /// Who may do what; nil when everybody may do everything.
+    let rules: AccessRules?
+    var revocations = Revocations()
+    /// Who sent the batch that is being worked on.
+    var caller: Caller?
     let embedding: Embedding
     let epoch: String
     let loopCount: UInt32
@@ -71,12 +76,16 @@ package struct Router: ~Copyable {
 
     /// A router for `loopCount` event loops that goes on where `state` left off.
     package init(
-        limits: Limits, policies: ChannelPolicies = .init(), embedding: Embedding = .init(), state: StoredState,
+        limits: Limits, policies: ChannelPolicies = .init(), rules: AccessRules? = nil,
+        revocations: [Revocations.Entry] = [], embedding: Embedding = .init(),
+        state: StoredState,
         loopCount: UInt32, generator: some RandomNumberGenerator, now: Moment
     ) {
         var generator = generator
         self.limits = limits
         self.policies = policies
+        self.rules = rules
+        for entry in revocations { self.revocations.insert(entry) }
         self.embedding = embedding
         self.epoch = state.epoch
         self.lastSequence = state.lastSequence
@@ -93,6 +102,7 @@ package struct Router: ~Copyable {
         let session = addSession(clientID: stored.clientID, now: now)
         session.isStored = true
         session.mayBeStored = true
+        session.mustBeReviewed = rules != nil
         session.cursor = stored.cursor
         session.answeredPosition = stored.cursor
         if stored.acknowledges { session.acknowledgements = Acknowledgements(position: stored.cursor) }
@@ -124,9 +134,13 @@ package struct Router: ~Copyable {
     package var subscriptionCount: Int { table.subscriptionCount }
 
     /// A batch arrived; `text` is what its envelopes were cut from. An empty batch is answered with an empty one.
+    ///
+    /// Where there are rules, a batch without a `caller` is an unknown web page's.
     package mutating func receive(
-        _ batch: borrowing [Envelope], text: RawSpan, from peer: Peer, now: Moment, into outbox: inout Outbox
+        _ batch: borrowing [Envelope], text: RawSpan, from peer: Peer, caller: Caller? = nil, now: Moment,
+        into outbox: inout Outbox
     ) {
+        if rules != nil { self.caller = caller }
         if peer.kind == .exchange { exchanges[peer.connection] = batch.count }
         if batch.isEmpty {
             switch peer.kind {
@@ -137,7 +151,7 @@ package struct Router: ~Copyable {
             return
         }
         for index in batch.indices {
-            let request = Request(envelope: batch[index], peer: peer, isAlone: batch.count == 1)
+            let request = Request(envelope: batch[index], peer: peer, isAlone: batch.count == 1, index: index)
             receive(request, text: text, now: now, into: &outbox)
         }
     }
@@ -205,6 +219,9 @@ package struct Router: ~Copyable {
                 expire(session, into: &outbox)
                 continue
             }
+            if session.rightsEndAt <= now.monotonic, !session.isSuspended {
+                suspend(session, now: now, into: &outbox)
+            }
             if let held = session.link.advance(to: now.monotonic) {
                 unbindPoll(held)
                 answer(held, of: session, now: now, into: &outbox)
@@ -234,6 +251,8 @@ struct Request {
     let peer: Peer
     /// Whether it is the only message of its batch: only then may an HTTP request be held for it.
     let isAlone: Bool
+    /// Its place in the batch.
+    let index: Int
 }
 
 /// The meta channels that a client may send to (Bayeux 1.0 §4).

@@ -1,20 +1,88 @@
+import BrokerCore
+import Driver
 import NIOHTTP1
 
-/// Who may do what, as far as requests tell.
-final class AccessControl: Sendable {
-    private let configuration: BrokerConfiguration
+/// Who may do what, as far as requests tell: tells from a request who sends it.
+package final class AccessControl: Sendable {
+    /// The rules; nil when everybody may do everything, and nobody is asked.
+    let rules: AccessRules?
+    let tickets = Tickets()
+    private let tokens: TokenVerifier?
+    private let revocations: RevocationList?
 
-    init(configuration: BrokerConfiguration) {
-        self.configuration = configuration
+    /// The rules of a configuration, what tokens are verified with, if any are taken, and those that are revoked.
+    init(configuration: BrokerConfiguration, tokens: TokenVerifier?, revocations: RevocationList?) {
+        self.tokens = tokens
+        self.revocations = revocations
+        let rules = configuration.access(takesTokens: tokens != nil)
+        self.rules = rules.isOpen && tokens == nil ? nil : rules
+    }
+
+    /// Whether tokens are taken.
+    var takesTokens: Bool { tokens != nil }
+
+    /// Who sends an HTTP request: by `Authorization`, or by a ticket where the sender can be an `EventSource`.
+    func caller(of head: HTTPRequestHead, _ target: RequestTarget) -> Caller? {
+        guard rules != nil else { return nil }
+        var caller = Caller(isBrowser: Self.isBrowser { head.headers.contains(name: $0) })
+        identify(&caller, authorization: head.headers["Authorization"])
+        if takesTokens, caller.principal == nil, caller.refusal == nil, head.acceptsEventStream,
+            let ticket = target.first("ticket")
+        {
+            caller.principal = tickets.redeem(ticket, now: SystemClock.monotonic)
+            if caller.principal == nil { caller.refusal = .token("Ticket refused: used, expired or unknown") }
+        }
+        return caller
+    }
+
+    /// Who opens a WebSocket: by `Authorization`, a subprotocol that holds the token, or a ticket.
+    func caller(ofSocket request: RequestHead, _ target: RequestTarget) -> Caller? {
+        guard rules != nil else { return nil }
+        var caller = Caller(isBrowser: Self.isBrowser { request.headers.first($0) != nil })
+        identify(&caller, authorization: request.headers.first("Authorization").map { [$0] } ?? [])
+        guard takesTokens, caller.principal == nil, caller.refusal == nil else { return caller }
+        if let token = Self.token(inSubprotocols: request.headers.first("Sec-WebSocket-Protocol")) {
+            take(token, &caller)
+        } else if let ticket = target.first("ticket") {
+            caller.principal = tickets.redeem(ticket, now: SystemClock.monotonic)
+            if caller.principal == nil { caller.refusal = .token("Ticket refused: used, expired or unknown") }
+        }
+        return caller
+    }
+
+    /// The tokens in the `ext` of a batch's messages. A batch brings one; another one in it is refused, unless it is the same.
+    func addTokens(of batch: borrowing [Envelope], text: RawSpan, to caller: inout Caller) {
+        guard let tokens else { return }
+        var first: (token: String, result: Result<Principal, BayeuxError>)?
+        for index in batch.indices where batch[index].ext.kind == .object {
+            let member = batch[index].ext.member("token", in: text)
+            guard !member.isAbsent, member.kind != .null else { continue }
+            guard let token = member.string(in: text) else {
+                caller.tokens[index] = .failure(.token("Token refused: it is no text"))
+                continue
+            }
+            if let first {
+                caller.tokens[index] =
+                    first.token == token ? first.result : .failure(.token("Token refused: the batch has another one"))
+                continue
+            }
+            let result = tokens.verify(token, wall: SystemClock.now.wall)
+            first = (token, result)
+            caller.tokens[index] = result
+        }
     }
 
     /// Whether a request may see and do what is the administrator's.
     ///
-    /// As long as no keys are configured that is whoever is on this machine. A web page is not, wherever its browser
-    /// runs: one of another origin is told by `Origin` or `Sec-Fetch-Site`, one whose name was turned to this machine
-    /// (DNS rebinding) by `Host`. Nor is somebody far away whose request a proxy on this machine passes on.
+    /// That takes a token that says so. As long as no keys are configured it is whoever is on this machine. A web page is
+    /// not, wherever its browser runs: one of another origin is told by `Origin` or `Sec-Fetch-Site`, one whose name was
+    /// turned to this machine (DNS rebinding) by `Host`. Nor is somebody far away whose request a proxy here passes on.
     func isAdmin(_ head: HTTPRequestHead, _ handler: HTTPHandler) -> Bool {
-        handler.isPeerLoopback && Self.isLocal(head.headers)
+        guard takesTokens else { return handler.isPeerLoopback && Self.isLocal(head.headers) }
+        var caller = Caller(isBrowser: false)
+        identify(&caller, authorization: head.headers["Authorization"])
+        guard let principal = caller.principal, principal.isAdmin else { return false }
+        return revocations?.cover(principal) != true
     }
 
     /// Whether nothing in a request says that it comes from elsewhere.
@@ -26,5 +94,38 @@ final class AccessControl: Sendable {
         return headers["Origin"].allSatisfy { origin in
             ["http://", "https://"].contains { origin.lowercased() == $0 + hosts[0].lowercased() }
         }
+    }
+
+    /// What only browsers send.
+    private static func isBrowser(_ has: (String) -> Bool) -> Bool {
+        ["Origin", "Sec-WebSocket-Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode"].contains(where: has)
+    }
+
+    /// Credentials of another kind are a proxy's, and not looked at (RFC 6750 §2.1).
+    private func identify(_ caller: inout Caller, authorization fields: [String]) {
+        guard takesTokens, let field = fields.first else { return }
+        let scheme = "bearer "
+        guard field.lowercased().hasPrefix(scheme) else { return }
+        guard fields.count == 1 else { return caller.refusal = .token("Token refused: more than one Authorization") }
+        take(field.dropFirst(scheme.count).split(separator: " ").joined(separator: " "), &caller)
+    }
+
+    private func take(_ token: String, _ caller: inout Caller) {
+        switch tokens?.verify(token, wall: SystemClock.now.wall) {
+        case .success(let principal)?: caller.principal = principal
+        case .failure(let refusal)?: caller.refusal = refusal
+        case nil: break
+        }
+    }
+
+    /// The subprotocol that a page offers beside the token, and gets.
+    static let subprotocol = "fanfare"
+    private static let tokenSubprotocol = "fanfare.bearer."
+
+    private static func token(inSubprotocols field: String?) -> String? {
+        field?.split(separator: ",").lazy
+            .map { $0.drop { $0 == " " || $0 == "\t" }.prefix { $0 != " " && $0 != "\t" } }
+            .first { $0.hasPrefix(tokenSubprotocol) }
+            .map { String($0.dropFirst(tokenSubprotocol.count)) }
     }
 }

@@ -87,7 +87,7 @@ package final class InProcessPort: CommandReceiver {
             batch = changed
         }
         let peer = Peer(connection: ConnectionID(loop: loop, slot: slot), kind: .socket)
-        router?.send([.batch(envelopes, text: batch, peer)])
+        router?.send([.batch(envelopes, text: batch, peer, .trusted)])
     }
 
     /// The client is gone.

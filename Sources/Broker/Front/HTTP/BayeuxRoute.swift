@@ -18,10 +18,11 @@ extension HTTPRoutes {
         if head.method == .OPTIONS || head.headers.first(name: "Access-Control-Request-Method") == "POST" {
             return services.preflight(head, methods: Self.bayeuxMethods)
         }
+        let caller = services.access.caller(of: head, target)
         switch head.method {
-        case .GET where head.acceptsEventStream: return eventStream(target, from: handler)
-        case .GET: return callbackPolling(head, target: target, from: handler)
-        case .POST: return longPolling(head, body: body, from: handler)
+        case .GET where head.acceptsEventStream: return eventStream(target, caller, from: handler)
+        case .GET: return callbackPolling(head, target: target, caller, from: handler)
+        case .POST: return longPolling(head, body: body, caller, from: handler)
         default: return .badRequest
         }
     }
@@ -29,26 +30,30 @@ extension HTTPRoutes {
     /// The batch is the body when that is JSON; of any other type the body is a form, whose field `message` it is.
     ///
     /// Pages of other origins post such a form as `text/plain`, for which a browser does not ask beforehand.
-    private func longPolling(_ head: HTTPRequestHead, body: ByteBuffer, from handler: HTTPHandler) -> HTTPResponse? {
+    private func longPolling(
+        _ head: HTTPRequestHead, body: ByteBuffer, _ caller: Caller?, from handler: HTTPHandler
+    ) -> HTTPResponse? {
         if head.mediaType == "application/json" {
-            return submit(body.readableBytesSpan, in: BayeuxExchange(handler: handler), for: handler)
+            return submit(body.readableBytesSpan, in: BayeuxExchange(handler: handler), caller, for: handler)
         }
         guard let message = FormField.first("message", in: body.readableBytesView) else { return .badRequest }
-        return submit(message.span.bytes, in: BayeuxExchange(handler: handler), for: handler)
+        return submit(message.span.bytes, in: BayeuxExchange(handler: handler), caller, for: handler)
     }
 
     /// The stream of a session, whose client id is the path's last piece (Faye's `eventsource`).
-    private func eventStream(_ target: RequestTarget, from handler: HTTPHandler) -> HTTPResponse? {
+    private func eventStream(
+        _ target: RequestTarget, _ caller: Caller?, from handler: HTTPHandler
+    ) -> HTTPResponse? {
         let stream = EventStream(handler: handler, shard: shard)
         let slot = shard.add(stream, form: .sessionStream)
         handler.begin(slot)
-        shard.openStream(in: slot, for: String(target.path.split(separator: "/").last ?? ""))
+        shard.openStream(in: slot, for: String(target.path.split(separator: "/").last ?? ""), caller: caller)
         return nil
     }
 
     /// The batch is the query's `message`, and the answer a script that calls the function named by `jsonp`.
     private func callbackPolling(
-        _ head: HTTPRequestHead, target: RequestTarget, from handler: HTTPHandler
+        _ head: HTTPRequestHead, target: RequestTarget, _ caller: Caller?, from handler: HTTPHandler
     ) -> HTTPResponse? {
         guard let message = FormField.first("message", in: target.queryText.utf8) else { return .badRequest }
         guard services.configuration.allowsCallbackPolling else {
@@ -56,12 +61,18 @@ extension HTTPRoutes {
         }
         if let refusal = services.refusal(ofScript: head) { return refusal }
         guard let callback = JSONPCallback(parameter: target.first("jsonp")) else { return .badRequest }
-        return submit(message.span.bytes, in: BayeuxExchange(handler: handler, callback: callback), for: handler)
+        var caller = caller
+        // Nothing but a page's script element asks like that.
+        caller?.isBrowser = true
+        return submit(
+            message.span.bytes, in: BayeuxExchange(handler: handler, callback: callback), caller, for: handler)
     }
 
-    private func submit(_ batch: RawSpan, in exchange: BayeuxExchange, for handler: HTTPHandler) -> HTTPResponse? {
+    private func submit(
+        _ batch: RawSpan, in exchange: BayeuxExchange, _ caller: Caller?, for handler: HTTPHandler
+    ) -> HTTPResponse? {
         open(exchange, for: handler) { (slot) throws(EnvelopeError) in
-            try shard.receive(body: batch, forExchangeIn: slot)
+            try shard.receive(body: batch, forExchangeIn: slot, caller: caller)
         } refusal: { error in
             shard.logger.info("refused a request that holds no Bayeux batch", metadata: ["reason": "\(error)"])
             return .badRequest

@@ -11,9 +11,10 @@ extension HTTPRoutes {
         _ head: HTTPRequestHead, target: RequestTarget, body: ByteBuffer, from handler: HTTPHandler
     ) -> HTTPResponse? {
         let limits = services.configuration.limits
+        let caller = services.access.caller(of: head, target)
         let text = RequestTarget.decode(target.path.dropFirst("/channels".count), plusIsSpace: false)
         if head.method == .GET, head.acceptsEventStream {
-            return eventStream(of: text, head: head, target: target, from: handler)
+            return eventStream(of: text, head: head, target: target, caller, from: handler)
         }
         let name: ChannelName
         do {
@@ -24,15 +25,15 @@ extension HTTPRoutes {
         switch head.method {
         case .OPTIONS: return services.preflight(head, methods: Self.channelMethods)
         case .GET where target.first("since") != nil || target.first("limit") != nil:
-            return history(of: name, target: target, from: handler)
+            return history(of: name, target: target, caller, from: handler)
         case .GET, .HEAD:
             return open(BayeuxExchange(handler: handler), for: handler) {
-                shard.readRetained(of: name, forExchangeIn: $0)
+                shard.readRetained(of: name, forExchangeIn: $0, caller: caller)
             } refusal: { _ in
                 .problem(.badRequest, "Bad request")
             }
         case .POST:
-            return publish(to: name, head: head, target: target, body: body, from: handler)
+            return publish(to: name, head: head, target: target, body: body, caller, from: handler)
         default:
             return .methodNotAllowed(
                 "A channel is published to with POST and read with GET", allowed: Self.channelMethods)
@@ -40,7 +41,9 @@ extension HTTPRoutes {
     }
 
     /// The channel's history behind `since` (0 for all), at most `limit` messages of it.
-    private func history(of name: ChannelName, target: RequestTarget, from handler: HTTPHandler) -> HTTPResponse? {
+    private func history(
+        of name: ChannelName, target: RequestTarget, _ caller: Caller?, from handler: HTTPHandler
+    ) -> HTTPResponse? {
         let most = services.configuration.limits.historyMessages
         guard let after = UInt64(target.first("since") ?? "0") else {
             return .problem(.badRequest, "since is a sequence number, not \(target.first("since") ?? "")")
@@ -49,7 +52,7 @@ extension HTTPRoutes {
             return .problem(.badRequest, "limit is a number of messages, not \(target.first("limit") ?? "")")
         }
         return open(BayeuxExchange(handler: handler), for: handler) {
-            shard.readHistory(of: name, HistoryRange(after: after, limit: limit), forExchangeIn: $0)
+            shard.readHistory(of: name, HistoryRange(after: after, limit: limit), forExchangeIn: $0, caller: caller)
         } refusal: { _ in
             .problem(.badRequest, "Bad request")
         }
@@ -58,7 +61,7 @@ extension HTTPRoutes {
     /// What is published to a channel or pattern. `Last-Event-ID`, which a browser sends when it comes back, or `since`
     /// says what the client has; without them it gets what is retained.
     private func eventStream(
-        of text: String, head: HTTPRequestHead, target: RequestTarget, from handler: HTTPHandler
+        of text: String, head: HTTPRequestHead, target: RequestTarget, _ caller: Caller?, from handler: HTTPHandler
     ) -> HTTPResponse? {
         let limits = services.configuration.limits
         let pattern: ChannelPattern
@@ -78,14 +81,15 @@ extension HTTPRoutes {
         let stream = EventStream(handler: handler, shard: shard)
         let slot = shard.add(stream, form: .channelStream)
         handler.begin(slot)
-        shard.openStream(in: slot, of: [SubscriptionItem(pattern, replay: replay)])
+        shard.openStream(in: slot, of: [SubscriptionItem(pattern, replay: replay)], caller: caller)
         return nil
     }
 
     /// Publishes the body, which has to be one JSON value; of which type it says to be does not matter: shells say
     /// `application/x-www-form-urlencoded` (curl) or nothing.
     private func publish(
-        to name: ChannelName, head: HTTPRequestHead, target: RequestTarget, body: ByteBuffer, from handler: HTTPHandler
+        to name: ChannelName, head: HTTPRequestHead, target: RequestTarget, body: ByteBuffer, _ caller: Caller?,
+        from handler: HTTPHandler
     ) -> HTTPResponse? {
         let options: PublishOptions
         switch Self.options(head, target) {
@@ -95,7 +99,8 @@ extension HTTPRoutes {
         return open(BayeuxExchange(handler: handler), for: handler) { (slot) throws(EnvelopeError) in
             let value = try shard.value(in: body.readableBytesSpan)
             shard.publish(
-                body.readableBytesSpan.extracting(value.range), to: name, options: options, forExchangeIn: slot)
+                body.readableBytesSpan.extracting(value.range), to: name, options: options, forExchangeIn: slot,
+                caller: caller)
         } refusal: { error in
             .problem(.badRequest, "The body is not JSON: \(error)")
         }
@@ -136,6 +141,7 @@ extension BayeuxError {
     var status: HTTPResponseStatus {
         if storeFailure == .full { return .insufficientStorage }
         return switch code {
+        case 401: .unauthorized
         case 403: .forbidden
         case 429: .tooManyRequests
         case 407, 500: .serviceUnavailable

@@ -14,9 +14,16 @@ extension HTTPServices {
 
     /// Refuses what a page of an origin sends that is not let in.
     func refusal(of head: HTTPRequestHead) -> HTTPResponse? {
+        if let refusal = refusal(ofHosts: head.headers["Host"]) { return .problem(.misdirectedRequest, refusal) }
         let origin = head.headers.first(name: "Origin")
         if origins.allows(origin: origin, host: head.headers.first(name: "Host")) { return nil }
         return .problem(.forbidden, "Origin \(origin ?? "") is not allowed: see --allow-origin")
+    }
+
+    /// Why a request with these `Host` fields is not for this broker; nil when it is.
+    func refusal(ofHosts fields: [String]) -> String? {
+        guard let hosts, let stranger = fields.first(where: { !hosts.allows($0) }) else { return nil }
+        return "\(stranger) is no name of this machine: see allow-host"
     }
 
     /// Refuses what a page's script element asks for, without an `Origin`, when the page is not known to be let in.

@@ -28,7 +28,7 @@ final class EventStream {
     /// There is nothing to stream.
     func refuse(_ error: BayeuxError) {
         // 404 is for ever: a client must not come back to a session that is gone.
-        handler?.finishExchange(.problem(error.code == 401 ? .notFound : error.status, error.wire))
+        handler?.finishExchange(.problem(error.isUnknownClient ? .notFound : error.status, error.wire))
     }
 
     /// Writes whole events.

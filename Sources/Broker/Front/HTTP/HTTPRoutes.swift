@@ -20,6 +20,7 @@ struct HTTPRoutes {
             return channel(head, target: target, body: body, from: handler)
         }
         if target.path.hasPrefix("/admin/") { return administration(head, target: target, from: handler) }
+        if target.path == "/tickets" { return ticket(head, target) }
         guard let file = self.file(at: target.path) else {
             return .problem(.notFound, "Nothing is served at \(target.path)")
         }

@@ -8,6 +8,8 @@ import WebAssets
 struct HTTPServices: Sendable {
     var origins: OriginPolicy { liveOrigins.current }
     private let liveOrigins: LiveOrigins
+    /// The names by which the broker may be addressed; nil for all.
+    let hosts: HostPolicy?
     /// How messages to WebSocket clients are compressed, if they are: each by itself, so that they all share it.
     let compression: PermessageDeflate?
     let configuration: BrokerConfiguration
@@ -32,6 +34,7 @@ struct HTTPServices: Sendable {
             options.requestNoContextTakeover = true
             return try? PermessageDeflate(options)
         }
+        hosts = configuration.isLoopbackOnly ? HostPolicy(configuration) : nil
     }
 }
 
@@ -59,7 +62,9 @@ struct HTTPResponse: Sendable {
         body += #","status":\#(status.code),"detail":"#.utf8
         body.append(jsonString: detail)
         body += "}\n".utf8
-        return HTTPResponse(status, type: "application/problem+json", ByteBuffer(bytes: body)).fresh
+        var response = HTTPResponse(status, type: "application/problem+json", ByteBuffer(bytes: body)).fresh
+        if status == .unauthorized { response.headers.add(name: "WWW-Authenticate", value: "Bearer") }
+        return response
     }
 
     /// A problem with the method; `methods` are those that would do (RFC 9110 §15.5.6).

@@ -3,21 +3,23 @@ import BrokerCore
 /// What the router hears from an event loop that is not its own, and from the store.
 enum RouterInput: Sendable {
     /// A Bayeux batch with the text that it was cut from.
-    case batch([Envelope], text: [UInt8], Peer)
+    case batch([Envelope], text: [UInt8], Peer, Caller?)
     /// A publication over HTTP: one valid JSON value.
-    case publish([UInt8], ChannelName, PublishOptions, ConnectionID)
-    case readRetained(ChannelName, ConnectionID)
-    case readHistory(ChannelName, HistoryRange, ConnectionID)
+    case publish([UInt8], ChannelName, PublishOptions, ConnectionID, Caller?)
+    case readRetained(ChannelName, ConnectionID, Caller?)
+    case readHistory(ChannelName, HistoryRange, ConnectionID, Caller?)
     case ask(AdminQuery, ConnectionID)
     /// An event stream of a session, by client id.
-    case openSessionStream(String, ConnectionID)
+    case openSessionStream(String, ConnectionID, Caller?)
     /// An event stream of channels.
-    case openChannelStream([SubscriptionItem], ConnectionID)
+    case openChannelStream([SubscriptionItem], ConnectionID, Caller?)
     case close(ConnectionID)
     /// A connection does not take what is written to it.
     case congested(ConnectionID)
     /// Most of what was written to a connection is gone.
     case drained(ConnectionID)
+    /// These tokens do not count any more.
+    case revoked([Revocations.Entry])
     case outcomes([StoreOutcome])
     /// A service has answered.
     case answered(StoreTicket, Result<[UInt8], BayeuxError>)

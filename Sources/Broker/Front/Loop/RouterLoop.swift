@@ -64,27 +64,32 @@ final class RouterLoop {
     }
 
     /// A batch that came in on this loop.
-    func receive(_ batch: borrowing [Envelope], text: RawSpan, from peer: Peer) {
-        router.receive(batch, text: text, from: peer, now: now, into: &outbox)
+    func receive(_ batch: borrowing [Envelope], text: RawSpan, from peer: Peer, caller: Caller?) {
+        router.receive(batch, text: text, from: peer, caller: caller, now: now, into: &outbox)
         carryOut()
     }
 
     /// A publication over HTTP that came in on this loop.
-    func publish(_ data: RawSpan, to channel: ChannelName, options: PublishOptions, from connection: ConnectionID) {
+    func publish(
+        _ data: RawSpan, to channel: ChannelName, options: PublishOptions, from connection: ConnectionID,
+        caller: Caller?
+    ) {
         router.publish(
-            data, to: channel, options: options, from: connection, now: now, into: &outbox)
+            data, to: channel, options: options, from: connection, caller: caller, now: now, into: &outbox)
         carryOut()
     }
 
     /// A request for a retained message that came in on this loop.
-    func readRetained(of channel: ChannelName, for connection: ConnectionID) {
-        router.readRetained(of: channel, for: connection, now: now, into: &outbox)
+    func readRetained(of channel: ChannelName, for connection: ConnectionID, caller: Caller?) {
+        router.readRetained(of: channel, for: connection, caller: caller, now: now, into: &outbox)
         carryOut()
     }
 
     /// A request for history that came in on this loop.
-    func readHistory(of channel: ChannelName, _ range: HistoryRange, for connection: ConnectionID) {
-        router.readHistory(of: channel, range, for: connection, now: now, into: &outbox)
+    func readHistory(
+        of channel: ChannelName, _ range: HistoryRange, for connection: ConnectionID, caller: Caller?
+    ) {
+        router.readHistory(of: channel, range, for: connection, caller: caller, now: now, into: &outbox)
         carryOut()
     }
 
@@ -95,14 +100,14 @@ final class RouterLoop {
     }
 
     /// An event stream of a session that was opened on this loop.
-    func openStream(for clientID: String, from connection: ConnectionID) {
-        router.openStream(for: clientID, from: connection, now: now, into: &outbox)
+    func openStream(for clientID: String, from connection: ConnectionID, caller: Caller?) {
+        router.openStream(for: clientID, from: connection, caller: caller, now: now, into: &outbox)
         carryOut()
     }
 
     /// An event stream of channels that was opened on this loop.
-    func openStream(of items: [SubscriptionItem], from connection: ConnectionID) {
-        router.openStream(of: items, from: connection, now: now, into: &outbox)
+    func openStream(of items: [SubscriptionItem], from connection: ConnectionID, caller: Caller?) {
+        router.openStream(of: items, from: connection, caller: caller, now: now, into: &outbox)
         carryOut()
     }
 
@@ -128,21 +133,24 @@ final class RouterLoop {
     func receive(_ inputs: [RouterInput]) {
         for input in inputs {
             switch input {
-            case .batch(let batch, let text, let peer):
-                receive(batch, text: text.span.bytes, from: peer)
+            case .batch(let batch, let text, let peer, let caller):
+                receive(batch, text: text.span.bytes, from: peer, caller: caller)
                 takeIn(text.count, from: peer.connection.loop)
-            case .publish(let data, let channel, let options, let connection):
-                publish(data.span.bytes, to: channel, options: options, from: connection)
-            case .readRetained(let channel, let connection):
-                readRetained(of: channel, for: connection)
-            case .readHistory(let channel, let range, let connection):
-                readHistory(of: channel, range, for: connection)
+            case .publish(let data, let channel, let options, let connection, let caller):
+                publish(data.span.bytes, to: channel, options: options, from: connection, caller: caller)
+            case .readRetained(let channel, let connection, let caller):
+                readRetained(of: channel, for: connection, caller: caller)
+            case .readHistory(let channel, let range, let connection, let caller):
+                readHistory(of: channel, range, for: connection, caller: caller)
             case .ask(let query, let connection):
                 answer(query, for: connection)
-            case .openSessionStream(let clientID, let connection):
-                openStream(for: clientID, from: connection)
-            case .openChannelStream(let items, let connection):
-                openStream(of: items, from: connection)
+            case .openSessionStream(let clientID, let connection, let caller):
+                openStream(for: clientID, from: connection, caller: caller)
+            case .openChannelStream(let items, let connection, let caller):
+                openStream(of: items, from: connection, caller: caller)
+            case .revoked(let entries):
+                router.revoke(entries, into: &outbox)
+                carryOut()
             case .close(let connection):
                 close(connection)
             case .congested(let connection):

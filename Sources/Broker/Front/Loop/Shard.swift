@@ -28,6 +28,7 @@ final class Shard {
     let loop: UInt32
     let eventLoop: any EventLoop
     let configuration: BrokerConfiguration
+    let access: AccessControl
     let hooks: BrokerHooks
     let logger: Logger
     /// The `Date` of this loop's responses.
@@ -62,8 +63,10 @@ final class Shard {
     private(set) var isShuttingDown = false
 
     init(
-        loop: UInt32, eventLoop: any EventLoop, configuration: BrokerConfiguration, hooks: BrokerHooks, logger: Logger
+        loop: UInt32, eventLoop: any EventLoop, configuration: BrokerConfiguration, access: AccessControl,
+        hooks: BrokerHooks, logger: Logger
     ) {
+        self.access = access
         self.hooks = hooks
         self.loop = loop
         self.eventLoop = eventLoop
@@ -163,35 +166,40 @@ extension Shard {
 /// From the connections to the router.
 extension Shard {
     /// A Bayeux batch arrived over a WebSocket: valid UTF-8.
-    func receive(text: RawSpan, fromSocketIn slot: UInt32) throws(EnvelopeError) {
+    func receive(text: RawSpan, fromSocketIn slot: UInt32, caller: Caller?) throws(EnvelopeError) {
         batch.removeAll(keepingCapacity: true)
         _ = try scanner.scan(text, into: &batch)
-        try review(text, from: Peer(connection: id(slot), kind: .socket))
+        try review(text, from: Peer(connection: id(slot), kind: .socket), caller: caller)
     }
 
     /// A Bayeux batch arrived as the body of a request.
-    func receive(body: RawSpan, forExchangeIn slot: UInt32) throws(EnvelopeError) {
+    func receive(body: RawSpan, forExchangeIn slot: UInt32, caller: Caller?) throws(EnvelopeError) {
         batch.removeAll(keepingCapacity: true)
         _ = try scanner.scan(validatingUTF8: body, into: &batch)
-        try review(body, from: Peer(connection: id(slot), kind: .exchange))
+        try review(body, from: Peer(connection: id(slot), kind: .exchange), caller: caller)
     }
 
     /// Shows the batch to the incoming hook, if there is one; what it makes of it is read like what a client sends.
-    private func review(_ text: RawSpan, from peer: Peer) throws(EnvelopeError) {
+    private func review(_ text: RawSpan, from peer: Peer, caller: Caller?) throws(EnvelopeError) {
         let transport = peer.kind == .socket ? "websocket" : "long-polling"
         guard let changed = hooks.review(batch, text: text, transport: transport) else {
-            return forward(text: text, from: peer)
+            return forward(text: text, from: peer, caller: caller)
         }
         batch.removeAll(keepingCapacity: true)
         _ = try scanner.scan(validatingUTF8: changed.span.bytes, into: &batch)
-        forward(text: changed.span.bytes, from: peer)
+        forward(text: changed.span.bytes, from: peer, caller: caller)
     }
 
-    private func forward(text: RawSpan, from peer: Peer) {
+    private func forward(text: RawSpan, from peer: Peer, caller: Caller?) {
+        var caller = caller
+        if access.takesTokens, var sender = caller {
+            access.addTokens(of: batch, text: text, to: &sender)
+            caller = sender
+        }
         switch router {
-        case .local(let router): router.receive(batch, text: text, from: peer)
+        case .local(let router): router.receive(batch, text: text, from: peer, caller: caller)
         case .remote(let mailbox, let load):
-            mailbox.send([.batch(batch, text: text.withUnsafeBytes { Array($0) }, peer)])
+            mailbox.send([.batch(batch, text: text.withUnsafeBytes { Array($0) }, peer, caller)])
             if load.add(text.byteCount) { throttle(peer.connection.slot) }
         case nil: break
         }
@@ -212,29 +220,34 @@ extension Shard {
     }
 
     /// A publication over HTTP: one valid JSON value.
-    func publish(_ data: RawSpan, to channel: ChannelName, options: PublishOptions, forExchangeIn slot: UInt32) {
+    func publish(
+        _ data: RawSpan, to channel: ChannelName, options: PublishOptions, forExchangeIn slot: UInt32, caller: Caller?
+    ) {
         switch router {
-        case .local(let router): router.publish(data, to: channel, options: options, from: id(slot))
+        case .local(let router):
+            router.publish(data, to: channel, options: options, from: id(slot), caller: caller)
         case .remote(let mailbox, _):
-            mailbox.send([.publish(data.withUnsafeBytes { Array($0) }, channel, options, id(slot))])
+            mailbox.send([.publish(data.withUnsafeBytes { Array($0) }, channel, options, id(slot), caller)])
         case nil: break
         }
     }
 
     /// A request for a channel's retained message.
-    func readRetained(of channel: ChannelName, forExchangeIn slot: UInt32) {
+    func readRetained(of channel: ChannelName, forExchangeIn slot: UInt32, caller: Caller?) {
         switch router {
-        case .local(let router): router.readRetained(of: channel, for: id(slot))
-        case .remote(let mailbox, _): mailbox.send([.readRetained(channel, id(slot))])
+        case .local(let router): router.readRetained(of: channel, for: id(slot), caller: caller)
+        case .remote(let mailbox, _): mailbox.send([.readRetained(channel, id(slot), caller)])
         case nil: break
         }
     }
 
     /// A request for a part of a channel's history.
-    func readHistory(of channel: ChannelName, _ range: HistoryRange, forExchangeIn slot: UInt32) {
+    func readHistory(
+        of channel: ChannelName, _ range: HistoryRange, forExchangeIn slot: UInt32, caller: Caller?
+    ) {
         switch router {
-        case .local(let router): router.readHistory(of: channel, range, for: id(slot))
-        case .remote(let mailbox, _): mailbox.send([.readHistory(channel, range, id(slot))])
+        case .local(let router): router.readHistory(of: channel, range, for: id(slot), caller: caller)
+        case .remote(let mailbox, _): mailbox.send([.readHistory(channel, range, id(slot), caller)])
         case nil: break
         }
     }
@@ -249,19 +262,19 @@ extension Shard {
     }
 
     /// Asks for an event stream of the session with this client id.
-    func openStream(in slot: UInt32, for clientID: String) {
+    func openStream(in slot: UInt32, for clientID: String, caller: Caller?) {
         switch router {
-        case .local(let router): router.openStream(for: clientID, from: id(slot))
-        case .remote(let mailbox, _): mailbox.send([.openSessionStream(clientID, id(slot))])
+        case .local(let router): router.openStream(for: clientID, from: id(slot), caller: caller)
+        case .remote(let mailbox, _): mailbox.send([.openSessionStream(clientID, id(slot), caller)])
         case nil: break
         }
     }
 
     /// Asks for an event stream of channels.
-    func openStream(in slot: UInt32, of items: [SubscriptionItem]) {
+    func openStream(in slot: UInt32, of items: [SubscriptionItem], caller: Caller?) {
         switch router {
-        case .local(let router): router.openStream(of: items, from: id(slot))
-        case .remote(let mailbox, _): mailbox.send([.openChannelStream(items, id(slot))])
+        case .local(let router): router.openStream(of: items, from: id(slot), caller: caller)
+        case .remote(let mailbox, _): mailbox.send([.openChannelStream(items, id(slot), caller)])
         case nil: break
         }
     }

@@ -18,6 +18,8 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var driver: ServerDriver
     private var context: ChannelHandlerContext?
     private(set) var outbound: Outbound?
+    /// Who opened it; nil where that does not matter.
+    private var caller: Caller?
     /// The place in the shard, while the WebSocket is open.
     private var slot: UInt32?
     private var closeIsRequested = false
@@ -64,6 +66,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
         options.maximumHeaderCount = configuration.headFields
         options.handshakeTimeout = configuration.handshakeTimeout
         options.closeTimeout = configuration.closeTimeout
+        options.subprotocols = [AccessControl.subprotocol]
         return options
     }
 
@@ -158,10 +161,16 @@ extension WebSocketHandler {
         let origin = request.headers.first("Origin") ?? request.headers.first("Sec-WebSocket-Origin")
         if !target.isBelow(shard.configuration.endpoint) {
             driver.refuse(status: 404, reason: "No WebSocket endpoint at \(target.path)", into: &events)
+        } else if let refusal = services.refusal(ofHosts: request.headers.all("Host")) {
+            driver.refuse(status: 421, reason: refusal, into: &events)
         } else if !services.origins.allows(origin: origin, host: request.headers.first("Host")) {
             driver.refuse(
                 status: 403, reason: "Origin \(origin ?? "") is not allowed: see --allow-origin", into: &events)
         } else {
+            caller = services.access.caller(ofSocket: request, target)
+            if let refusal = caller?.refusal {
+                return driver.refuse(status: 401, reason: refusal.text, into: &events)
+            }
             _ = driver.start(into: &events)
         }
     }
@@ -209,7 +218,7 @@ extension WebSocketHandler {
     fileprivate func received(_ text: RawSpan) {
         guard let slot else { return }
         do {
-            try shard.receive(text: text, fromSocketIn: slot)
+            try shard.receive(text: text, fromSocketIn: slot, caller: caller)
         } catch {
             // The contract: such a frame is ignored, the socket stays open.
             shard.logger.info("ignored a message that is no Bayeux batch", metadata: ["reason": "\(error)"])

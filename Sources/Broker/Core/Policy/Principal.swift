@@ -1,0 +1,102 @@
+/// Who somebody is, as a token says whose signature was good: a name, and what it is granted.
+///
+/// A value that never changes; whether it still counts is asked again at each use, since it expires and may be revoked.
+package final class Principal: Sendable {
+    /// The token's `sub`.
+    package let subject: String
+    /// The token's `jti`, by which this one token can be revoked.
+    package let tokenID: String?
+    /// The channels and patterns that the token lets publish to; nil when it does not speak of it.
+    package let publish: [ChannelPattern]?
+    /// The channels and patterns that the token lets subscribe to; nil when it does not speak of it.
+    package let subscribe: [ChannelPattern]?
+    /// Whether every channel is open, and the administrator's pages.
+    package let isAdmin: Bool
+    /// When the token was made, if it says so (ms since 1970).
+    package let issuedAt: Int64?
+    /// When it ends (ms since 1970).
+    package let expiresAt: Int64
+
+    /// What a token says.
+    package init(
+        subject: String, tokenID: String? = nil, publish: [ChannelPattern]? = nil, subscribe: [ChannelPattern]? = nil,
+        isAdmin: Bool = false, issuedAt: Int64? = nil, expiresAt: Int64
+    ) {
+        self.subject = subject
+        self.tokenID = tokenID
+        self.publish = publish
+        self.subscribe = subscribe
+        self.isAdmin = isAdmin
+        self.issuedAt = issuedAt
+        self.expiresAt = expiresAt
+    }
+
+    /// What it is granted of one kind.
+    func grants(_ verb: AccessVerb) -> [ChannelPattern]? {
+        switch verb {
+        case .publish: publish
+        case .subscribe: subscribe
+        }
+    }
+}
+
+/// Who sent something, as far as access goes.
+package struct Caller: Sendable {
+    /// Whose token the connection or the request brought.
+    package var principal: Principal?
+    /// Why the token is refused that the connection or the request brought.
+    package var refusal: BayeuxError?
+    /// Whether a web page sent it.
+    package var isBrowser: Bool
+    /// Whether it is the program that the broker is a part of.
+    package var isTrusted = false
+    /// The tokens of single messages, by their place in the batch: whose they are, or why they are refused.
+    package var tokens: [Int: Result<Principal, BayeuxError>] = [:]
+
+    /// Somebody who sent a request.
+    package init(principal: Principal? = nil, isBrowser: Bool) {
+        self.principal = principal
+        self.isBrowser = isBrowser
+    }
+
+    /// The program that the broker is a part of.
+    package static var trusted: Self {
+        var caller = Self(isBrowser: false)
+        caller.isTrusted = true
+        return caller
+    }
+}
+
+/// Tokens that do not count any more, though they have not expired.
+package struct Revocations: Sendable, Equatable {
+    /// One of them.
+    package enum Entry: Sendable, Equatable {
+        /// The token with this `jti`.
+        case token(String)
+        /// All tokens of this `sub` that were made up to then (ms since 1970), and those that do not say when.
+        case subject(String, issuedUpTo: Int64)
+    }
+    private var tokens: Set<String> = []
+    private var subjects: [String: Int64] = [:]
+
+    /// None.
+    package init() {}
+
+    /// Whether there are none.
+    package var isEmpty: Bool { tokens.isEmpty && subjects.isEmpty }
+
+    /// Adds one.
+    package mutating func insert(_ entry: Entry) {
+        switch entry {
+        case .token(let id): tokens.insert(id)
+        case .subject(let subject, let time): subjects[subject] = max(time, subjects[subject] ?? time)
+        }
+    }
+
+    /// Whether what a token says has been taken back.
+    package func cover(_ principal: Principal) -> Bool {
+        if let id = principal.tokenID, tokens.contains(id) { return true }
+        guard let time = subjects[principal.subject] else { return false }
+        return principal.issuedAt.map { $0 <= time } ?? true
+    }
+}

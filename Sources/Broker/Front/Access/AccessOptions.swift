@@ -1,0 +1,48 @@
+package import BrokerCore
+
+/// How a broker tells who may do what.
+package struct AccessOptions: Sendable {
+    /// A rule for a channel or pattern.
+    package struct Rule: Sendable {
+        package let verb: AccessVerb
+        package let pattern: ChannelPattern
+        package let audience: Audience
+
+        /// Who may do this with these channels.
+        package init(_ verb: AccessVerb, _ pattern: ChannelPattern, _ audience: Audience) {
+            (self.verb, self.pattern, self.audience) = (verb, pattern, audience)
+        }
+    }
+    /// Files with keys of tokens; without any, no tokens are taken.
+    package var keyFiles: [String] = []
+    /// What is asked of tokens beyond a good signature.
+    package var tokens = TokenVerifier.Options()
+    /// Who may publish where no rule says anything. Unless told otherwise: who has a token when tokens are taken, else
+    /// everyone on this machine, else everyone but web pages.
+    package var publish: Audience?
+    /// Who may subscribe where no rule says anything; unless told otherwise everyone.
+    package var subscribe: Audience?
+    /// By channel or pattern.
+    package var rules: [Rule] = []
+
+    /// The defaults.
+    package init() {}
+}
+
+extension BrokerConfiguration {
+    /// What verifies tokens, with the keys that are configured; nil when there are none.
+    package func makeTokenVerifier() async throws(TokenKeyError) -> TokenVerifier? {
+        if access.keyFiles.isEmpty { return nil }
+        var options = access.tokens
+        options.grammar = limits.grammar
+        return TokenVerifier(keys: try await TokenKeys(files: access.keyFiles), options: options)
+    }
+
+    /// The rules that this configuration comes down to.
+    package func access(takesTokens: Bool) -> AccessRules {
+        let publish: Audience = takesTokens ? .authenticated : isLoopbackOnly ? .everyone : .notBrowsers
+        var rules = AccessRules(publish: access.publish ?? publish, subscribe: access.subscribe ?? .everyone)
+        for rule in access.rules { rules.set(rule.verb, of: rule.pattern, to: rule.audience) }
+        return rules
+    }
+}

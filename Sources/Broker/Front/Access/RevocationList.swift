@@ -1,0 +1,109 @@
+package import BrokerCore
+import Foundation
+import Synchronization
+
+/// Tokens that do not count any more, kept in a file so that a restart forgets none.
+///
+/// A line for each, `token ID` or `subject MILLISECONDS NAME`; it is only ever appended to, and synced before the caller is
+/// told. A token has expired some day and its line does no harm, so the file is left to grow; its owner may tidy it while
+/// the broker is stopped.
+package final class RevocationList: Sendable {
+    private struct State {
+        var entries: [Revocations.Entry] = []
+        var revocations = Revocations()
+        var watcher: (@Sendable ([Revocations.Entry]) -> Void)?
+    }
+    private let path: String?
+    private let state = Mutex(State())
+
+    /// A list that is kept in the file at `path`, which need not exist; without one it ends with the process.
+    package init(path: String?) throws(RevocationError) {
+        self.path = path
+        guard let path, FileManager.default.fileExists(atPath: path) else { return }
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+            throw RevocationError(description: "\(path): the file cannot be read")
+        }
+        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        // What has no end was never acknowledged: the process died while it wrote.
+        if let torn = lines.popLast(), !torn.isEmpty, truncate(path, off_t(text.utf8.count - torn.utf8.count)) != 0 {
+            throw RevocationError(description: "\(path): \(String(cString: strerror(errno)))")
+        }
+        for (number, line) in lines.enumerated() where !line.isEmpty {
+            guard let entry = Self.entry(String(line)) else {
+                throw RevocationError(
+                    description: "\(path):\(number + 1): neither \"token ID\" nor \"subject TIME NAME\"")
+            }
+            state.withLock {
+                $0.entries.append(entry)
+                $0.revocations.insert(entry)
+            }
+        }
+    }
+
+    /// All of them, in order.
+    var entries: [Revocations.Entry] { state.withLock { $0.entries } }
+
+    /// Whether what a token says has been taken back.
+    package func cover(_ principal: Principal) -> Bool { state.withLock { $0.revocations.cover(principal) } }
+
+    /// Adds one, from `token ID` or `subject NAME`; what was revoked with it, for the one who asked.
+    package func add(_ text: String, wall: Int64) throws(RevocationError) -> String {
+        let words = text.split(separator: " ", maxSplits: 1)
+        guard words.count == 2, !words[1].isEmpty, words[1].utf8.count <= 1024,
+            words[1].unicodeScalars.allSatisfy({ $0.value >= 0x20 })
+        else { throw RevocationError(description: "revoke token ID, or revoke subject NAME") }
+        let name = String(words[1])
+        switch words[0] {
+        case "token":
+            try add(.token(name), line: "token \(name)")
+            return "the token \(name)"
+        case "subject":
+            try add(.subject(name, issuedUpTo: wall), line: "subject \(wall) \(name)")
+            return "all tokens of \(name) that were made up to now"
+        default: throw RevocationError(description: "revoke token ID, or revoke subject NAME")
+        }
+    }
+
+    private func add(_ entry: Revocations.Entry, line: String) throws(RevocationError) {
+        if let path { try Self.append(line + "\n", to: path) }
+        let watcher = state.withLock { state in
+            state.entries.append(entry)
+            state.revocations.insert(entry)
+            return state.watcher
+        }
+        watcher?([entry])
+    }
+
+    /// From now on `watcher` is told of those that are added.
+    func watch(_ watcher: (@Sendable ([Revocations.Entry]) -> Void)?) {
+        state.withLock { $0.watcher = watcher }
+    }
+
+    private static func entry(_ line: String) -> Revocations.Entry? {
+        let words = line.split(separator: " ", maxSplits: 1).map(String.init)
+        guard words.count == 2 else { return nil }
+        if words[0] == "token" { return .token(words[1]) }
+        let parts = words[1].split(separator: " ", maxSplits: 1).map(String.init)
+        guard words[0] == "subject", parts.count == 2, let time = Int64(parts[0]) else { return nil }
+        return .subject(parts[1], issuedUpTo: time)
+    }
+
+    private static func append(_ line: String, to path: String) throws(RevocationError) {
+        let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT, 0o600)
+        guard descriptor >= 0 else {
+            throw RevocationError(description: "\(path): \(String(cString: strerror(errno)))")
+        }
+        let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        do {
+            try handle.write(contentsOf: Data(line.utf8))
+            try handle.synchronize()
+        } catch {
+            throw RevocationError(description: "\(path): \(error)")
+        }
+    }
+}
+
+/// A revocation that cannot be read or kept.
+package struct RevocationError: Error, CustomStringConvertible, Sendable {
+    package let description: String
+}

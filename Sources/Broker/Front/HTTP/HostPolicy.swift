@@ -1,0 +1,25 @@
+/// By which names a broker that listens on loopback only may be addressed.
+///
+/// A page of a stranger can have its own name turned to this machine (DNS rebinding). To the browser the broker is then of
+/// the page's origin, and only `Host` still says what the page is called.
+struct HostPolicy: Sendable {
+    private let allowsAll: Bool
+    private let names: Set<String>
+
+    /// Allows the names of this machine, what the configuration lists, and the hosts of the origins that are let in.
+    init(_ configuration: BrokerConfiguration) {
+        allowsAll = configuration.allowedHosts.contains("*") || configuration.allowedOrigins.contains("*")
+        let origins = configuration.allowedOrigins.compactMap { origin in
+            origin.firstRange(of: "://").map { HostName.host(of: String(origin[$0.upperBound...])) }
+        }
+        names = Set((configuration.allowedHosts + origins + [configuration.host]).map { $0.lowercased() })
+    }
+
+    /// Whether a request may carry this `Host`.
+    func allows(_ field: String) -> Bool {
+        if allowsAll { return true }
+        var host = HostName.host(of: field.lowercased())
+        if host.hasSuffix(".") { host.removeLast() }
+        return HostName.isLoopback(host) || names.contains(host)
+    }
+}

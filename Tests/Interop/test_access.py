@@ -1,0 +1,358 @@
+"""Who may do what, over real sockets: what is denied stays denied, whichever way it is asked for."""
+
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import subprocess
+import time
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from broker import PATIENCE, PROGRAMS, Broker
+from transports import ALL, LongPolling
+
+SECRET = "an old secret that nobody else may know"
+CONFIGURATION = """\
+auth:
+  keys: [{secret}]
+  grace: 20
+channels:
+  /open/**: {{publish: everyone, subscribe: everyone}}
+  /closed/**: {{publish: granted, subscribe: granted, history: 10, retain: true}}
+  /programs/**: {{publish: not-browsers}}
+  /never/**: {{publish: nobody, subscribe: nobody, retain: true}}
+"""
+GRANTED = {"publish": ["/closed/**", "/never/**"], "subscribe": ["/closed/**", "/never/**"]}
+ELSEWHERE = {"publish": ["/elsewhere"], "subscribe": ["/elsewhere/**"]}
+
+
+def encode(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def token(subject="alice", seconds=600, algorithm="HS256", **claims):
+    """A token as any library makes one."""
+    now = time.time()
+    claims = {"sub": subject, "iat": int(now), "exp": now + seconds, **claims}
+    signed = encode(json.dumps({"alg": algorithm}).encode()) + "." + encode(json.dumps(claims).encode())
+    return signed + "." + encode(hmac.digest(SECRET.encode(), signed.encode(), hashlib.sha256))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("access")
+    (folder / "secret").write_text(SECRET + "\n")
+    (folder / "fanfare.yaml").write_text(CONFIGURATION.format(secret=folder / "secret"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def guarded(folder):
+    broker = Broker(folder / "fanfare.db", folder / "broker.log", "--config", folder / "fanfare.yaml").start()
+    try:
+        yield broker
+        broker.stop()
+    finally:
+        broker.kill()
+
+
+def ask(broker, method, path, body=None, **headers):
+    """One request over plain HTTP: its status, and its text unless that does not end."""
+    connection = http.client.HTTPConnection("127.0.0.1", broker.port, timeout=PATIENCE)
+    connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+    response = connection.getresponse()
+    text = "" if response.headers["Content-Type"] == "text/event-stream" else response.read().decode()
+    connection.close()
+    return response.status, text
+
+
+def bearer(*arguments, **claims):
+    return {"Authorization": "Bearer " + token(*arguments, **claims)}
+
+
+CALLERS = {
+    "nobody": None,
+    "a token for elsewhere": ELSEWHERE,
+    "a token for it": GRANTED,
+    "the administrator": {"admin": True},
+}
+# Which callers may do what, by the first segment of the channel.
+MATRIX = {
+    ("publish", "open"): set(CALLERS),
+    ("subscribe", "open"): set(CALLERS),
+    ("publish", "closed"): {"a token for it", "the administrator"},
+    ("subscribe", "closed"): {"a token for it", "the administrator"},
+    ("publish", "never"): set(),
+    ("subscribe", "never"): set(),
+}
+
+
+@pytest.mark.parametrize("transport", ALL, ids=lambda transport: transport.name)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_bayeux(guarded, transport, caller):
+    ext = {} if CALLERS[caller] is None else {"ext": {"token": token(**CALLERS[caller])}}
+    with transport(guarded) as client:
+        client.handshake(**ext)
+        for (verb, realm), allowed in MATRIX.items():
+            channel = f"/{realm}/{transport.name}"
+            if verb == "publish":
+                reply = client.request(channel, data=1)
+            else:
+                reply = client.request("/meta/subscribe", subscription=channel)
+            assert reply["successful"] == (caller in allowed), (verb, channel, reply)
+            if not reply["successful"]:
+                assert reply["error"].startswith(f"403:{channel}:"), reply
+        # A pattern takes in what is closed below it, whatever else it takes in.
+        reply = client.request("/meta/subscribe", subscription=["/**"])
+        assert reply["error"].startswith("403:/**:"), reply
+        for name in ("/meta/subscribe/x", "/meta/publish", "/meta"):
+            assert client.request(name, data=1, subscription="/closed/x")["error"].startswith("403:"), name
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_plain_http(guarded, caller):
+    headers = {} if CALLERS[caller] is None else bearer(**CALLERS[caller])
+    assert ask(guarded, "POST", "/channels/closed/http", "1", **bearer(**GRANTED))[0] == 200
+    for realm in ("open", "closed", "never"):
+        path = f"/channels/{realm}/http"
+        refused = {401} if caller == "nobody" and realm == "closed" else {403}
+        status = ask(guarded, "POST", path, "1", **headers)[0]
+        assert status in ({200} if caller in MATRIX["publish", realm] else refused), (path, status)
+        for read in (path, path + "?since=0", path + "?limit=1"):
+            status = ask(guarded, "GET", read, **headers)[0]
+            assert status in ({200, 404} if caller in MATRIX["subscribe", realm] else refused), (read, status)
+        for pattern in (path, f"/channels/{realm}/**", f"/channels/{realm}/%2A%2A"):
+            status = ask(guarded, "GET", pattern, Accept="text/event-stream", **headers)[0]
+            assert status in ({200} if caller in MATRIX["subscribe", realm] else refused), (pattern, status)
+
+
+def test_pages_may_not_publish_where_programs_may(guarded):
+    origin = {"Origin": guarded.url("")}
+    assert ask(guarded, "POST", "/channels/programs/a", "1")[0] == 200
+    assert ask(guarded, "POST", "/channels/programs/a", "1", **origin)[0] == 401
+    assert ask(guarded, "POST", "/channels/programs/a", "1", Sec_Fetch_Site="same-origin")[0] == 401
+    assert ask(guarded, "POST", "/channels/programs/a", "1", **origin, **bearer())[0] == 200
+    for transport in ALL:
+        with transport(guarded) as client:
+            client.handshake()
+            published = client.request("/programs/a", data=1)["successful"]
+            assert published == (transport.name not in ("cross-origin-long-polling", "callback-polling")), transport
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "x", "a.b.c", token(algorithm="none"), token()[:-4], token() + "x", token(algorithm="RS256"),
+        token(seconds=-1), token(seconds=1e12), token(aud="another"), token(nbf=time.time() + 900), token(""),
+    ],
+    ids=["text", "parts", "none", "cut", "longer", "RS256", "expired", "for ever", "audience", "early", "nobody"],
+)  # fmt: skip
+def test_bad_tokens_are_refused_wherever_they_are_shown(guarded, bad):
+    headers = {"Authorization": "Bearer " + bad}
+    assert ask(guarded, "POST", "/channels/open/a", "1", **headers)[0] == 401
+    assert ask(guarded, "GET", "/channels/open/a", Accept="text/event-stream", **headers)[0] == 401
+    assert ask(guarded, "POST", "/tickets", **headers)[0] == 401
+    with pytest.raises(InvalidStatus) as refusal:
+        connect(guarded.url("/bayeux", "ws"), additional_headers=headers, proxy=None)
+    assert refusal.value.response.status_code == 401
+    for transport in ALL:
+        with transport(guarded) as client:
+            fields = {"version": "1.0", "supportedConnectionTypes": [transport.name], "ext": {"token": bad}}
+            reply = client.request("/meta/handshake", **fields)
+            assert reply["error"].startswith("401::") and reply["advice"]["reconnect"] == "none", reply
+            assert client.request("/open/a", data=1, ext={"token": bad})["error"].startswith("401::")
+
+
+def test_tokens_of_sockets_and_streams(guarded):
+    url = guarded.url("/bayeux", "ws")
+    publish = json.dumps([{"channel": "/closed/a", "data": 1}])
+    ways = {
+        "a header": lambda: {"additional_headers": bearer(**GRANTED)},
+        "a subprotocol": lambda: {"subprotocols": ["fanfare", "fanfare.bearer." + token(**GRANTED)]},
+    }
+    for way, options in ways.items():
+        with connect(url, proxy=None, open_timeout=PATIENCE, **options()) as socket:
+            assert socket.subprotocol == ("fanfare" if way == "a subprotocol" else None)
+            socket.send(publish)
+            assert json.loads(socket.recv(PATIENCE))[0]["successful"], way
+    for path in ("/channels/closed/**", "/bayeux"):
+        status, text = ask(guarded, "POST", "/tickets", **bearer(**GRANTED))
+        assert status == 201
+        ticket = json.loads(text)["ticket"]
+        if path == "/bayeux":
+            with connect(f"{url}?ticket={ticket}", proxy=None, open_timeout=PATIENCE) as socket:
+                socket.send(publish)
+                assert json.loads(socket.recv(PATIENCE))[0]["successful"]
+            with pytest.raises(InvalidStatus):
+                connect(f"{url}?ticket={ticket}", proxy=None)
+        else:
+            assert ask(guarded, "GET", f"{path}?ticket={ticket}", Accept="text/event-stream")[0] == 200
+            assert ask(guarded, "GET", f"{path}?ticket={ticket}", Accept="text/event-stream")[0] == 401
+    assert ask(guarded, "POST", "/tickets")[0] == 401
+    # A cookie is no credential, and a ticket only for those who have no header.
+    assert ask(guarded, "GET", "/channels/closed/a", Cookie="token=" + token(**GRANTED))[0] == 401
+
+
+def test_an_expired_token_stops_everything_until_a_new_one_comes(guarded):
+    with ALL[0](guarded) as client:
+        client.handshake(ext={"token": token(seconds=2, **GRANTED)})
+        assert client.connect()["successful"]
+        client.subscribe("/closed/expiry")
+        # Held until the token has expired.
+        reply = client.connect()
+        assert reply["error"] == "401::Token expired", reply
+        assert reply["advice"]["reconnect"] == "handshake"
+        assert client.request("/closed/expiry", data=1)["error"] == "401::Token expired"
+        assert ask(guarded, "POST", "/channels/closed/expiry", '"waited"', **bearer(**GRANTED))[0] == 200
+        # The session of somebody else is none of bob's business.
+        other = client.connect(ext={"token": token("bob", **GRANTED)})
+        assert other["error"] == "401::The session is somebody else's", other
+        assert client.connect(timeout=0, ext={"token": token(**GRANTED)})["successful"]
+        assert [message["data"] for message in client.take(1)] == ["waited"]
+
+
+def revoke(folder, *arguments):
+    command = [PROGRAMS / "broker-server", "revoke", *arguments, "--database", folder / "fanfare.db"]
+    return subprocess.run(command, check=True, capture_output=True, encoding="utf-8", timeout=PATIENCE).stdout
+
+
+def test_revoked_is_revoked_for_good(folder, tmp_path):
+    broker = Broker(tmp_path / "fanfare.db", tmp_path / "broker.log", "--config", folder / "fanfare.yaml").start()
+    try:
+        old, kept = token("carol", **GRANTED), token("carol", jti="kept", iat=int(time.time()) + 3, **GRANTED)
+        with ALL[0](broker) as live, ALL[0](broker) as other, LongPolling(broker) as away:
+            live.handshake(ext={"token": old})
+            other.handshake(ext={"token": token("dave", **GRANTED)})
+            away.handshake(ext={"token": old})
+            for client in (live, other):
+                assert client.connect()["successful"]
+                client.subscribe("/closed/news")
+            away.subscribe("/closed/news")
+            stale = away.client_id
+            assert "carol" in revoke(tmp_path, "--subject", "carol")
+            with pytest.raises(ConnectionClosed):
+                while live.receive():
+                    pass
+            assert ask(broker, "POST", "/channels/closed/news", "1", **bearer("dave", **GRANTED))[0] == 200
+            assert other.take(1)[0]["data"] == 1
+        # The durable session and what is retained: nothing for the old token, also after a restart.
+        broker.stop()
+        broker.start()
+        headers = {"Authorization": "Bearer " + old}
+        with LongPolling(broker) as back:
+            back.client_id = stale
+            reply = back.connect(ext={"token": old})
+            assert not reply["successful"] and not back.inbox, reply
+        assert ask(broker, "GET", "/channels/closed/news", **headers)[0] == 401
+        assert ask(broker, "GET", "/channels/closed/news", Accept="text/event-stream", **headers)[0] == 401
+        # One that was made later is good, until it is revoked itself.
+        fresh = {"Authorization": "Bearer " + kept}
+        assert ask(broker, "GET", "/channels/closed/news", **fresh)[0] == 200
+        revoke(tmp_path, "--token-id", "kept")
+        assert ask(broker, "GET", "/channels/closed/news", **fresh)[0] == 401
+    finally:
+        broker.kill()
+
+
+def test_the_database_restores_no_session_that_may_not_be(folder, tmp_path):
+    """A session of before a restart goes on with its token; without one it begins anew, and gets nothing."""
+    broker = Broker(tmp_path / "fanfare.db", tmp_path / "broker.log", "--config", folder / "fanfare.yaml").start()
+    try:
+        clients = [LongPolling(broker), LongPolling(broker)]
+        for client in clients:
+            client.handshake(ext={"token": token(**GRANTED)})
+            client.subscribe("/closed/news")
+            client.close()
+        broker.stop()
+        broker.start()
+        assert ask(broker, "POST", "/channels/closed/news", "1", **bearer(**GRANTED))[0] == 200
+        with LongPolling(broker) as stranger, LongPolling(broker) as owner:
+            (stranger.client_id, owner.client_id) = [client.client_id for client in clients]
+            reply = stranger.connect()
+            assert reply["error"].startswith("401:") and reply["advice"]["reconnect"] == "handshake"
+            assert not stranger.inbox
+            while not owner.inbox:
+                assert owner.connect(timeout=2000, ext={"token": token(**GRANTED)})["successful"]
+            assert owner.take(1)[0]["data"] == 1
+    finally:
+        broker.kill()
+
+
+@pytest.mark.parametrize(
+    "generate",
+    [
+        ["genrsa", "-out"],
+        ["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out"],
+        ["genpkey", "-algorithm", "ed25519", "-out"],
+    ],
+    ids=["RS256", "ES256", "EdDSA"],
+)
+def test_keys_of_openssl(tmp_path, generate):
+    private, public = tmp_path / "key.pem", tmp_path / "public.pem"
+    subprocess.run(["openssl", *generate, private], check=True, capture_output=True)
+    subprocess.run(["openssl", "pkey", "-in", private, "-pubout", "-out", public], check=True, capture_output=True)
+    (tmp_path / "fanfare.yaml").write_text(f"auth: {{keys: [{public}], subscribe: granted}}\n")
+    made = subprocess.run(
+        [PROGRAMS / "broker-server", "token", "--subject", "alice", "--publish", "/a/**", "--key", private],
+        check=True, capture_output=True, encoding="utf-8",
+    )  # fmt: skip
+    credential = made.stdout.strip()
+    explain = [PROGRAMS / "broker-server", "explain", "--config", tmp_path / "fanfare.yaml", "--as", credential]
+    for verb, channel, status in (("publish", "/a/b", 0), ("publish", "/b", 1), ("subscribe", "/a/b", 0)):
+        run = subprocess.run([*explain, verb, channel], capture_output=True, encoding="utf-8")
+        # A token that does not speak of subscribing is not granted it.
+        expected = 1 if verb == "subscribe" else status
+        assert run.returncode == expected, run
+        assert f"auth.{verb}: " in run.stdout and "alice" in run.stdout, run
+    broker = Broker(":memory:", tmp_path / "broker.log", "--config", tmp_path / "fanfare.yaml").start()
+    try:
+        assert ask(broker, "POST", "/channels/a/b", "1", Authorization="Bearer " + credential)[0] == 200
+        assert ask(broker, "POST", "/channels/b", "1", Authorization="Bearer " + credential)[0] == 403
+        assert any("with a token" in line for line in broker.banner)
+    finally:
+        broker.kill()
+
+
+def test_the_command_line(guarded):
+    credential = token(**GRANTED)
+    denied = guarded.run_cli("publish", "/closed/cli", "1")
+    assert denied.returncode == 77 and "403:/closed/cli" in denied.stderr, denied
+    assert guarded.run_cli("--token", credential, "publish", "/closed/cli", "1").returncode == 0
+    shown = guarded.run_cli("--token", credential, "retained", "get", "/closed/cli")
+    assert (shown.returncode, shown.stdout) == (0, "1\n"), shown
+    inspected = guarded.run_cli("token", "inspect", token(seconds=3600, jti="t1"))
+    assert inspected.returncode == 0 and '"jti": "t1"' in inspected.stdout, inspected
+    assert "in 59m" in inspected.stdout or "in 1h" in inspected.stdout, inspected
+    for bad in ("x", "a.b.c", "e30.e30"):
+        assert guarded.run_cli("token", "inspect", bad).returncode == 65
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, None),
+        ({"Origin": "http://127.0.0.1:{port}"}, None),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://127.0.0.1.evil.example"}, 403),
+        ({"Host": "evil.example"}, 421),
+        # A page whose name was turned to this machine: to its browser it is of the same origin.
+        ({"Host": "evil.example:{port}", "Origin": "http://evil.example:{port}"}, 421),
+    ],
+)
+def test_one_list_of_origins_for_sockets_and_requests(broker, headers, status):
+    headers = {name: value.format(port=broker.port) for name, value in headers.items()}
+    for path in ("/bayeux", "/channels/origins", "/", "/health/live"):
+        method = "POST" if path in ("/bayeux", "/channels/origins") else "GET"
+        body = "[]" if path == "/bayeux" else "1"
+        found = ask(broker, method, path, body, Content_Type="application/json", **headers)[0]
+        assert found == (status or 200), path
+    handshake = {
+        "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }  # fmt: skip
+    assert ask(broker, "GET", "/bayeux", **handshake, **headers)[0] == (status or 101)
