@@ -73,7 +73,9 @@ final class Reloader: Sendable {
         running.broker.policies = next.broker.policies
         running.broker.connections = next.broker.connections
         if !isTLSNew { running.broker.tls?.takeFiles(of: next.broker.tls) }
-        return "applied: \(Self.list(applied)); needs a restart: \(Self.list(waiting.map(\.name)))"
+        let hasNewRules = next.broker.access.rules != running.broker.access.rules
+        let later = waiting.map(\.name) + (hasNewRules ? ["who may publish and subscribe to channels"] : [])
+        return "applied: \(Self.list(applied)); needs a restart: \(Self.list(later))"
     }
 
     private static func list(_ names: [String]) -> String {

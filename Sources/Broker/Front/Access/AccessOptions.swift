@@ -3,7 +3,7 @@ package import BrokerCore
 /// How a broker tells who may do what.
 package struct AccessOptions: Sendable {
     /// A rule for a channel or pattern.
-    package struct Rule: Sendable {
+    package struct Rule: Sendable, Equatable {
         package let verb: AccessVerb
         package let pattern: ChannelPattern
         package let audience: Audience
