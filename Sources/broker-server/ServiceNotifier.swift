@@ -1,4 +1,5 @@
 import Foundation
+import NIOCore
 
 /// Tells the service manager how the broker is: datagrams to the socket that `NOTIFY_SOCKET` names (sd_notify(3)).
 ///
@@ -19,9 +20,8 @@ struct ServiceNotifier: Sendable {
         case .ready: send("READY=1")
         case .stopping: send("STOPPING=1")
         case .reloading:
-            var now = timespec()
-            clock_gettime(CLOCK_MONOTONIC, &now)
-            send("RELOADING=1\nMONOTONIC_USEC=\(now.tv_sec * 1_000_000 + now.tv_nsec / 1000)")
+            // Both mean CLOCK_MONOTONIC.
+            send("RELOADING=1\nMONOTONIC_USEC=\(NIODeadline.now().uptimeNanoseconds / 1000)")
         }
     }
 

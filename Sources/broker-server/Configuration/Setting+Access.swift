@@ -13,14 +13,14 @@ extension Setting {
             "auth.audiences", listOf: .text, \.broker.access.tokens.audiences,
             "for whom a token must have been made (aud); for anybody, when empty"),
         Setting(
-            "auth.publish", ValueType<Audience>.choice.optional, \.broker.access.publish,
-            "who may publish where no rule of a channel says anything"
+            "auth.publish", ValueType<Audience>.choice, "who may publish where no rule of a channel says anything",
+            get: { $0.broker.access.publish }, set: { $0.broker.access.publish = $1 }
         ).with(
             defaultNote: "authenticated with keys; else everyone on loopback, and not-browsers elsewhere",
             example: "authenticated"),
         Setting(
-            "auth.subscribe", ValueType<Audience>.choice.optional, \.broker.access.subscribe,
-            "who may subscribe where no rule of a channel says anything"
+            "auth.subscribe", ValueType<Audience>.choice, "who may subscribe where no rule of a channel says anything",
+            get: { $0.broker.access.subscribe }, set: { $0.broker.access.subscribe = $1 }
         ).with(defaultNote: "everyone", example: "everyone"),
         Setting(
             "auth.grace", .time, \.broker.limits.tokenGrace,
