@@ -2,6 +2,7 @@ import ArgumentParser
 import BrokerCore
 import BrokerFront
 import BrokerStore
+import CoreMetrics
 import Foundation
 import Logging
 import ServiceLifecycle
@@ -26,6 +27,8 @@ struct ServeCommand: AsyncParsableCommand {
         LoggingSystem.bootstrap { label in
             LiveLogHandler(StreamLogHandler.standardError(label: label), level: level)
         }
+        let metrics = MetricsRegistry()
+        MetricsSystem.bootstrap(metrics)
         raiseDescriptorLimit()
         let logger = Logger(label: "fanfare")
         let credentials: TLSCredentials?
@@ -48,7 +51,7 @@ struct ServeCommand: AsyncParsableCommand {
         AccessSummary(settings.broker).log(to: logger)
         let server = BrokerServer(
             configuration: settings.broker, store: store, logger: logger, credentials: credentials,
-            tokens: tokens, revocations: revocations
+            tokens: tokens, revocations: revocations, metrics: metrics
         ) { ports in
             starting.finish()
             writeToStandardOutput(Banner(settings: settings, ports: ports).text)

@@ -216,7 +216,7 @@ private struct NaiveStore {
         case .readHistory(let ticket, _, _, _, _), .readBacklog(let ticket, _), .readOn(let ticket, _):
             return .retained(ticket, [])
         case .unsubscribe(let ticket, _, _), .endSession(let ticket, _), .moveCursors(let ticket, _),
-            .pass(let ticket):
+            .pass(let ticket), .probe(let ticket):
             return .done(ticket)
         }
     }

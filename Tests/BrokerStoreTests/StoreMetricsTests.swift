@@ -16,7 +16,7 @@ struct StoreMetricsTests {
     }()
 
     private static func failures(_ kind: StoreError.Kind) throws -> Int64 {
-        try metrics.expectCounter("fanfare_store_failures_total", [("kind", kind.rawValue)]).totalValue
+        try metrics.expectCounter("fanfare_store_errors_total", [("kind", kind.rawValue)]).totalValue
     }
 
     @Test("Commits with their size, and operations that failed by what was wrong")

@@ -21,6 +21,13 @@ class Fault:
         return f"{self.kind}-{errno.errorcode[self.error]}-{self.only}"
 
 
+def health(broker, what):
+    """The status of `/health/live` or `/health/ready`, and what is wrong."""
+    with Connection(broker) as connection:
+        answer = connection.get(f"/health/{what}")
+        return answer.status, answer.body["reasons"]
+
+
 LASTING = [
     Fault("write", errno.EIO),
     Fault("write", errno.ENOSPC),
@@ -43,6 +50,9 @@ def test_disk_that_fails_for_a_while(broker, shim, fault):
         reply = publisher.ask(STORED, data=1, clientId=publisher.client_id)
         assert not reply["successful"] and reply["error"].startswith("407:"), reply
         others.check()
+        assert health(broker, "live") == (200, [])
+        status, reasons = health(broker, "ready")
+        assert status == 503 and "the store cannot write" in reasons[0], reasons
 
         shim.heal(fault.kind)
         if fault.kind == "sync":
@@ -53,6 +63,7 @@ def test_disk_that_fails_for_a_while(broker, shim, fault):
         else:
             publish_until(broker, STORED, is_taken, load)
             load.run(STORED, 20)
+            assert health(broker, "ready") == (200, [])
     broker.restart_without_faults()
     load.check_kept()
     load.run(STORED, 1)

@@ -1,6 +1,6 @@
 """A file system without room, or one that may not be written to any more."""
 
-from faulty import CANNOT_CREATE, bystander, check_refused, contents, is_refused, is_taken, publish_until
+from faulty import CANNOT_CREATE, Connection, bystander, check_refused, contents, is_refused, is_taken, publish_until
 from load import Load
 
 STORED = "/full/disk"
@@ -17,9 +17,13 @@ def test_full_disk(volume, volume_broker):
         assert "full" in answer.body["detail"], answer
         for _ in range(3):
             check_refused(publish_until(broker, STORED, is_refused, load))
+        with Connection(broker) as connection:
+            assert connection.get("/health/ready").status == 503
         others.check()
         volume.make_room()
         publish_until(broker, STORED, is_taken, load)
+        with Connection(broker) as connection:
+            assert connection.get("/health/ready").status == 200
         load.run(STORED, 50)
         load.check_kept()
     volume.fill()

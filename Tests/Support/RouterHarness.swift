@@ -64,6 +64,8 @@ package final class RouterHarness {
     private var draining: [ConnectionID] = []
     /// Messages to services that are not answered yet.
     package private(set) var calls: [ServiceCall] = []
+    /// What the router said of the store.
+    package private(set) var probes: [StoreError?] = []
     /// What those who watch were told.
     package private(set) var brokerEvents: [BrokerEvent] = []
     package let limits: Limits
@@ -355,6 +357,7 @@ package final class RouterHarness {
             draining.append(connection)
         case .store(let operation) where storeMode == .held && !Self.isHeld(operation): store.submit([operation])
         case .store(let operation): heldOperations.append(operation)
+        case .probed(let error): probes.append(error)
         case .call(let call): calls.append(call)
         case .event(let event): brokerEvents.append(event)
         }

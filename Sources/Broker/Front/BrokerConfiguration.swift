@@ -18,6 +18,8 @@ package struct BrokerConfiguration: Sendable {
     package var allowsCallbackPolling = true
     /// Whether there is a page at `/` to try the broker out.
     package var servesPage = true
+    /// Who may read `/metrics`.
+    package var metrics = MetricsAccess.admin
     /// What the Bayeux side keeps.
     package var limits = Limits()
     /// What is kept of publications, by channel.

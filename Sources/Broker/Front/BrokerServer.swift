@@ -30,17 +30,19 @@ package final class BrokerServer: Service, Sendable {
     private let connections: ConnectionCounter
     private let origins: LiveOrigins
     private let revocations: RevocationList?
+    private let monitor: Monitor
     private let running = Mutex<Running?>(nil)
 
     /// A broker that keeps what it has to in `store`; `onReady` is called by `run` when it listens.
     package init(
         configuration: BrokerConfiguration, store: any Store, hooks: BrokerHooks = BrokerHooks(),
         inProcess: InProcessPort? = nil, logger: Logger,
-        credentials: TLSCredentials? = nil, tokens: TokenVerifier? = nil,
-        revocations: RevocationList? = nil,
+        credentials: TLSCredentials? = nil, tokens: TokenVerifier? = nil, revocations: RevocationList? = nil,
+        metrics: MetricsRegistry? = nil,
         onReady: @escaping @Sendable (ListeningPorts) -> Void = { _ in }
     ) {
         self.credentials = credentials
+        monitor = Monitor(registry: metrics)
         self.configuration = configuration
         access = AccessControl(configuration: configuration, tokens: tokens, revocations: revocations)
         self.revocations = revocations
@@ -61,6 +63,7 @@ package final class BrokerServer: Service, Sendable {
         do {
             let loops = Array(group.makeIterator())
             let (shards, router) = try await makeLoops(loops)
+            monitor.watch(shards, router)
             var listeners = [try await listen(on: group, shards: shards)]
             if let credentials, let tls = configuration.tls {
                 listeners.append(
@@ -95,6 +98,11 @@ package final class BrokerServer: Service, Sendable {
         try await stop()
     }
 
+    /// From now on `/health/ready` says that no new client should come. Those who do are served.
+    package func beginDraining() {
+        monitor.beginDraining()
+    }
+
     /// Stops listening, says goodbye, waits for the connections to end, closes the store.
     package func stop() async throws {
         guard
@@ -105,6 +113,7 @@ package final class BrokerServer: Service, Sendable {
         else { return }
         logger.info("stopping")
         revocations?.watch(nil)
+        monitor.beginDraining()
         for listener in running.listeners { try? await listener.close() }
         for shard in running.shards.all {
             try await shard.eventLoop.submit { shard.value.announceShutDown() }.get()
@@ -191,7 +200,7 @@ package final class BrokerServer: Service, Sendable {
         credentials: TLSCredentials?
     ) async throws -> any Channel {
         let services = HTTPServices(
-            configuration: configuration, access: access, connections: connections, origins: origins)
+            configuration: configuration, access: access, connections: connections, origins: origins, monitor: monitor)
         let counter = connections
         let logger = logger
         let bootstrap = ServerBootstrap(group: group)

@@ -4,6 +4,7 @@ import Synchronization
 final class ConnectionCounter: Sendable {
     private let maximum: Atomic<Int>
     private let count = Atomic(0)
+    private let refused = Atomic(0)
 
     init(limit: Int) {
         maximum = Atomic(limit)
@@ -20,10 +21,14 @@ final class ConnectionCounter: Sendable {
     /// Connections now.
     var current: Int { count.load(ordering: .relaxed) }
 
+    /// Connections that were not let in.
+    var refusedCount: Int { refused.load(ordering: .relaxed) }
+
     /// Whether one more is let in.
     func enter() -> Bool {
         guard count.add(1, ordering: .relaxed).newValue > limit else { return true }
         leave()
+        refused.add(1, ordering: .relaxed)
         return false
     }
 

@@ -18,7 +18,7 @@ struct LogReader {
             return .backlog(ticket, Backlog(entries: found.map { [.init($0, isRetained: true)] } ?? []))
         case .readHistory(let ticket, let channel, let after, let limit, let wall):
             return .backlog(ticket, try history(of: channel, after: after, limit: limit, wall: wall))
-        case .publish, .subscribe, .unsubscribe, .endSession, .moveCursors, .pass:
+        case .publish, .subscribe, .unsubscribe, .endSession, .moveCursors, .pass, .probe:
             preconditionFailure("Cannot write when there is only a reader")
         }
     }

@@ -36,6 +36,14 @@ enum SessionTable {
         }
     }
 
+    /// Writes a session that cannot exist, and forgets it.
+    static func probe(_ database: Database) throws {
+        try database.cachedStatement(
+            sql: "INSERT INTO session (client_id, created_at, cursor, acknowledges) VALUES ('', 0, 0, 0)"
+        ).execute()
+        try end("", in: database)
+    }
+
     /// Forgets a session and its subscriptions.
     static func end(_ clientID: String, in database: Database) throws {
         try database.cachedStatement(sql: "DELETE FROM session WHERE client_id = ?").execute(arguments: [clientID])

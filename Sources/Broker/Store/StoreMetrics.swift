@@ -8,7 +8,7 @@ struct StoreMetrics {
     private let checkpointDuration = Timer(label: "fanfare_store_checkpoint_duration_seconds")
     private let failures = Dictionary(
         uniqueKeysWithValues: StoreError.Kind.allCases.map { kind in
-            (kind, Counter(label: "fanfare_store_failures_total", dimensions: [("kind", kind.rawValue)]))
+            (kind, Counter(label: "fanfare_store_errors_total", dimensions: [("kind", kind.rawValue)]))
         })
 
     /// A batch was committed, or was not.

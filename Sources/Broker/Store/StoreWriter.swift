@@ -140,6 +140,9 @@ struct StoreWriter {
         case .moveCursors(let ticket, let cursors):
             try SessionTable.move(cursors, in: database)
             return .done(ticket)
+        case .probe(let ticket):
+            try SessionTable.probe(database)
+            return .done(ticket)
         case .pass(let ticket):
             return .done(ticket)
         case .readBacklog, .readOn, .readRetained, .readHistory:

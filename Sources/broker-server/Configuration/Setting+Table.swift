@@ -53,5 +53,6 @@ extension Setting {
         Setting(
             "callback-polling", .flag, \.broker.allowsCallbackPolling,
             "whether pages may poll by script elements (JSON-P), which old ones of other origins need"),
+        Setting("metrics", .choice, \.broker.metrics, "who may read /metrics: the administrator, all, or nobody"),
     ]
 }

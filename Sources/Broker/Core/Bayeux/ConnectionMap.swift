@@ -2,6 +2,8 @@
 /// connections. Looking up is a few instructions, which a dictionary's hashing is not.
 struct ConnectionMap<Value> {
     private var loops: [[Value?]]
+    /// Connections that have a value.
+    private(set) var count = 0
 
     /// For connections of so many loops.
     init(loopCount: UInt32) {
@@ -20,6 +22,7 @@ struct ConnectionMap<Value> {
                 guard newValue != nil else { return }
                 loops[loop].append(contentsOf: repeatElement(nil, count: slot + 1 - loops[loop].count))
             }
+            count += (newValue == nil ? 0 : 1) - (loops[loop][slot] == nil ? 0 : 1)
             loops[loop][slot] = newValue
         }
     }

@@ -9,6 +9,8 @@ struct MessageQueue {
 
     var isEmpty: Bool { first == messages.count }
     var count: Int { messages.count - first }
+    /// Messages that had to make room since the queue was last taken, and that the log does not have.
+    private(set) var lostCount: UInt32 = 0
     /// Channels on which messages had to make room.
     var gapCount: Int { gaps.count }
 
@@ -24,11 +26,13 @@ struct MessageQueue {
     }
 
     /// Leaves out the messages of a channel, for a newer one is to come. They are told of like those that make room.
-    mutating func drop(_ channel: String) {
-        guard let last = messages[first...].lastIndex(where: { $0.channel == channel }) else { return }
+    /// Whether there was one.
+    mutating func drop(_ channel: String) -> Bool {
+        guard let last = messages[first...].lastIndex(where: { $0.channel == channel }) else { return false }
         let dropped = messages.remove(at: last)
         byteCount -= dropped.json.count
         gaps[channel, default: Gap()].add(dropped.sequence)
+        return true
     }
 
     /// Puts messages that were taken before in front of those that came meanwhile.
@@ -57,6 +61,7 @@ struct MessageQueue {
                 logged = min(logged?.lowerBound ?? sequence, sequence)...max(logged?.upperBound ?? 0, sequence)
             } else {
                 gaps[dropped.channel, default: Gap()].add(nil)
+                lostCount += 1
             }
             first += 1
         }

@@ -40,6 +40,8 @@ package struct Outbox: ~Copyable {
         case store(StoreOperation)
         /// Hand this to a service of the embedding program.
         case call(ServiceCall)
+        /// Whether the store can write, and why not.
+        case probed(StoreError?)
         /// Tell those who watch.
         case event(BrokerEvent)
     }

@@ -104,6 +104,7 @@ extension Router {
         _ data: RawSpan, to channel: ChannelName, options: PublishOptions, from connection: ConnectionID,
         caller: Caller? = nil, now: Moment, into outbox: inout Outbox
     ) {
+        counters.receive(.publish, over: .exchange)
         if channel.isMeta || channel.isService {
             return outbox.append(.receipt(connection, .failure(.forbidden(channel.text))))
         }
@@ -298,11 +299,11 @@ extension Router {
 
     /// Has a publication wait for a session, within its bounds.
     mutating func queue(_ publication: Publication, for session: Session, into outbox: inout Outbox) {
-        let (wasEmpty, before) = (session.queue.isEmpty, session.queue.byteCount)
+        let (wasEmpty, before, lost) = (session.queue.isEmpty, session.queue.byteCount, session.queue.lostCount)
         if session.isCongested {
             switch publication.slow {
             case .queue: break
-            case .latest: session.queue.drop(publication.channel)
+            case .latest: if session.queue.drop(publication.channel) { counters.superseded += 1 }
             case .disconnect: session.link.connection.map { outbox.append(.cut($0)) }
             }
         }
@@ -316,6 +317,7 @@ extension Router {
             logged = session.queue.append(publication, within: limits)
         }
         queuedBytes += session.queue.byteCount - before
+        counters.droppedFromQueues += UInt64(session.queue.lostCount - lost)
         // What the log has is read again when its turn comes.
         if let logged { catchUp(session) { $0.addMissed(logged) } }
         if wasEmpty, session.catchUp == nil, session.link.deadline != nil { readyPolls.append(session.handle) }

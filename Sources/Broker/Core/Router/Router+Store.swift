@@ -19,6 +19,7 @@ extension Router {
         case (.publish(let publisher, let draft), .published(_, let sequence)):
             pendingBytes -= draft.data.count
             lastSequence = sequence
+            counters.acknowledge(draft.durability, after: now.wall - draft.publishedAt)
             finish(publisher, draft, sequence: sequence, into: &outbox)
         case (.publish(let publisher, let draft), .failed(_, let error)):
             pendingBytes -= draft.data.count
@@ -55,6 +56,10 @@ extension Router {
             session.isStored = true
         case (.keep(let session), .failed):
             session.mayBeStored = false
+        case (.probe, .failed(_, let error)):
+            outbox.append(.probed(error))
+        case (.probe, _):
+            outbox.append(.probed(nil))
         case (.note, _):
             break
         default:
@@ -65,6 +70,11 @@ extension Router {
     /// Whether something that this connection sent before is still in the store: what follows must not overtake it.
     func mustQueueBehindStore(_ connection: ConnectionID) -> Bool {
         !pendingCounts.isEmpty && pendingCounts[connection] != nil
+    }
+
+    /// Asks whether the store can write; the answer is a `probed`.
+    package mutating func probeStore(into outbox: inout Outbox) {
+        submit(.probe, to: &outbox) { .probe($0) }
     }
 
     /// Whether as much is under way in the store as may be: what comes now is refused.
@@ -119,6 +129,8 @@ enum PendingOperation {
     case unsubscribe(SubscriptionChange)
     /// Something that nobody waits for: sessions that ended or came further.
     case note
+    /// Somebody wants to know whether the store can write.
+    case probe
     /// The store is told of a session whose publications it is to know again.
     case keep(Session)
     /// A session's part of the past is being read.
@@ -136,7 +148,7 @@ enum PendingOperation {
         case .subscribe(let change), .unsubscribe(let change): change.peer.connection
         case .readRetained(let connection), .readHistory(let connection): connection
         case .service(let peer, _): peer.connection
-        case .note, .keep, .catchUp: nil
+        case .note, .probe, .keep, .catchUp: nil
         }
     }
 }

@@ -59,6 +59,8 @@ package struct Router: ~Copyable {
     /// What has gone through since the start, for the administrator.
     var publishedCount: UInt64 = 0
     var deliveredCount: UInt64 = 0
+    /// The same in detail, for metrics.
+    package internal(set) var counters = RouterCounters()
     /// The weight of the publications among them.
     var pendingBytes = 0
     /// Operations under way in the store for each connection that has any.
@@ -130,6 +132,8 @@ package struct Router: ~Copyable {
 
     /// Sessions that exist.
     package var sessionCount: Int { handles.count }
+    /// Sessions that have a connection, or a connect that is held.
+    package var connectedCount: Int { bindings.count }
     /// Subscriptions of all sessions.
     package var subscriptionCount: Int { table.subscriptionCount }
 
@@ -158,15 +162,19 @@ package struct Router: ~Copyable {
 
     private mutating func receive(_ request: Request, text: RawSpan, now: Moment, into outbox: inout Outbox) {
         guard request.envelope.isObject else {
+            counters.receive(.invalid, over: request.peer.kind)
             reply(to: request.peer, .missing("data"), into: &outbox) { _ in }
             return
         }
         let channel = request.envelope.channel
         guard channel.isString, MetaChannel.isPossible(channel, in: text) else {
+            counters.receive(.publish, over: request.peer.kind)
             publish(request, text: text, now: now, into: &outbox)
             return
         }
-        switch MetaChannel(channel, in: text) {
+        let meta = MetaChannel(channel, in: text)
+        counters.receive(meta?.kind ?? .publish, over: request.peer.kind)
+        switch meta {
         case .handshake: handshake(request, text: text, now: now, into: &outbox)
         case .connect: connect(request, text: text, now: now, into: &outbox)
         case .subscribe: subscribe(request, text: text, now: now, into: &outbox)
@@ -258,6 +266,17 @@ struct Request {
 /// The meta channels that a client may send to (Bayeux 1.0 §4).
 enum MetaChannel {
     case handshake, connect, subscribe, unsubscribe, disconnect
+
+    /// What it counts as.
+    var kind: RouterCounters.Kind {
+        switch self {
+        case .handshake: .handshake
+        case .connect: .connect
+        case .subscribe: .subscribe
+        case .unsubscribe: .unsubscribe
+        case .disconnect: .disconnect
+        }
+    }
 
     /// A quick look: whether the channel begins like a meta channel, or is written with escapes.
     static func isPossible(_ channel: JSONSlice, in text: RawSpan) -> Bool {

@@ -64,7 +64,8 @@ extension MemoryStore.State {
         case .subscribe(let ticket, _, let items, _):
             let hasPast = items.contains { $0.asksForPast || log.hasRetained(for: $0) }
             return .subscribed(ticket, through: lastSequence, hasPast: hasPast)
-        case .unsubscribe(let ticket, _, _), .endSession(let ticket, _), .moveCursors(let ticket, _), .pass(let ticket):
+        case .unsubscribe(let ticket, _, _), .endSession(let ticket, _), .moveCursors(let ticket, _), .pass(let ticket),
+            .probe(let ticket):
             return .done(ticket)
         case .readBacklog(let ticket, let request):
             var collector = BacklogCollector()

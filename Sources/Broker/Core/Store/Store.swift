@@ -42,6 +42,8 @@ package enum StoreOperation: Sendable {
     case moveCursors(StoreTicket, [(clientID: String, cursor: UInt64)])
     /// Changes nothing: its outcome comes after those of all that was submitted before it.
     case pass(StoreTicket)
+    /// Writes something and removes it, to see whether that can be done.
+    case probe(StoreTicket)
     /// Reads what subscribers want of the past.
     case readBacklog(StoreTicket, BacklogRequest)
     /// Reads on in a backlog.
@@ -55,8 +57,9 @@ package enum StoreOperation: Sendable {
     package var ticket: StoreTicket {
         switch self {
         case .publish(let ticket, _), .subscribe(let ticket, _, _, _), .unsubscribe(let ticket, _, _),
-            .endSession(let ticket, _), .moveCursors(let ticket, _), .pass(let ticket), .readBacklog(let ticket, _),
-            .readOn(let ticket, _), .readRetained(let ticket, _, _), .readHistory(let ticket, _, _, _, _):
+            .endSession(let ticket, _), .moveCursors(let ticket, _), .pass(let ticket), .probe(let ticket),
+            .readBacklog(let ticket, _), .readOn(let ticket, _), .readRetained(let ticket, _, _),
+            .readHistory(let ticket, _, _, _, _):
             ticket
         }
     }
@@ -65,7 +68,7 @@ package enum StoreOperation: Sendable {
     package var isReading: Bool {
         switch self {
         case .readBacklog, .readOn, .readRetained, .readHistory: true
-        case .publish, .subscribe, .unsubscribe, .endSession, .moveCursors, .pass: false
+        case .publish, .subscribe, .unsubscribe, .endSession, .moveCursors, .pass, .probe: false
         }
     }
 }

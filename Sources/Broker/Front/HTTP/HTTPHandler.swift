@@ -38,6 +38,9 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var exchange: UInt32?
     /// What came of a request's body after it was refused.
     private var passedOverBytes = 0
+    /// Why the connection ends, once something else than the peer ends it.
+    private var closeReason = LoopCounters.CloseReason.peer
+    private var isStream = false
 
     private init(
         shard: Shard, services: HTTPServices, decoder: ByteToMessageHandler<HTTPRequestDecoder>,
@@ -67,11 +70,13 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        shard.counters.requests.begin()
         shard.guardDeadlines(of: self)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         abandon()
+        if isStream { shard.counters.streams.end(closeReason) } else { shard.counters.requests.end(closeReason) }
         shard.dismiss(self)
         self.context = nil
     }
@@ -90,6 +95,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         case (.end, .receiving(let head, let body)):
             phase = .answering(head)
             deadline = .max
+            shard.counters.requests.receivedBytes += UInt64(body.readableBytes)
             respond(to: head, body: body)
         case (.end, .upgrading(let request)):
             upgrade(request)
@@ -132,6 +138,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// The connection becomes a WebSocket; what came behind the handshake goes to the driver.
     private func upgrade(_ request: RequestHead) {
         guard let context else { return }
+        closeReason = .upgrade
         let pipeline = context.pipeline.syncOperations
         for helper in helpers { pipeline.removeHandler(helper, promise: nil) }
         do {
@@ -175,6 +182,9 @@ extension HTTPHandler {
     func begin(_ stream: EventStream, _ headers: HTTPHeaders) -> Outbound? {
         guard let context, case .answering(let request) = phase else { return nil }
         phase = .streaming(stream)
+        shard.counters.requests.end(.upgrade)
+        shard.counters.streams.begin()
+        isStream = true
         for helper in helpers { context.pipeline.syncOperations.removeHandler(helper, promise: nil) }
         var headers = headers
         services.addOriginHeaders(to: &headers, for: request.headers)
@@ -190,6 +200,7 @@ extension HTTPHandler {
     func end(_ outbound: Outbound) {
         guard case .streaming = phase else { return }
         phase = .ending
+        if closeReason == .peer { closeReason = .done }
         deadline = SystemClock.now.adding(services.configuration.closeTimeout)
         outbound.endOutput()
         abandon()
@@ -199,6 +210,8 @@ extension HTTPHandler {
     private func respond(_ response: HTTPResponse) {
         guard let context, case .answering(let request) = phase else { return }
         phase = .idle
+        shard.counters.requests.sentBytes += UInt64(response.body.readableBytes)
+        shard.counters.answer(request, route: services.route(of: request), status: response.status)
         let now = SystemClock.now
         deadline = now.adding(services.configuration.requestTimeout)
         var head = HTTPResponseHead(version: request.version, status: response.status, headers: response.headers)
@@ -219,6 +232,7 @@ extension HTTPHandler {
         let written = context.writeAndFlush(wrapOutboundOut(.end(nil)))
         if keepAlive { return }
         phase = .ending
+        if closeReason == .peer { closeReason = .done }
         deadline = SystemClock.now.adding(services.configuration.closeTimeout)
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
         // Our side only: a reset could take the response from a client that is still sending.
@@ -233,6 +247,7 @@ extension HTTPHandler {
         head.headers.replaceOrAdd(name: "Content-Length", value: "\(response.body.readableBytes)")
         head.headers.replaceOrAdd(name: "Connection", value: "close")
         if case .receiving(let request, _) = phase {
+            shard.counters.answer(request, route: services.route(of: request), status: status)
             services.addOriginHeaders(to: &head.headers, for: request.headers)
         }
         phase = .ending
@@ -253,13 +268,18 @@ extension HTTPHandler: GuardedConnection {
         if case .streaming(let stream) = phase { stream.keepAlive(now: now) }
         guard now >= deadline else { return }
         switch phase {
-        case .receiving: refuse(.requestTimeout, "The request took too long")
-        case .idle, .upgrading, .answering, .streaming, .ending: context?.close(promise: nil)
+        case .receiving:
+            closeReason = .timeout
+            refuse(.requestTimeout, "The request took too long")
+        case .idle, .upgrading, .answering, .streaming, .ending:
+            if closeReason == .peer { closeReason = .timeout }
+            context?.close(promise: nil)
         }
         deadline = SystemClock.now.adding(services.configuration.closeTimeout)
     }
 
     func goAway() {
+        closeReason = .shutdown
         // A request under way is answered first, with `Connection: close`.
         switch phase {
         case .idle: context?.close(promise: nil)

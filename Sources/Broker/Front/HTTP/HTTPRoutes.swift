@@ -19,29 +19,25 @@ struct HTTPRoutes {
         if target.path.hasPrefix("/channels/") {
             return channel(head, target: target, body: body, from: handler)
         }
+        switch target.path {
+        case "/health/live", "/health/ready": return health(head, path: target.path, from: handler)
+        case "/metrics": return metrics(head, from: handler)
+        default: break
+        }
         if target.path.hasPrefix("/admin/") { return administration(head, target: target, from: handler) }
         if target.path == "/tickets" { return ticket(head, target) }
         guard let file = self.file(at: target.path) else {
             return .problem(.notFound, "Nothing is served at \(target.path)")
         }
-        switch head.method {
-        case .OPTIONS: return services.preflight(head, methods: Self.fileMethods)
-        case .GET, .HEAD:
-            var response = HTTPResponse(.ok, type: file.type, ByteBuffer(bytes: file.bytes))
-            response.headers.add(name: "Cache-Control", value: "no-cache")
-            response.headers.add(name: "X-Content-Type-Options", value: "nosniff")
-            return response
-        default:
-            return .methodNotAllowed("\(target.path) can only be read", allowed: Self.fileMethods)
-        }
+        if let response = services.unlessRead(head, target.path) { return response }
+        var response = HTTPResponse(.ok, type: file.type, ByteBuffer(bytes: file.bytes))
+        response.headers.add(name: "Cache-Control", value: "no-cache")
+        response.headers.add(name: "X-Content-Type-Options", value: "nosniff")
+        return response
     }
-
-    private static let fileMethods = "GET, HEAD, OPTIONS"
 
     private func file(at path: Substring) -> WebAssets.File? {
         switch path {
-        case "/health/live", "/health/ready":
-            WebAssets.File(type: "application/json", bytes: Array(#"{"status":"ok"}"#.utf8))
         case WebAssets.page where !services.configuration.servesPage: nil
         default: WebAssets.file(at: path)
         }

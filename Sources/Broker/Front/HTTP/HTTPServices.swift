@@ -17,12 +17,16 @@ struct HTTPServices: Sendable {
     let access: AccessControl
     /// The connections of all listeners.
     let connections: ConnectionCounter
+    /// Knows how the broker is.
+    let monitor: Monitor
     /// When the broker began to listen (ns, monotonic).
     let startedAt = SystemClock.monotonic
 
     init(
-        configuration: BrokerConfiguration, access: AccessControl, connections: ConnectionCounter, origins: LiveOrigins
+        configuration: BrokerConfiguration, access: AccessControl, connections: ConnectionCounter, origins: LiveOrigins,
+        monitor: Monitor
     ) {
+        self.monitor = monitor
         self.connections = connections
         liveOrigins = origins
         self.configuration = configuration
@@ -35,6 +39,18 @@ struct HTTPServices: Sendable {
             return try? PermessageDeflate(options)
         }
         hosts = configuration.isLoopbackOnly ? HostPolicy(configuration) : nil
+    }
+}
+
+extension HTTPServices {
+    /// The answer to a request that does not read what can only be read; nil for one that does.
+    func unlessRead(_ head: HTTPRequestHead, _ path: Substring) -> HTTPResponse? {
+        let methods = "GET, HEAD, OPTIONS"
+        switch head.method {
+        case .GET, .HEAD: return nil
+        case .OPTIONS: return preflight(head, methods: methods)
+        default: return .methodNotAllowed("\(path) can only be read", allowed: methods)
+        }
     }
 }
 
@@ -87,7 +103,7 @@ struct HTTPResponse: Sendable {
     }
 
     /// The same response, which is good once and is of the type that it says.
-    private var fresh: Self {
+    var fresh: Self {
         var response = self
         response.headers.add(name: "Cache-Control", value: "no-cache, no-store")
         response.headers.add(name: "X-Content-Type-Options", value: "nosniff")

@@ -34,6 +34,8 @@ final class RouterLoop {
     private var lastReviewed: (publication: Publication, result: Publication?)?
     /// What the clocks said first in this turn.
     @exclusivity(unchecked) private var turnStart: Moment?
+    /// Who waits to hear whether the store can write.
+    private var probes: [(StoreError?) -> Void] = []
     private var timer: (deadline: UInt64, scheduled: Scheduled<Void>)?
 
     init(
@@ -178,6 +180,26 @@ final class RouterLoop {
         router.policies = policies
     }
 
+    /// What there is and what was counted.
+    var sample: RouterSample {
+        RouterSample(
+            statistics: router.statistics, counters: router.counters, connectedCount: router.connectedCount)
+    }
+
+    /// Tells whether the store can write, and why not. Those who ask meanwhile get the same answer.
+    func probeStore(_ body: @escaping (StoreError?) -> Void) {
+        probes.append(body)
+        guard probes.count == 1 else { return }
+        router.probeStore(into: &outbox)
+        carryOut()
+    }
+
+    private func probed(_ error: StoreError?) {
+        let waiting = probes
+        probes.removeAll()
+        for body in waiting { body(error) }
+    }
+
     /// The broker stops: what is held is answered.
     func shutDown() {
         router.shutDown(now: now, into: &outbox)
@@ -232,6 +254,7 @@ final class RouterLoop {
             case .refuse(let connection, let error): send(.refuse(slot: connection.slot, error), to: connection)
             case .store(let operation): operations.append(operation)
             case .call(let call): start(call)
+            case .probed(let error): probed(error)
             case .event(let event): hooks.observer?(event)
             }
             index += 1

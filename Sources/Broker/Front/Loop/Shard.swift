@@ -33,6 +33,8 @@ final class Shard {
     let logger: Logger
     /// The `Date` of this loop's responses.
     var date = HTTPDate()
+    /// What this loop has counted.
+    @exclusivity(unchecked) var counters = LoopCounters()
     /// Scratch memory that the drivers of this loop share.
     let scratch = DriverScratch()
 
@@ -60,6 +62,8 @@ final class Shard {
     /// Every connection that has deadlines to keep, WebSocket or not.
     private var guarded: [ObjectIdentifier: any GuardedConnection] = [:]
     private var sweep: RepeatedTask?
+    /// When the deadlines are to be looked at next (ns, monotonic).
+    private var nextSweep: UInt64?
     private(set) var isShuttingDown = false
 
     init(
@@ -81,7 +85,36 @@ final class Shard {
         let this = NIOLoopBound(self, eventLoop: eventLoop)
         sweep = eventLoop.scheduleRepeatedTask(initialDelay: Self.sweepPeriod, delay: Self.sweepPeriod) { _ in
             let now = SystemClock.monotonic
+            this.value.noteSweep(now)
             for connection in this.value.guarded.values { connection.keepDeadlines(now: now) }
+            this.value.nextSweep = SystemClock.monotonic + UInt64(Self.sweepPeriod.nanoseconds)
+        }
+    }
+}
+
+/// For those who operate the broker.
+extension Shard {
+    private func noteSweep(_ now: UInt64) {
+        guard let nextSweep else { return }
+        counters.lag.observe(Double(now - min(now, nextSweep)) / 1e9)
+    }
+
+    /// What this loop has counted, and how its connections are.
+    var sample: LoopSample {
+        var sample = LoopSample(loop: loop, counters: counters)
+        for entry in entries {
+            guard let outbound = outbound(of: entry) else { continue }
+            sample.queuedBytes += outbound.queuedBytes
+            if outbound.isCongested { sample.slowCount += 1 }
+        }
+        return sample
+    }
+
+    private func outbound(of entry: Entry) -> Outbound? {
+        switch entry {
+        case .socket(let socket): socket.outbound
+        case .stream(let stream): stream.outbound
+        case .exchange, .free, .gone: nil
         }
     }
 }
@@ -299,13 +332,7 @@ extension Shard {
 
     /// Says so to the router when a connection has little left to write.
     private func awaitDrain(of slot: UInt32) {
-        let outbound: Outbound?
-        switch entries[Int(slot)] {
-        case .socket(let socket): outbound = socket.outbound
-        case .stream(let stream): outbound = stream.outbound
-        case .exchange, .free, .gone: outbound = nil
-        }
-        outbound?.whenDrained { [self] in
+        outbound(of: entries[Int(slot)])?.whenDrained { [self] in
             switch router {
             case .local(let router): router.drained(id(slot))
             case .remote(let mailbox, _): mailbox.send([.drained(id(slot))])
@@ -337,7 +364,9 @@ extension Shard {
         case .push(let publication, let slot):
             switch entries[Int(slot)] {
             case .socket, .stream: deliver(publication, to: [slot])
-            case .exchange(let exchange): exchange.append(message: publication)
+            case .exchange(let exchange):
+                counters.requests.deliveredCount += 1
+                exchange.append(message: publication)
             case .free, .gone: break
             }
         case .finish(let slot):
@@ -420,7 +449,18 @@ extension Shard {
         for slot in slots {
             fanOut.enqueue(frames.frame(of: forms[Int(slot)], publication, in: &fanOut), for: slot)
         }
+        count(slots)
         scheduleFlush()
+    }
+
+    /// Counts deliveries. That streams are among them has to be looked for only where there are any.
+    private func count(_ slots: ArraySlice<UInt32>) {
+        var streamCount = 0
+        if counters.streams.open > 0 {
+            for slot in slots { if case .stream = entries[Int(slot)] { streamCount += 1 } }
+        }
+        counters.streams.deliveredCount += UInt64(streamCount)
+        counters.sockets.deliveredCount += UInt64(slots.count - streamCount)
     }
 
     /// Writes what has gathered if it is much; not while a driver is at work.
@@ -449,9 +489,11 @@ extension Shard {
                 let outbound: Outbound?
                 switch entries[Int(slot)] {
                 case .socket(let socket):
+                    counters.sockets.sentBytes += UInt64(piece.readableBytes)
                     socket.write(piece)
                     outbound = socket.outbound
                 case .stream(let stream):
+                    counters.streams.sentBytes += UInt64(piece.readableBytes)
                     stream.write(piece)
                     outbound = stream.outbound
                 case .exchange, .free, .gone: outbound = nil

@@ -33,6 +33,8 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var hasHeard = true
     private var lastHeard = SystemClock.monotonic
     private var pingedAt: UInt64?
+    /// Why the connection ends, once something else than the peer ends it.
+    private var closeReason = LoopCounters.CloseReason.peer
 
     /// A handler for a new connection.
     init(shard: Shard, services: HTTPServices) {
@@ -93,6 +95,8 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var buffer = unwrapInboundIn(data)
         hasHeard = true
+        shard.counters.sockets.receivedBytes += UInt64(buffer.readableBytes)
+        if let pingedAt { heard(since: pingedAt) }
         guard lingerDeadline == nil else { return passOver(buffer.readableBytes) }
         var events = Events(handler: self)
         buffer.readWithUnsafeReadableBytes { bytes in
@@ -125,6 +129,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
         if outbound.queuedBytes > shard.configuration.outboundBytes {
             shard.logger.notice(
                 "closing a connection that does not read", metadata: ["queuedBytes": "\(outbound.queuedBytes)"])
+            closeReason = .slow
             // Later: the driver of this very connection may be at work further up.
             shard.eventLoop.assumeIsolated().execute { self.context?.close(promise: nil) }
         }
@@ -133,6 +138,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// Cuts off a peer that does not read: a closing handshake would wait behind all that it has not read.
     func cut() {
         shard.logger.notice("cutting off a slow subscriber", metadata: ["queuedBytes": "\(outbound?.queuedBytes ?? 0)"])
+        closeReason = .slow
         context?.close(promise: nil)
     }
 
@@ -140,6 +146,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     func closeAfterFlush() {
         guard !closeIsRequested else { return }
         closeIsRequested = true
+        closeReason = .done
         shard.eventLoop.assumeIsolated().execute { self.close(.normal) }
     }
 
@@ -160,10 +167,12 @@ extension WebSocketHandler {
         let target = RequestTarget(request.target)
         let origin = request.headers.first("Origin") ?? request.headers.first("Sec-WebSocket-Origin")
         if !target.isBelow(shard.configuration.endpoint) {
+            shard.counters.rejectedHandshakes += 1
             driver.refuse(status: 404, reason: "No WebSocket endpoint at \(target.path)", into: &events)
         } else if let refusal = services.refusal(ofHosts: request.headers.all("Host")) {
             driver.refuse(status: 421, reason: refusal, into: &events)
         } else if !services.origins.allows(origin: origin, host: request.headers.first("Host")) {
+            shard.counters.rejectedOrigins += 1
             driver.refuse(
                 status: 403, reason: "Origin \(origin ?? "") is not allowed: see --allow-origin", into: &events)
         } else {
@@ -178,9 +187,12 @@ extension WebSocketHandler {
     /// Does what the driver's events ask for: what it wants written goes out, and the connection ends when it is over.
     private func act(on events: Events) {
         if let violation = events.violation {
+            closeReason = .violation
+            if slot == nil { shard.counters.rejectedHandshakes += 1 }
             shard.logger.debug("protocol violation", metadata: ["reason": "\(violation.message)"])
         }
         if events.hasUnsupportedMessage, driver.state == .open {
+            closeReason = .violation
             _ = driver.close(.unsupportedData, reason: "Binary messages are not supported", now: SystemClock.monotonic)
         }
         if slot != nil, driver.state != .open {
@@ -191,6 +203,7 @@ extension WebSocketHandler {
         let hasLastWord = driver.hasOutput
         if hasLastWord {
             let output = driver.takeOutput()
+            shard.counters.sockets.sentBytes += UInt64(output.count)
             outbound?.write(ByteBuffer(bytes: output))
         }
         guard driver.shouldCloseTransport, lingerDeadline == nil else { return }
@@ -211,6 +224,7 @@ extension WebSocketHandler {
 
     /// The handshake is over, and with it the form of what goes out is known. Messages may have come with it.
     private func opened(_ events: Events) {
+        shard.counters.sockets.begin()
         slot = shard.add(self, form: .webSocket(driver.wireForm ?? .hybi))
         for message in events.early { received(message.span.bytes) }
     }
@@ -228,6 +242,7 @@ extension WebSocketHandler {
     private func leave() {
         guard let slot else { return }
         self.slot = nil
+        shard.counters.sockets.end(closeReason)
         shard.remove(slot: slot)
     }
 
@@ -268,12 +283,20 @@ extension WebSocketHandler: GuardedConnection {
         } else if let pingedAt {
             guard now - pingedAt >= shard.configuration.pongTimeout.nanosecondsClamped else { return }
             shard.logger.debug("closing a connection that does not answer pings")
+            closeReason = .pong
             context?.close(promise: nil)
         } else if now - lastHeard >= shard.configuration.pingInterval.nanosecondsClamped {
             pingedAt = now
             _ = driver.ping(RawSpan())
             act(on: Events(handler: self))
         }
+    }
+
+    /// The first sign of life since a ping.
+    private func heard(since ping: UInt64) {
+        pingedAt = nil
+        lastHeard = SystemClock.monotonic
+        shard.counters.pongs.observe(Double(lastHeard - ping) / 1e9)
     }
 
     /// Reads nothing more from the peer.
@@ -289,6 +312,7 @@ extension WebSocketHandler: GuardedConnection {
     }
 
     func goAway() {
+        closeReason = .shutdown
         close(.serviceRestart)
     }
 }

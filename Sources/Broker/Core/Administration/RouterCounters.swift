@@ -1,0 +1,47 @@
+/// What the router counts for metrics, since the start: plain numbers, read when somebody asks.
+package struct RouterCounters: Sendable, Equatable {
+    /// What a message from a client is.
+    package enum Kind: String, Sendable, CaseIterable {
+        case handshake, connect, subscribe, unsubscribe, disconnect, publish
+        /// No object, so nothing of that.
+        case invalid
+    }
+    /// Messages by kind, over WebSockets and over HTTP.
+    package private(set) var fromSockets = Array(repeating: UInt64(0), count: Kind.allCases.count)
+    package private(set) var fromRequests = Array(repeating: UInt64(0), count: Kind.allCases.count)
+    /// Messages that had to make room in a session's queue and are not in the log.
+    package internal(set) var droppedFromQueues: UInt64 = 0
+    /// Messages that a newer one of their channel took the place of.
+    package internal(set) var superseded: UInt64 = 0
+    /// From the arrival of a stored publication to its acknowledgement, in seconds, in the order of `Durability`.
+    package private(set) var publishDurations = Durability.allCases.map { _ in Histogram(bounds: Histogram.seconds) }
+
+    mutating func receive(_ kind: Kind, over peer: Peer.Kind) {
+        if peer == .socket { fromSockets[kind.index] += 1 } else { fromRequests[kind.index] += 1 }
+    }
+
+    /// A publication was acknowledged after so many milliseconds.
+    mutating func acknowledge(_ durability: Durability, after milliseconds: Int64) {
+        let index =
+            switch durability {
+            case .memory: 0
+            case .normal: 1
+            case .full: 2
+            }
+        publishDurations[index].observe(Double(max(milliseconds, 0)) / 1000)
+    }
+}
+
+extension RouterCounters.Kind {
+    fileprivate var index: Int {
+        switch self {
+        case .handshake: 0
+        case .connect: 1
+        case .subscribe: 2
+        case .unsubscribe: 3
+        case .disconnect: 4
+        case .publish: 5
+        case .invalid: 6
+        }
+    }
+}

@@ -1,0 +1,130 @@
+import BrokerCore
+
+/// What the router tells of itself.
+struct RouterSample: Sendable {
+    let statistics: RouterStatistics
+    let counters: RouterCounters
+    /// Sessions that have a connection.
+    let connectedCount: Int
+}
+
+/// What the broker has counted, at about one moment.
+struct MetricsSnapshot: Sendable {
+    let loops: [LoopSample]
+    let router: RouterSample?
+
+    /// Appends every family, each number summed over the loops.
+    func append(to text: inout MetricsText, refusedConnections: Int) {
+        text.begin("fanfare_build_info", .gauge, "The version of the broker.")
+        text.sample("fanfare_build_info", [("version", BrokerServer.version)], 1)
+        var all = LoopCounters()
+        for loop in loops { all.merge(loop.counters) }
+        appendConnections(all, refusedConnections, to: &text)
+        appendTraffic(all, to: &text)
+        if let router { append(router, to: &text) }
+        text.add(
+            "fanfare_send_queue_bytes", .gauge, "Bytes that wait for connections.",
+            loops.reduce(0) { $0 + $1.queuedBytes })
+        text.add(
+            "fanfare_slow_consumers", .gauge, "Connections that do not take messages as fast as they come.",
+            loops.reduce(0) { $0 + $1.slowCount })
+        let lag = "fanfare_event_loop_lag_seconds"
+        text.begin(lag, .histogram, "How late the event loop came to its periodic work.")
+        for loop in loops { text.sample(lag, [("loop", "\(loop.loop)")], loop.counters.lag) }
+    }
+
+    private func appendConnections(_ all: LoopCounters, _ refused: Int, to text: inout MetricsText) {
+        text.begin("fanfare_connections", .gauge, "Open connections.")
+        for transport in LoopCounters.Transport.allCases {
+            text.sample("fanfare_connections", [("transport", transport.rawValue)], all[transport].open)
+        }
+        text.begin("fanfare_connections_opened_total", .counter, "Connections that were opened.")
+        for transport in LoopCounters.Transport.allCases {
+            text.sample(
+                "fanfare_connections_opened_total", [("transport", transport.rawValue)], all[transport].openedCount)
+        }
+        text.begin("fanfare_connections_closed_total", .counter, "Connections that ended, by why.")
+        for transport in LoopCounters.Transport.allCases {
+            for (index, reason) in LoopCounters.CloseReason.allCases.enumerated() {
+                text.sample(
+                    "fanfare_connections_closed_total",
+                    [("transport", transport.rawValue), ("reason", reason.rawValue)],
+                    all[transport].closedCounts[index])
+            }
+        }
+        text.begin("fanfare_connections_rejected_total", .counter, "Connections that were refused, by why.")
+        let rejections = [
+            ("limit", UInt64(refused)), ("handshake", all.rejectedHandshakes), ("origin", all.rejectedOrigins),
+        ]
+        for (reason, count) in rejections {
+            text.sample("fanfare_connections_rejected_total", [("reason", reason)], count)
+        }
+    }
+
+    private func appendTraffic(_ all: LoopCounters, to text: inout MetricsText) {
+        let families: [(String, String, KeyPath<LoopCounters.Connections, UInt64>)] = [
+            ("fanfare_received_bytes_total", "Bytes from clients; over HTTP those of bodies.", \.receivedBytes),
+            ("fanfare_sent_bytes_total", "Bytes to clients, compressed; over HTTP those of bodies.", \.sentBytes),
+            ("fanfare_messages_delivered_total", "Messages that were written to clients.", \.deliveredCount),
+        ]
+        for (name, help, field) in families {
+            text.begin(name, .counter, help)
+            for transport in LoopCounters.Transport.allCases {
+                text.sample(name, [("transport", transport.rawValue)], all[transport][keyPath: field])
+            }
+        }
+        let requests = "fanfare_http_requests_total"
+        text.begin(requests, .counter, "Answered requests.")
+        for (request, count) in all.answers.sorted(by: { "\($0.key)" < "\($1.key)" }) {
+            let labels = [("route", request.route), ("method", request.method), ("code", "\(request.status)")]
+            text.sample(requests, labels, count)
+        }
+        text.begin("fanfare_pong_rtt_seconds", .histogram, "From a ping to the client's next sign of life.")
+        text.sample("fanfare_pong_rtt_seconds", [], all.pongs)
+    }
+
+    private func append(_ router: RouterSample, to text: inout MetricsText) {
+        let (statistics, counters) = (router.statistics, router.counters)
+        text.begin("fanfare_sessions", .gauge, "Sessions, by whether they have a connection.")
+        text.sample("fanfare_sessions", [("state", "connected")], router.connectedCount)
+        text.sample("fanfare_sessions", [("state", "away")], statistics.sessionCount - router.connectedCount)
+        text.add("fanfare_subscriptions", .gauge, "Subscriptions of all sessions.", statistics.subscriptionCount)
+        text.add("fanfare_channels", .gauge, "Channels and patterns with subscribers.", statistics.patternCount)
+        text.add(
+            "fanfare_session_queue_bytes", .gauge, "Weight of the messages that wait for sessions.",
+            statistics.queuedBytes)
+        text.add(
+            "fanfare_store_queue_messages", .gauge, "Operations under way in the store.",
+            statistics.pendingOperationCount)
+        text.add("fanfare_last_sequence", .gauge, "Number of the last stored publication.", statistics.lastSequence)
+        let received = "fanfare_messages_received_total"
+        text.begin(received, .counter, "Messages from clients, by what they are.")
+        for (index, kind) in RouterCounters.Kind.allCases.enumerated() {
+            for (transport, counts) in [("websocket", counters.fromSockets), ("http", counters.fromRequests)] {
+                text.sample(received, [("transport", transport), ("kind", kind.rawValue)], counts[index])
+            }
+        }
+        let dropped = "fanfare_messages_dropped_total"
+        text.begin(dropped, .counter, "Messages that sessions did not get; their clients are told.")
+        text.sample(dropped, [("reason", "queue")], counters.droppedFromQueues)
+        text.sample(dropped, [("reason", "latest")], counters.superseded)
+        let duration = "fanfare_publish_duration_seconds"
+        text.begin(duration, .histogram, "From a stored publication's arrival to its acknowledgement.")
+        for (durability, histogram) in zip(Durability.allCases, counters.publishDurations) {
+            text.sample(duration, [("durability", durability.rawValue)], histogram)
+        }
+    }
+}
+
+extension LoopCounters {
+    fileprivate mutating func merge(_ other: LoopCounters) {
+        sockets.merge(other.sockets)
+        streams.merge(other.streams)
+        requests.merge(other.requests)
+        rejectedHandshakes += other.rejectedHandshakes
+        rejectedOrigins += other.rejectedOrigins
+        pongs.merge(other.pongs)
+        lag.merge(other.lag)
+        answers.merge(other.answers) { $0 + $1 }
+    }
+}

@@ -1,0 +1,95 @@
+import BrokerCore
+import NIOHTTP1
+
+/// What one event loop counts: plain numbers that only this loop changes, read on it when somebody asks.
+struct LoopCounters {
+    /// How a connection is used.
+    enum Transport: String, CaseIterable {
+        case websocket, eventsource, http
+    }
+    /// Why a connection ended.
+    enum CloseReason: String, CaseIterable {
+        /// The other side ended it, or it was lost.
+        case peer
+        /// The broker did: a session ended, a response said so.
+        case done
+        /// Nothing came within a deadline.
+        case timeout
+        /// A ping was not answered.
+        case pong
+        /// It did not take what was written to it.
+        case slow
+        /// It broke the protocol.
+        case violation
+        /// It went on as another kind of connection.
+        case upgrade
+        /// The broker stopped.
+        case shutdown
+    }
+    /// Why a handshake was refused.
+    enum Rejection: String, CaseIterable {
+        case handshake, origin
+    }
+    /// The connections of one transport.
+    struct Connections {
+        var open = 0
+        var openedCount: UInt64 = 0
+        var closedCounts = Array(repeating: UInt64(0), count: CloseReason.allCases.count)
+        var receivedBytes: UInt64 = 0
+        var sentBytes: UInt64 = 0
+        var deliveredCount: UInt64 = 0
+
+        mutating func begin() {
+            open += 1
+            openedCount += 1
+        }
+
+        mutating func end(_ reason: CloseReason) {
+            open -= 1
+            closedCounts[CloseReason.allCases.firstIndex(of: reason) ?? 0] += 1
+        }
+
+        mutating func merge(_ other: Connections) {
+            open += other.open
+            openedCount += other.openedCount
+            receivedBytes += other.receivedBytes
+            sentBytes += other.sentBytes
+            deliveredCount += other.deliveredCount
+            for index in closedCounts.indices { closedCounts[index] += other.closedCounts[index] }
+        }
+    }
+    /// A kind of request and its answer.
+    struct Request: Hashable {
+        let route: String
+        let method: String
+        let status: Int
+    }
+    var sockets = Connections()
+    var streams = Connections()
+    var requests = Connections()
+    var rejectedHandshakes: UInt64 = 0
+    var rejectedOrigins: UInt64 = 0
+    var answers: [Request: UInt64] = [:]
+    /// From a ping to the next sign of life, in seconds.
+    var pongs = Histogram(bounds: Histogram.seconds)
+    /// How much later than it should the loop came to its periodic work, in seconds.
+    var lag = Histogram(bounds: Histogram.seconds)
+
+    subscript(_ transport: Transport) -> Connections {
+        switch transport {
+        case .websocket: sockets
+        case .eventsource: streams
+        case .http: requests
+        }
+    }
+
+    /// Counts an answered request. The labels are of closed sets, whatever the client sent.
+    mutating func answer(_ head: HTTPRequestHead, route: String, status: HTTPResponseStatus) {
+        let method =
+            switch head.method {
+            case .GET, .HEAD, .POST, .PUT, .DELETE, .OPTIONS: head.method.rawValue
+            default: "other"
+            }
+        answers[Request(route: route, method: method, status: Int(status.code)), default: 0] += 1
+    }
+}

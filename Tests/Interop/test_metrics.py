@@ -1,0 +1,139 @@
+"""/metrics as Prometheus reads it: checked by promtool, scraped by a real Prometheus, and right in its numbers."""
+
+import json
+import re
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import pytest
+
+from bayeux import Peer
+from broker import PATIENCE, REPOSITORY
+
+
+def fetch(broker, path, **headers):
+    """The status and the text of an answer."""
+    request = urllib.request.Request(broker.url(path), headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def samples(broker):
+    """Every number of /metrics, by name and labels as they stand there."""
+    status, text = fetch(broker, "/metrics")
+    assert status == 200, text
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+
+def wait_for(condition):
+    """Ask again until it holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"not within {PATIENCE} s"
+    return result
+
+
+def test_promtool_has_no_complaint(own_broker):
+    own_broker.publish("/metrics/kept", 1)
+    _, text = fetch(own_broker, "/metrics")
+    check = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+    assert (check.returncode, check.stdout, check.stderr) == (0, "", "")
+
+
+def test_the_numbers_are_those_of_what_happened(own_broker):
+    before = samples(own_broker)
+    with Peer(own_broker) as subscriber:
+        subscriber.listen("/metrics/*")
+        for number in range(3):
+            assert own_broker.publish("/metrics/a", number)["matched"] == 1
+        for number in range(3):
+            assert subscriber.next_message()["data"] == number
+        during = samples(own_broker)
+
+        def grown(name):
+            return during[name] - before.get(name, 0)
+
+        assert during['fanfare_connections{transport="websocket"}'] == 1
+        assert during['fanfare_sessions{state="connected"}'] == 1
+        assert during["fanfare_subscriptions"] == during["fanfare_channels"] == 1
+        assert grown('fanfare_messages_received_total{transport="http",kind="publish"}') == 3
+        assert grown('fanfare_messages_received_total{transport="websocket",kind="subscribe"}') == 1
+        assert grown('fanfare_messages_delivered_total{transport="websocket"}') == 3
+        assert grown('fanfare_http_requests_total{route="channels",method="POST",code="200"}') == 3
+        assert grown('fanfare_sent_bytes_total{transport="websocket"}') > 3 * len('{"channel":"/metrics/a","data":0}')
+    closed = 'fanfare_connections_closed_total{transport="websocket",reason="%s"}'
+    wait_for(lambda: sum(samples(own_broker)[closed % reason] for reason in ("peer", "done")) == 1)
+    assert samples(own_broker)['fanfare_connections{transport="websocket"}'] == 0
+
+
+def test_stored_publications_are_timed(own_broker):
+    name = 'fanfare_publish_duration_seconds_count{durability="normal"}'
+    request = urllib.request.Request(own_broker.url("/channels/metrics/kept?retain=true"), b"1")
+    urllib.request.urlopen(request, timeout=PATIENCE).close()
+    after = samples(own_broker)
+    assert after[name] == 1
+    assert after["fanfare_store_commit_messages_count"] >= 1
+    assert after["fanfare_last_sequence"] == 1
+
+
+def test_labels_are_not_what_users_choose(own_broker):
+    for path in ("/channels/secret/name", "/nowhere/secret", "/secret"):
+        fetch(own_broker, path)
+    connection = socket.create_connection(("127.0.0.1", own_broker.port), PATIENCE)
+    with connection:
+        connection.sendall(b"SECRET /secret HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        connection.recv(4096)
+    _, text = fetch(own_broker, "/metrics")
+    assert "secret" not in text.lower()
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "http://127.0.0.1:1"}, {"X-Forwarded-For": "192.0.2.1"}])
+def test_they_are_the_administrators(broker, headers):
+    status, _ = fetch(broker, "/metrics", **headers)
+    assert status == 403
+
+
+def test_prometheus_scrapes(own_broker, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = "127.0.0.1:%d" % free.getsockname()[1]
+    configuration = tmp_path / "prometheus.yml"
+    configuration.write_text(
+        "global: {scrape_interval: 100ms, scrape_timeout: 100ms}\n"
+        "scrape_configs: [{job_name: fanfare, static_configs: [{targets: ['127.0.0.1:%d']}]}]\n" % own_broker.port
+    )
+    command = ["prometheus", f"--config.file={configuration}", f"--storage.tsdb.path={tmp_path / 'data'}"]
+    with open(tmp_path / "prometheus.log", "w") as log:
+        child = subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=log, stderr=log)
+    try:
+
+        def query(expression):
+            url = f"http://{address}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
+            try:
+                with urllib.request.urlopen(url, timeout=PATIENCE) as response:
+                    return json.load(response)["data"]["result"]
+            except OSError:
+                return []
+
+        assert wait_for(lambda: query("up == 1"))
+        assert wait_for(lambda: query('fanfare_build_info{version!=""}'))[0]["value"][1] == "1"
+        assert wait_for(lambda: query('fanfare_event_loop_lag_seconds_bucket{le="+Inf"}'))
+    finally:
+        child.terminate()
+        child.wait(PATIENCE)
+
+
+def test_every_family_is_documented(broker):
+    _, text = fetch(broker, "/metrics")
+    families = re.findall(r"^# TYPE (\S+)", text, re.M)
+    assert families and len(families) == len(set(families))
+    documentation = (REPOSITORY / "docs" / "operations.md").read_text()
+    assert [family for family in families if f"`{family}" not in documentation] == []
