@@ -135,5 +135,5 @@ def test_every_family_is_documented(broker):
     _, text = fetch(broker, "/metrics")
     families = re.findall(r"^# TYPE (\S+)", text, re.M)
     assert families and len(families) == len(set(families))
-    documentation = (REPOSITORY / "docs" / "operations.md").read_text()
+    documentation = (REPOSITORY / "docs" / "monitoring.md").read_text()
     assert [family for family in families if f"`{family}" not in documentation] == []

@@ -197,7 +197,10 @@ final class RouterLoop {
     private func probed(_ error: StoreError?) {
         let waiting = probes
         probes.removeAll()
-        for body in waiting { body(error) }
+        // Later: who is told may send something at once, and the outbox is being sorted.
+        eventLoop.assumeIsolated().execute {
+            for body in waiting { body(error) }
+        }
     }
 
     /// The broker stops: what is held is answered.
