@@ -5,15 +5,20 @@ import Foundation
 /// `broker-cli token`: what has to do with tokens and needs no key.
 struct TokenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "token", abstract: "Look into a token.", subcommands: [TokenInspectCommand.self])
+        commandName: "token", abstract: "Look into a token.",
+        discussion: "broker-cli token inspect - < production.token", subcommands: [TokenInspectCommand.self])
 }
 
 /// `broker-cli token inspect TOKEN`: what a token says, whoever has signed it.
 struct TokenInspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect", abstract: "Print what a token says and how long it is good for, without trusting it.",
-        discussion:
-            "No signature is checked: what is printed is what the token claims. '-' reads it from standard input.")
+        discussion: """
+            broker-cli token inspect eyJhbGciOiJFUzI1NiJ9…
+            broker-cli token inspect - < production.token
+
+            No signature is checked: what is printed is what the token claims. '-' reads it from standard input.
+            """)
 
     @Argument(help: "The token (a JSON Web Token).") var token: String
 

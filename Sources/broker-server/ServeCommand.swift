@@ -48,12 +48,12 @@ struct ServeCommand: AsyncParsableCommand {
         }
         let notifier = ServiceNotifier()
         let (store, ownersCommands) = makeStore(settings.database, revocations)
-        AccessSummary(settings.broker).log(to: logger)
         let server = BrokerServer(
             configuration: settings.broker, store: store, logger: logger, credentials: credentials,
             tokens: tokens, revocations: revocations, metrics: metrics
         ) { ports in
             starting.finish()
+            AccessSummary(settings.broker).log(to: logger)
             writeToStandardOutput(Banner(settings: settings, ports: ports).text)
             notifier.tell(.ready)
         }
