@@ -14,7 +14,7 @@ struct TokenInspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect", abstract: "Print what a token says and how long it is good for, without trusting it.",
         discussion: """
-            broker-cli token inspect eyJhbGciOiJFUzI1NiJ9…
+            broker-cli token inspect "$TOKEN"
             broker-cli token inspect - < production.token
 
             No signature is checked: what is printed is what the token claims. '-' reads it from standard input.
