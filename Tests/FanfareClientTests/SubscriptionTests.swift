@@ -58,7 +58,8 @@ struct SubscriptionTests {
         #expect(Self.subscription(harness)?["ext"] == ["replay": ["/a": 7]])
         harness.receive(Self.message(12, 12), Self.message("unstored"))
         harness.answer("/meta/subscribe", [:])
-        for number in 8...13 { harness.receive(Self.message(.number(Double(number)), number)) }
+        // The session's own resumption may bring some of it once more.
+        for number in [8, 9, 10, 9, 10, 11, 12, 13] { harness.receive(Self.message(.number(Double(number)), number)) }
         #expect(try await Self.data(buffer) == ["6", "7", "\"unstored\"", "8", "9", "10", "11", "12", "13"])
     }
 

@@ -90,6 +90,8 @@ final class SubscriptionGroup {
             }
             guard !awaitsRestart, !awaitsReplay else { return }
             guard sequence > floor else { return }
+            // A replay comes in order, and so does what follows it: what is not above the last one has come by another way.
+            if hasAskedForReplay, !message.isRetained, let position, sequence <= position { return }
             position = max(position ?? 0, sequence)
         }
         arrived.append(message)
