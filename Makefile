@@ -63,7 +63,9 @@ release: build-packages
 
 unit: build
 	@echo "== Our own tests"
-	@ulimit -n "$$(ulimit -Hn)"; swift test --skip-build
+	@# What keeps deadlines over sockets has the machine to itself: other tests compute for minutes, on every core.
+	@ulimit -n "$$(ulimit -Hn)"; swift test --skip-build --filter BrokerFrontTests
+	@ulimit -n "$$(ulimit -Hn)"; swift test --skip-build --skip BrokerFrontTests
 
 interop: build test-packages
 	@echo "== Real clients: ruby-faye, aiocometd, curl, Chromium"

@@ -52,8 +52,9 @@ struct BoundsTests {
     @Test(arguments: [1, 2])
     func halfOpenConnection(threads: Int) async throws {
         try await TestBroker.run(threads: threads) {
-            $0.pingInterval = .milliseconds(300)
-            $0.pongTimeout = .milliseconds(300)
+            // Time enough for the session to begin, also on a machine that is busy.
+            $0.pingInterval = .seconds(1)
+            $0.pongTimeout = .seconds(1)
         } _: { broker in
             let bystander = try await Bystander(at: broker)
             let deaf = try await TestWebSocket.start(over: broker.connect(), isDeaf: true)
