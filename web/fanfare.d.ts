@@ -47,13 +47,14 @@ export type Transport = "websocket" | "eventsource" | "long-polling";
 export type State = "connecting" | "connected" | "waiting" | "closed";
 
 /**
- * Why a state was entered. `network`: the connection was lost; `timeout`: an answer was overdue; `too-large`: a message
- * was, and is rejected; `offline`: the browser has no network; `hidden`: the page is put aside; `session`: the broker
- * has forgotten the session; `refused`: it does not want us; `upgrade`: a better transport is there; `disconnect`: we
- * went.
+ * Why a state was entered. `network`: the connection was lost; `timeout`: an answer was overdue; `too-large`: a
+ * message was, and is rejected; `restart`: the broker stops to come back; `offline`: the browser has no network;
+ * `hidden`: the page is put aside; `session`: the broker has forgotten the session; `refused`: it does not want us;
+ * `upgrade`: a better transport is there; `disconnect`: we went.
  */
 export type Reason =
-    | "network" | "timeout" | "too-large" | "offline" | "hidden" | "session" | "refused" | "upgrade" | "disconnect";
+    | "network" | "timeout" | "too-large" | "restart" | "offline" | "hidden" | "session" | "refused" | "upgrade"
+    | "disconnect";
 
 export interface StateDetail {
     state: State;

@@ -8,18 +8,18 @@ const defaultAdvice = { reconnect: "retry", interval: 0, timeout: 60_000 };
 const answerTimeout = 10_000;
 const openTimeout = 5_000;
 const openTimeoutBeforeOthers = 2_500;
-/** How long a connection must last before a loss counts as the first one again. */
+/** A connection that has lasted so long is good. */
 const stableAfter = 10_000;
 const firstRetry = 500;
 const longestRetry = 20_000;
 const watchInterval = 1_000;
-/** How long a subscription of the page before a reload waits for this page to claim it. */
+/** How long a subscription from before a reload waits to be claimed. */
 const claimTimeout = 10_000;
 /** How long a transport that was fallen back to is preferred. */
 const memory = 24 * 3600_000;
 /** So often a transport that has worked is tried first. */
 const patience = 3;
-const messageTooBig = 1009;
+const closeReasons = { 1009: "too-large", 1012: "restart" };
 const loopback = /\/\/(localhost|127\.|\[::1)/;
 const sessionEnded = "The broker ended the session.";
 
@@ -217,7 +217,7 @@ export class Fanfare extends EventTarget {
                 this.clientId ? this.#connect(0) : this.#handshake();
             }),
             receive: current((text) => this.#receive(text)),
-            close: current((code) => this.#lost(code === messageTooBig ? "too-large" : "network")),
+            close: current((code) => this.#lost(closeReasons[code] ?? "network")),
             // A better transport has become possible.
             upgrade: current(() => {
                 this.#index = 0;
@@ -255,7 +255,9 @@ export class Fanfare extends EventTarget {
         }
         const isOffline = globalThis.navigator?.onLine === false && !loopback.test(this.#options.key);
         this.#setState("waiting", isOffline ? "offline" : reason);
-        if (!isOffline) this.#next = setTimeout(() => this.#open(), Math.max(this.#advice.interval, this.#backoff()));
+        // Each client has a moment of its own.
+        const least = reason === "restart" ? this.#advice.interval : 0;
+        if (!isOffline) this.#next = setTimeout(() => this.#open(), Math.max(least, this.#backoff()));
     }
 
     /** Full jitter: a random part of a bound that doubles, so that all clients of a broker come back spread. */
