@@ -92,6 +92,7 @@ let package = Package(
             resources: [
                 .embedInCode("index.html"), .embedInCode("fanfare.js"), .embedInCode("fanfare-fallback.js"),
                 .embedInCode("fanfare-tabs.js"), .embedInCode("fanfare-token.js"), .embedInCode("fanfare.d.ts"),
+                .embedInCode("dashboard.html"), .embedInCode("dashboard.css"), .embedInCode("dashboard.js"),
             ], swiftSettings: settings),
 
         .executableTarget(

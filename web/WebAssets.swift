@@ -28,6 +28,16 @@ package enum WebAssets {
         }
     }
 
+    /// A file of the administrator's dashboard; nil when it is none of them.
+    package static func dashboard(at path: Substring) -> File? {
+        switch path {
+        case "/dashboard": File(type: "text/html; charset=utf-8", bytes: PackageResources.dashboard_html)
+        case "/dashboard.css": File(type: "text/css; charset=utf-8", bytes: PackageResources.dashboard_css)
+        case "/dashboard.js": script(PackageResources.dashboard_js)
+        default: nil
+        }
+    }
+
     private static func script(_ bytes: [UInt8]) -> File {
         File(type: "text/javascript; charset=utf-8", bytes: bytes)
     }

@@ -9,6 +9,7 @@ final class Reloader: Sendable {
     private let credentials: TLSCredentials?
     private let level: LiveLogLevel
     private let notifier: ServiceNotifier
+    private let metrics: ServerMetrics
     private let logger: Logger
     /// What holds; the lock also keeps reloads apart.
     private let running: Mutex<Settings>
@@ -16,13 +17,15 @@ final class Reloader: Sendable {
     /// Of a broker that was started with `settings`, which came from `sources`.
     init(
         sources: ConfigurationSources, settings: Settings, server: BrokerServer, credentials: TLSCredentials?,
-        level: LiveLogLevel, notifier: ServiceNotifier, logger: Logger
+        level: LiveLogLevel, notifier: ServiceNotifier, metrics: ServerMetrics,
+        logger: Logger
     ) {
         self.sources = sources
         self.server = server
         self.credentials = credentials
         self.level = level
         self.notifier = notifier
+        self.metrics = metrics
         self.logger = logger
         running = Mutex(settings)
     }
@@ -33,6 +36,7 @@ final class Reloader: Sendable {
         defer { notifier.tell(.ready) }
         do {
             let report = try running.withLock { try reload(&$0) }
+            metrics.noteReload()
             logger.notice("configuration reloaded", metadata: ["because": "\(cause)", "result": "\(report)"])
             return report
         } catch {

@@ -24,8 +24,9 @@ struct ServeCommand: AsyncParsableCommand {
     func run() async throws {
         let settings = try options.settings()
         let level = LiveLogLevel(settings.logLevel)
+        let output = LogOutput(settings.logFormat, to: STDERR_FILENO)
         LoggingSystem.bootstrap { label in
-            LiveLogHandler(StreamLogHandler.standardError(label: label), level: level)
+            LiveLogHandler(LineLogHandler(label: label, output: output), level: level)
         }
         let metrics = MetricsRegistry()
         MetricsSystem.bootstrap(metrics)
@@ -59,7 +60,8 @@ struct ServeCommand: AsyncParsableCommand {
         }
         let reloader = Reloader(
             sources: options.sources, settings: settings, server: server, credentials: credentials, level: level,
-            notifier: notifier, logger: logger)
+            notifier: notifier,
+            metrics: ServerMetrics(metrics, database: settings.database, credentials: credentials), logger: logger)
         var commands = ownersCommands
         commands["reload"] = { _ in try reloader.reload(because: "broker-server reload") }
         let control = makeControl(settings.database, commands: commands, start: start, logger: logger)

@@ -12,7 +12,8 @@ import urllib.request
 import pytest
 
 from bayeux import Peer
-from broker import PATIENCE, REPOSITORY
+from broker import PATIENCE, REPOSITORY, Broker
+from test_access import SECRET, ask, bearer
 
 
 def fetch(broker, path, **headers):
@@ -137,3 +138,94 @@ def test_every_family_is_documented(broker):
     assert families and len(families) == len(set(families))
     documentation = (REPOSITORY / "docs" / "monitoring.md").read_text()
     assert [family for family in families if f"`{family}" not in documentation] == []
+
+
+def handshake(broker, path="/bayeux", **headers):
+    """A WebSocket handshake; the status of the answer."""
+    lines = {
+        "Host": f"127.0.0.1:{broker.port}",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        **headers,
+    }
+    with socket.create_connection(("127.0.0.1", broker.port), PATIENCE) as connection:
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items() if value is not None)
+        connection.sendall(f"GET {path} HTTP/1.1\r\n{head}\r\n".encode())
+        answer = connection.recv(4096).decode()
+        # Bytes that come behind the refusal are no second one.
+        connection.sendall(b"\x81\x80abcd")
+        return int(answer.split()[1])
+
+
+@pytest.mark.parametrize(
+    ("reason", "request_"),
+    [
+        ("handshake", {"path": "/nowhere"}),
+        ("handshake", {"Sec-WebSocket-Key": "short"}),
+        ("handshake", {"Host": "rebound.example"}),
+        ("origin", {"Origin": "https://elsewhere.example"}),
+    ],
+)
+def test_a_refused_handshake_counts_once(own_broker, reason, request_):
+    name = "fanfare_connections_rejected_total"
+    before = samples(own_broker)
+    assert handshake(own_broker, **request_) >= 400
+    after = samples(own_broker)
+    grown = {key: after[key] - before[key] for key in after if key.startswith(name)}
+    assert {key: count for key, count in grown.items() if count} == {f'{name}{{reason="{reason}"}}': 1}
+
+
+def test_refused_tokens_and_what_is_denied(tmp_path):
+    (tmp_path / "secret").write_text(SECRET + "\n")
+    (tmp_path / "fanfare.yaml").write_text(
+        f"auth:\n  keys: [{tmp_path / 'secret'}]\nmetrics: all\n"
+        "channels:\n  /never/**: {publish: nobody, subscribe: nobody}\n"
+    )
+    options = ["--config", tmp_path / "fanfare.yaml"]
+    broker = Broker(tmp_path / "fanfare.db", tmp_path / "broker.log", *options).start()
+    try:
+        for claims in ({"seconds": -5}, {"algorithm": "none"}):
+            assert ask(broker, "POST", "/channels/a", "1", **bearer(**claims))[0] == 401
+        assert handshake(broker, **bearer(seconds=-5)) == 401
+        assert ask(broker, "POST", "/channels/never/a", "1", **bearer())[0] == 403
+        assert ask(broker, "GET", "/channels/never/a", **bearer())[0] == 403
+        found = samples(broker)
+        assert found['fanfare_auth_failures_total{reason="expired"}'] == 1
+        assert found['fanfare_auth_failures_total{reason="token"}'] == 1
+        assert found['fanfare_denied_total{action="publish"}'] == 1
+        assert found['fanfare_denied_total{action="subscribe"}'] == 1
+        assert found['fanfare_connections_rejected_total{reason="auth"}'] == 1
+    finally:
+        broker.kill()
+
+
+def test_recoveries_deliveries_files_and_the_configuration(own_broker):
+    before = time.time()
+    request = urllib.request.Request(own_broker.url("/channels/metrics/kept?retain=true"), b"1")
+    with Peer(own_broker) as early:
+        early.listen("/metrics/kept")
+        urllib.request.urlopen(request, timeout=PATIENCE).close()
+        early.next_message("/metrics/kept")
+    with Peer(own_broker) as late:
+        late.listen("/metrics/kept")
+        late.next_message("/metrics/kept")
+    found = samples(own_broker)
+    assert found['fanfare_recoveries_total{result="complete"}'] >= 1
+    assert found['fanfare_recoveries_total{result="gap"}'] == 0
+    assert found["fanfare_delivery_lag_seconds_count"] >= 1
+    assert 0 < found["fanfare_delivery_lag_seconds_sum"] < PATIENCE
+    assert found['fanfare_store_bytes{file="database"}'] > 0
+    assert found['fanfare_store_bytes{file="wal"}'] > 0
+    assert abs(found["fanfare_config_last_reload_success_timestamp_seconds"] - before) < PATIENCE
+
+
+def test_a_flood_of_probes_costs_one_commit_in_a_second(own_broker):
+    name = "fanfare_store_commit_messages_count"
+    start = time.monotonic()
+    before = samples(own_broker).get(name, 0)
+    for _ in range(200):
+        assert fetch(own_broker, "/health/ready")[0] == 200
+    grown = samples(own_broker)[name] - before
+    assert 1 <= grown <= 2 + (time.monotonic() - start)

@@ -48,7 +48,23 @@ struct AdministrationTests {
                 == Ending(
                     status: 66, output: "",
                     errors: "broker-cli: /sessions/\(id): the broker answered 404: There is no session \(id)\n"))
+        // Why it ended is remembered, and nothing more of its id than that.
+        let why = try await broker.cli("sessions", "why", id)
+        #expect(why.status == 0)
+        #expect(why.output.hasPrefix(#"{"id":"\#(id)","reason":"kicked","started_at":""#))
+        #expect(why.output.contains(#""transport":"websocket","address":"loopback","connection_lost":null,"#))
+        #expect(try await broker.cli("sessions", "why", "--limit", "1") == why)
+        let unknown = try await broker.cli("sessions", "why", "zzzzzzzz")
+        #expect(unknown.status == 66)
+        #expect(unknown.errors.hasSuffix("the last 1000 that ended since the broker was started are remembered\n"))
         try await broker.stop()
+    }
+
+    @Test
+    func whyLimits() async throws {
+        let ending = try await Program("broker-cli", ["sessions", "why", "--limit", "0"]).end()
+        #expect(ending.status == 64)
+        #expect(ending.errors.hasPrefix("Error: --limit is a number from 1 to 1000."))
     }
 
     @Test(arguments: ["short", "UPPERCASE", "a/../../stats"])

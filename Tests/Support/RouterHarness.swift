@@ -66,6 +66,8 @@ package final class RouterHarness {
     package private(set) var calls: [ServiceCall] = []
     /// What the router said of the store.
     package private(set) var probes: [StoreError?] = []
+    /// What was told of publications with a `traceparent`.
+    package private(set) var traced: [TracedPublication] = []
     /// What those who watch were told.
     package private(set) var brokerEvents: [BrokerEvent] = []
     package let limits: Limits
@@ -232,9 +234,9 @@ package final class RouterHarness {
     }
 
     /// A connection is gone.
-    package func close(_ peer: Peer) {
+    package func close(_ peer: Peer, because reason: ConnectionEnd = .peer) {
         slots[Int(peer.connection.loop)][Int(peer.connection.slot)] = .gone
-        router.close(peer.connection, into: &outbox)
+        router.close(peer.connection, because: reason, now: now, into: &outbox)
         carryOut(endingTurn: true)
     }
 
@@ -256,7 +258,7 @@ package final class RouterHarness {
 
     /// Tokens are taken back.
     package func revoke(_ entries: Revocations.Entry...) {
-        router.revoke(entries, into: &outbox)
+        router.revoke(entries, now: now, into: &outbox)
         carryOut(endingTurn: true)
     }
 
@@ -359,6 +361,7 @@ package final class RouterHarness {
         case .store(let operation): heldOperations.append(operation)
         case .probed(let error): probes.append(error)
         case .call(let call): calls.append(call)
+        case .traced(let publication): traced.append(publication)
         case .event(let event): brokerEvents.append(event)
         }
     }

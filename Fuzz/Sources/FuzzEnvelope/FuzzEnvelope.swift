@@ -26,6 +26,14 @@ private func scan(_ text: RawSpan) -> CInt {
         _ = envelope.id.double(in: text)
         _ = envelope.subscription.strings(in: text)
         _ = envelope.ext.member("retain", in: text).bool
+        if let value = envelope.ext.member("traceparent", in: text).string(in: text),
+            let trace = TraceParent(value)
+        {
+            require(trace.text == value, "a trace is passed on as it came")
+            require(
+                value.utf8.count == 55 && value.utf8.allSatisfy { "0123456789abcdef-".utf8.contains($0) },
+                "a trace needs no escapes")
+        }
         var members = envelope.whole.members
         while let (name, value) = members.next(in: text) {
             require(name.string(in: text) != nil, "a member has a name")

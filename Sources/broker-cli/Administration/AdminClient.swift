@@ -61,9 +61,15 @@ struct ObjectPrinter {
         rows += objects.map { object in
             let text = JSONText(object)
             return columns.map { column in
-                text.member(column.member) ?? text.raw(column.member).map { String(decoding: $0, as: UTF8.self) } ?? ""
+                text.member(column.member) ?? text.raw(column.member).map(Self.cell) ?? ""
             }
         }
+    }
+
+    /// A value that is no string; a table shows nothing where there is none.
+    private static func cell(_ raw: [UInt8]) -> String {
+        let text = String(decoding: raw, as: UTF8.self)
+        return text == "null" ? "-" : text
     }
 
     /// Prints the table.

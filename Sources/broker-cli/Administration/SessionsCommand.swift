@@ -9,11 +9,12 @@ struct SessionsCommand: AsyncParsableCommand {
             broker-cli sessions list
             broker-cli sessions show 0f8xk2qa
             broker-cli sessions kick 0f8xk2qa
+            broker-cli sessions why 0f8xk2qa
 
             A session is named by the first 8 characters of its client id; the whole of it is the client's secret. For \
             the administrator, as broker-cli channels --help says.
             """,
-        subcommands: [List.self, Show.self, Kick.self], defaultSubcommand: List.self)
+        subcommands: [List.self, Show.self, Kick.self, Why.self], defaultSubcommand: List.self)
 
     @ParentCommand var root: BrokerCLI
 
@@ -74,6 +75,11 @@ struct SessionArgument: ParsableArguments {
     @Argument(help: "The first 8 characters of its id, or more.") var session: String
 
     func validate() throws {
+        try Self.check(session)
+    }
+
+    /// Refuses what is no beginning of a session's id.
+    static func check(_ session: String) throws {
         guard session.utf8.count >= 8, session.utf8.allSatisfy({ Self.digits.contains($0) }) else {
             throw ValidationError("A session is named by 8 or more of the characters 0-9 and a-z.")
         }

@@ -24,6 +24,9 @@ extension Setting {
             "limits.history-messages", .count(1...), \.broker.limits.historyMessages,
             "what one request for a history is answered with"),
         Setting(
+            "limits.ended-sessions", .count(0...100_000), \.broker.limits.endedSessions,
+            "sessions that have ended of which broker-cli sessions why knows the reason"),
+        Setting(
             "limits.pending-store-operations", .count(1...), \.broker.limits.pendingStoreOperations,
             "operations under way in the store; what comes beyond is refused"),
         Setting(

@@ -34,6 +34,9 @@ extension Setting {
             .with(defaultNote: "as many as the machine has cores", example: "4"),
         Setting("log-level", .choice, \.logLevel, "what is worth a line in the log")
             .with(effect: .atReload),
+        Setting(
+            "log-format", .choice, \.logFormat,
+            "how a line of the log is written; auto is text on a terminal, else json"),
         Setting("endpoint", .path, \.broker.endpoint, "the path of the Bayeux endpoint"),
         Setting(
             "channel-grammar", .choice, \.broker.limits.grammar,

@@ -7,6 +7,7 @@ struct Settings {
     var broker = BrokerConfiguration()
     var database = DatabaseLocation.standard
     var logLevel = Logger.Level.info
+    var logFormat = LogFormat.auto
     /// Where the values came from that are not the defaults, by key.
     private(set) var sources: [String: SettingSource] = [:]
 

@@ -10,6 +10,8 @@ package enum AdminQuery: Sendable, Equatable {
     case session(SessionTag)
     /// End a session; its client is told to stay away.
     case kick(SessionTag)
+    /// Why sessions ended: those with this tag or all, the last so many.
+    case endings(SessionTag?, limit: Int)
 }
 
 /// A part of a list. Lists change while they are read: what was there all the time is told, in no order.
@@ -51,6 +53,9 @@ package struct SessionTag: Sendable, Equatable, CustomStringConvertible {
 
     package var description: String { text }
 
+    /// Whether it may name a session of which no more is known than another tag.
+    func names(_ other: SessionTag) -> Bool { text.utf8.starts(with: other.text.utf8) }
+
     func names(_ clientID: String) -> Bool { clientID.utf8.starts(with: text.utf8) }
 }
 
@@ -63,6 +68,10 @@ package enum AdminAnswer: Sendable, Equatable {
     case session(SessionReport, subscriptions: [String])
     /// The session was ended.
     case kicked(SessionTag)
+    /// Sessions that have ended, the newest first.
+    case endings([EndedSession])
+    /// None that is remembered has this tag; whether there is one that has not ended.
+    case notEnded(SessionTag, isAlive: Bool)
     /// No session has this tag.
     case unknown(SessionTag)
     /// More than one session has this tag.

@@ -16,6 +16,38 @@ package struct RouterCounters: Sendable, Equatable {
     /// From the arrival of a stored publication to its acknowledgement, in seconds, in the order of `Durability`.
     package private(set) var publishDurations = Durability.allCases.map { _ in Histogram(bounds: Histogram.seconds) }
 
+    /// Refused credentials, in the order of `AuthFailure`.
+    package private(set) var authFailures = Array(repeating: UInt64(0), count: AuthFailure.allCases.count)
+    /// What rules or tokens did not allow.
+    package private(set) var deniedPublications: UInt64 = 0
+    package private(set) var deniedSubscriptions: UInt64 = 0
+
+    /// Sessions that have caught up with the log: with everything, or with a gap that they were told of.
+    package private(set) var completeRecoveries: UInt64 = 0
+    package private(set) var recoveriesWithGap: UInt64 = 0
+
+    mutating func recover(completely: Bool) {
+        if completely { completeRecoveries += 1 } else { recoveriesWithGap += 1 }
+    }
+
+    /// Counts a refusal of somebody who may not do what they asked for.
+    mutating func refuse(_ error: BayeuxError) {
+        if error.text == BayeuxError.deniedText(.publish) {
+            deniedPublications += 1
+        } else if error.text == BayeuxError.deniedText(.subscribe) {
+            deniedSubscriptions += 1
+        } else if let failure = AuthFailure(error) {
+            authFailures[AuthFailure.allCases.firstIndex(of: failure) ?? 0] += 1
+        }
+    }
+
+    /// Sessions that have ended, in the order of `EndReason`.
+    package private(set) var endings = Array(repeating: UInt64(0), count: EndReason.allCases.count)
+
+    mutating func end(_ reason: EndReason) {
+        endings[EndReason.allCases.firstIndex(of: reason) ?? 0] += 1
+    }
+
     mutating func receive(_ kind: Kind, over peer: Peer.Kind) {
         if peer == .socket { fromSockets[kind.index] += 1 } else { fromRequests[kind.index] += 1 }
     }

@@ -42,10 +42,15 @@ package struct BayeuxError: Error, Equatable, Sendable {
         Self(code: 401, arguments: [], text: reason)
     }
     package static let tokenExpired = token("Token expired")
+    static let otherSession = token("The session is somebody else's")
+    package static let ticket = token("Ticket refused: used, expired or unknown")
     static let tokenRevoked = token("Token revoked")
     /// Somebody who may not do that with a channel. `code` is 401 where a token would do and none came, over HTTP.
     static func denied(_ verb: AccessVerb, _ channel: String, code: Int = 403) -> Self {
-        Self(code: code, arguments: [channel], text: verb == .publish ? "Publishing denied" : "Subscription denied")
+        Self(code: code, arguments: [channel], text: deniedText(verb))
+    }
+    static func deniedText(_ verb: AccessVerb) -> String {
+        verb == .publish ? "Publishing denied" : "Subscription denied"
     }
     static func missing(_ parameter: String) -> Self {
         Self(code: 402, arguments: [parameter], text: "Missing required parameter")

@@ -26,10 +26,12 @@ package struct Peer: Equatable, Sendable {
     }
     package let connection: ConnectionID
     package let kind: Kind
+    package let address: AddressClass
 
     /// The peer behind `connection`.
-    package init(connection: ConnectionID, kind: Kind) {
+    package init(connection: ConnectionID, kind: Kind, address: AddressClass = .unknown) {
         self.connection = connection
+        self.address = address
         self.kind = kind
     }
 }

@@ -36,6 +36,8 @@ package struct Outbox: ~Copyable {
         case resume(ConnectionID)
         /// Say `drained` when the WebSocket or event stream has taken most of what was written to it.
         case awaitDrain(ConnectionID)
+        /// A publication that is part of a trace has gone out.
+        case traced(TracedPublication)
         /// Hand this to the store.
         case store(StoreOperation)
         /// Hand this to a service of the embedding program.
@@ -77,6 +79,15 @@ package struct Outbox: ~Copyable {
         guard slots.count > start else { return }
         actions.append(.deliver(publication, loop: loop, slots: start..<slots.count))
     }
+}
+
+/// What is told of a publication whose publisher sent a `traceparent`.
+package struct TracedPublication: Sendable, Equatable {
+    package let trace: TraceParent
+    /// Its sequence number; none when it was not stored.
+    package let sequence: UInt64?
+    /// The sessions that it went to.
+    package let matchedCount: Int
 }
 
 /// The answer to a publication over HTTP.

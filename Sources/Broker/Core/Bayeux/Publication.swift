@@ -23,17 +23,25 @@ package final class Publication: Sendable {
     }
 
     /// A publication that the store does not keep: it has no sequence number.
-    convenience init(channel: ChannelName, data: RawSpan, isBinary: Bool = false, slow: SlowPolicy = .queue) {
+    convenience init(
+        channel: ChannelName, data: RawSpan, isBinary: Bool = false, slow: SlowPolicy = .queue,
+        trace: TraceParent? = nil
+    ) {
         var json = Self.head(of: channel.text, capacity: data.byteCount + 24)
         json += #","data":"#.utf8
         data.withUnsafeBytes { json.append(contentsOf: $0) }
-        json += (isBinary ? #","ext":{"binary":true}}"# : "}").utf8
+        if let trace {
+            json += #","ext":{\#(isBinary ? #""binary":true,"# : "")"traceparent":"\#(trace.text)"}}"#.utf8
+        } else {
+            json += (isBinary ? #","ext":{"binary":true}}"# : "}").utf8
+        }
         self.init(channel: channel.text, json: json, sequence: nil, slow: slow)
     }
 
     /// A stored publication; `retained` marks one that a subscriber gets because it was kept, not because it is live.
     convenience init(
-        _ stored: StoredPublication, epoch: String, retained: Bool, slow: SlowPolicy = .queue
+        _ stored: StoredPublication, epoch: String, retained: Bool, slow: SlowPolicy = .queue,
+        trace: TraceParent? = nil
     ) {
         var json = Self.head(of: stored.channel.text, capacity: stored.data.count + 112)
         json += #","data":"#.utf8
@@ -41,6 +49,7 @@ package final class Publication: Sendable {
         json += #","ext":{"seq":\#(stored.sequence),"epoch":"\#(epoch)""#.utf8
         if retained { json += #","retained":true"#.utf8 }
         if stored.isBinary { json += #","binary":true"#.utf8 }
+        if let trace { json += #","traceparent":"\#(trace.text)""#.utf8 }
         json += "}}".utf8
         self.init(channel: stored.channel.text, json: json, sequence: stored.sequence, slow: slow)
     }

@@ -4,6 +4,32 @@
 ///
 /// Its properties belong to the router, whose methods never run inside each other: the runtime need not check it.
 final class Session {
+    /// What is gathered for the time when it has ended.
+    struct Record {
+        /// ms since 1970
+        let startedAt: Int64
+        var transport = EndedSession.Transport.none
+        var address = AddressClass.unknown
+        var lost: EndedSession.LostConnection?
+        var publishedCount: UInt64 = 0
+        var droppedCount: UInt64 = 0
+        /// Whether something is missing of what it catches up with.
+        var missedSome = false
+
+        init(startedAt: Int64) { self.startedAt = startedAt }
+
+        /// Its client has come.
+        mutating func connect(_ peer: Peer) {
+            transport =
+                switch peer.kind {
+                case .socket: .websocket
+                case .exchange: .http
+                case .stream: .eventsource
+                }
+            address = peer.address
+            lost = nil
+        }
+    }
     let clientID: String
     /// The session's place in the router's tables.
     let handle: SubscriptionTable.Subscriber
@@ -46,11 +72,16 @@ final class Session {
     var isSuspended = false
     /// Whether it is one of before the broker was started again, whose rights are not known.
     var mustBeReviewed = false
+    /// What is remembered when it has ended.
+    @exclusivity(unchecked) var record: Record
     /// The earliest deadline of this session that is in the router's queue of deadlines.
     var scheduledDeadline = UInt64.max
 
-    init(clientID: String, handle: SubscriptionTable.Subscriber, expiresAt: UInt64, position: UInt64, isEphemeral: Bool)
-    {
+    init(
+        clientID: String, handle: SubscriptionTable.Subscriber, expiresAt: UInt64, position: UInt64, isEphemeral: Bool,
+        startedAt: Int64
+    ) {
+        record = Record(startedAt: startedAt)
         cursor = position
         answeredPosition = position
         self.clientID = clientID

@@ -18,6 +18,8 @@ package struct Limits: Sendable, Equatable {
     package var queuedBytesInAll = 1 << 30
     /// What a subscriber is given of the past; of more than that the newest, and it is told what it misses.
     package var replayedMessages = 1_000_000
+    /// Sessions that have ended of which the reason is remembered.
+    package var endedSessions = 1_000
     /// Publications that one request for a history is answered with.
     package var historyMessages = 10_000
     /// Operations under way in the store, and the bytes of the publications among them; what comes beyond is refused.

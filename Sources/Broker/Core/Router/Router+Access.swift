@@ -34,7 +34,7 @@ extension Router {
         var caller = caller
         if let presented = caller.principal {
             if let own = session.principal, own.subject != presented.subject {
-                return .failure(.token("The session is somebody else's"))
+                return .failure(.otherSession)
             }
             if isNew || presented.expiresAt > session.principal?.expiresAt ?? .min {
                 give(presented, to: session, now: now)
@@ -67,15 +67,23 @@ extension Router {
         return !revocations.isEmpty && revocations.cover(principal) ? .tokenRevoked : nil
     }
 
+    /// A refusal, once it is counted.
+    mutating func counted(_ refusal: BayeuxError) -> BayeuxError {
+        counters.refuse(refusal)
+        return refusal
+    }
+
     /// Why somebody who asks over plain HTTP may not do that; nil when they may.
-    func refusal(of caller: Caller?, _ verb: AccessVerb, _ target: ChannelPattern, now: Moment) -> BayeuxError? {
+    mutating func refusal(
+        of caller: Caller?, _ verb: AccessVerb, _ target: ChannelPattern, now: Moment
+    ) -> BayeuxError? {
         let caller = caller ?? Caller(isBrowser: true)
-        if let refusal = refusal(of: caller, now: now) { return refusal }
+        if let refusal = refusal(of: caller, now: now) { return counted(refusal) }
         guard let rules else { return nil }
         let decision = rules.decide(verb, target, caller)
         if decision.isAllowed { return nil }
         let wouldTokenDo = caller.principal == nil && decision.audience != .nobody
-        return .denied(verb, target.text, code: wouldTokenDo ? 401 : 403)
+        return counted(.denied(verb, target.text, code: wouldTokenDo ? 401 : 403))
     }
 
     /// Why a message may not be published; nil when it may. Services decide themselves about good tokens.
@@ -84,10 +92,10 @@ extension Router {
     ) -> BayeuxError? {
         let session = try? session(of: request, text: text).get()
         switch identify(request, session, now: now, into: &outbox) {
-        case .failure(let refusal): return refusal
+        case .failure(let refusal): return counted(refusal)
         case .success(let caller):
             guard let rules, !channel.isService else { return nil }
-            return rules.decide(.publish, channel, caller).isAllowed ? nil : .denied(.publish, channel.text)
+            return rules.decide(.publish, channel, caller).isAllowed ? nil : counted(.denied(.publish, channel.text))
         }
     }
 
@@ -100,7 +108,8 @@ extension Router {
     }
 
     /// Takes away the patterns from the first on that may not be subscribed to; why.
-    func refusal(of identity: Result<Caller, BayeuxError>, _ patterns: inout [ChannelPattern]) -> BayeuxError? {
+    func refusal(of identity: Result<Caller, BayeuxError>, _ patterns: inout [ChannelPattern]) -> BayeuxError?
+    {
         switch identity {
         case .failure(let refusal):
             patterns = []
@@ -120,8 +129,8 @@ extension Router {
         ofConnecting request: Request, _ session: Session, now: Moment, into outbox: inout Outbox
     ) -> BayeuxError? {
         switch identify(request, session, now: now, into: &outbox) {
-        case .failure(let refusal): refusal
-        case .success(let caller): refusal(ofRestored: session, caller, into: &outbox)
+        case .failure(let refusal): counted(refusal)
+        case .success(let caller): refusal(ofRestored: session, caller, now: now, into: &outbox)
         }
     }
 
@@ -130,22 +139,24 @@ extension Router {
         ofStreaming session: Session, to caller: Caller?, now: Moment, into outbox: inout Outbox
     ) -> BayeuxError? {
         let caller = caller ?? Caller(isBrowser: true)
-        if let refusal = refusal(of: caller, now: now) { return refusal }
+        if let refusal = refusal(of: caller, now: now) { return counted(refusal) }
         switch identify(caller, isNew: false, session, now: now, into: &outbox) {
-        case .failure(let refusal): return refusal
-        case .success(let caller): return refusal(ofRestored: session, caller, into: &outbox)
+        case .failure(let refusal): return counted(refusal)
+        case .success(let caller): return refusal(ofRestored: session, caller, now: now, into: &outbox)
         }
     }
 
     /// A session of before the broker was started again goes on if whoever continues it may have all that it is subscribed
     /// to. If not, its client begins anew, as one does that the broker has forgotten, and shows its token then.
     private mutating func refusal(
-        ofRestored session: Session, _ caller: Caller, into outbox: inout Outbox
+        ofRestored session: Session, _ caller: Caller, now: Moment, into outbox: inout Outbox
     ) -> BayeuxError? {
         guard session.mustBeReviewed, let rules else { return nil }
         session.mustBeReviewed = false
         if session.subscriptions.keys.allSatisfy({ rules.decide(.subscribe, $0, caller).isAllowed }) { return nil }
-        if let socket = end(session, advice: expiredAdvice(), into: &outbox) { outbox.append(.close(socket)) }
+        if let socket = end(session, .denied, advice: expiredAdvice(), now: now, into: &outbox) {
+            outbox.append(.close(socket))
+        }
         return .unknownClient(session.clientID)
     }
 }
@@ -210,12 +221,12 @@ extension Router {
     }
 
     /// Some tokens do not count any more. The sessions that have them end at once.
-    package mutating func revoke(_ entries: [Revocations.Entry], into outbox: inout Outbox) {
+    package mutating func revoke(_ entries: [Revocations.Entry], now: Moment, into outbox: inout Outbox) {
         for entry in entries { revocations.insert(entry) }
         for case let session? in sessions {
             guard let principal = session.principal, revocations.cover(principal) else { continue }
             answerHeld(of: session, .tokenRevoked, advice: Advice(reconnect: .none), into: &outbox)
-            if let socket = end(session, advice: Advice(reconnect: .none), into: &outbox) {
+            if let socket = end(session, .revoked, advice: Advice(reconnect: .none), now: now, into: &outbox) {
                 outbox.append(.close(socket))
             }
         }

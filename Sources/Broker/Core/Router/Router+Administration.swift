@@ -10,7 +10,8 @@ extension Router {
             case .channels(let pattern, let page): channels(within: pattern, page)
             case .sessions(let page): sessions(page, now: now)
             case .session(let tag): describe(tag, now: now)
-            case .kick(let tag): kick(tag, into: &outbox)
+            case .kick(let tag): kick(tag, now: now, into: &outbox)
+            case .endings(let tag, let limit): endings(of: tag, limit: limit)
             }
         outbox.append(.report(connection, answer))
     }
@@ -53,17 +54,38 @@ extension Router {
         }
     }
 
-    private mutating func kick(_ tag: SessionTag, into outbox: inout Outbox) -> AdminAnswer {
+    private mutating func kick(_ tag: SessionTag, now: Moment, into outbox: inout Outbox) -> AdminAnswer {
         switch session(with: tag) {
         case .success(let session):
             let shown = SessionTag(of: session.clientID)
             let error = BayeuxError.endedByAdministrator(session.clientID)
-            if let socket = end(session, advice: Advice(reconnect: .none), error: error, into: &outbox) {
+            let advice = Advice(reconnect: .none)
+            if let socket = end(session, .kicked, advice: advice, error: error, now: now, into: &outbox) {
                 outbox.append(.close(socket))
             }
             return .kicked(shown)
         case .failure(let refusal): return refusal.answer
         }
+    }
+
+    private func endings(of tag: SessionTag?, limit: Int) -> AdminAnswer {
+        let found = recorder.last(min(max(limit, 0), AdminPage.maximumCount), of: tag)
+        guard let tag, found.isEmpty else { return .endings(found) }
+        if case .success = session(with: tag) { return .notEnded(tag, isAlive: true) }
+        return .notEnded(tag, isAlive: false)
+    }
+
+    /// Remembers a session that ends.
+    mutating func note(_ session: Session, _ reason: EndReason, now: Moment) {
+        counters.end(reason)
+        let record = session.record
+        recorder.record(
+            EndedSession(
+                tag: SessionTag(of: session.clientID), reason: reason, startedAt: record.startedAt, endedAt: now.wall,
+                transport: record.transport, address: record.address, lost: record.lost,
+                publishedCount: record.publishedCount, deliveredCount: deliveredCounts[Int(session.handle)],
+                droppedCount: record.droppedCount, waitingCount: session.queue.count,
+                subscriptionCount: session.subscriptions.count))
     }
 
     private struct NoSession: Error {

@@ -42,8 +42,10 @@ extension Router {
     ) {
         guard let handle = handles[clientID], let session = sessions[Int(handle)] else { return }
         if let backlog {
+            if !backlog.losses.isEmpty { session.record.missedSome = true }
             session.catchUp?.receive(publications(of: backlog), rest: backlog.rest)
         } else if let part = session.catchUp?.fail() {
+            session.record.missedSome = true
             for loss in losses(of: part, session) { queue(loss, for: session, into: &outbox) }
         }
         guard let catchUp = session.catchUp, catchUp.hasPage || catchUp.isOver else {
@@ -74,6 +76,8 @@ extension Router {
 
     /// From now on messages go out as they come.
     private mutating func finishCatchUp(_ session: Session) {
+        counters.recover(completely: !session.record.missedSome)
+        session.record.missedSome = false
         session.wantsConfirmation = session.catchUp?.isResumption == true && session.acknowledgements == nil
         session.catchUp = nil
         openRoute(of: session)

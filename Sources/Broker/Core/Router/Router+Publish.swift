@@ -26,7 +26,10 @@ extension Router {
         if let sender, sender.session.recentIDs.contains(sender.id) {
             return acknowledgeRepeated(request, from: sender, text: text, into: &outbox)
         }
-        if let sender { sender.session.recentIDs.insert(sender.id) }
+        if let sender {
+            sender.session.recentIDs.insert(sender.id)
+            sender.session.record.publishedCount += 1
+        }
         let options = PublishOptions(ext: request.envelope.ext, text: text)
         let policy = policies.isEmpty ? ChannelPolicy() : policies.policy(for: channel)
         let excluded = options.noEcho ? session(of: request, text: text).success?.handle : nil
@@ -37,16 +40,19 @@ extension Router {
             let draft = PublicationDraft(
                 channel: channel, data: data, text: text, options: options, policy: policy, origin: origin, now: now)
             let publisher = BayeuxPublisher(
-                request, text: text, sender: sender, excluded: excluded, wantsReceipt: options.wantsReceipt)
+                request, text: text, sender: sender, excluded: excluded, wantsReceipt: options.wantsReceipt,
+                trace: options.trace)
             if let sender { keep(sender.session, now: now, into: &outbox) }
             tellPublish(request, text: text, channel, into: &outbox)
             return store(draft, from: .bayeux(publisher), into: &outbox)
         }
         if mustQueueBehindStore(request.peer.connection) || options.wantsReceipt {
             let publication = Publication(
-                channel: channel, data: text.extracting(data.range), isBinary: options.isBinary, slow: policy.slow)
+                channel: channel, data: text.extracting(data.range), isBinary: options.isBinary, slow: policy.slow,
+                trace: options.trace)
             let publisher = BayeuxPublisher(
-                request, text: text, sender: sender, excluded: excluded, wantsReceipt: options.wantsReceipt)
+                request, text: text, sender: sender, excluded: excluded, wantsReceipt: options.wantsReceipt,
+                trace: options.trace)
             tellPublish(request, text: text, channel, into: &outbox)
             return pass(.init(channel: channel, publication: publication), from: publisher, into: &outbox)
         }
@@ -56,8 +62,12 @@ extension Router {
         // What nobody gets is not even put together.
         if matched.isEmpty { return }
         let publication = Publication(
-            channel: channel, data: text.extracting(data.range), isBinary: options.isBinary, slow: policy.slow)
+            channel: channel, data: text.extracting(data.range), isBinary: options.isBinary, slow: policy.slow,
+            trace: options.trace)
         send(publication, into: &outbox)
+        if let trace = options.trace {
+            outbox.append(.traced(.init(trace: trace, sequence: nil, matchedCount: matched.count)))
+        }
     }
 
     /// The session and the id that a publication names, if there are such ones.
@@ -117,7 +127,7 @@ extension Router {
         }
         if let key { idempotencyKeys.begin(key, now: now, window: limits.idempotencyWindow) }
         let id = ClientID.make(using: &generator)
-        let publisher = Publisher.http(HTTPPublisher(connection: connection, id: id, key: key))
+        let publisher = Publisher.http(HTTPPublisher(connection: connection, id: id, key: key, trace: options.trace))
         tell(
             .publish(clientID: nil, channel: channel.text, data: data.withUnsafeBytes { Array($0) }), into: &outbox)
         let policy = policies.policy(for: channel)
@@ -128,7 +138,7 @@ extension Router {
                 channel: channel, data: whole, text: data, options: options, policy: policy, origin: origin, now: now)
             return store(draft, from: publisher, into: &outbox)
         }
-        let publication = Publication(channel: channel, data: data, slow: policy.slow)
+        let publication = Publication(channel: channel, data: data, slow: policy.slow, trace: options.trace)
         finish(publisher, .init(channel: channel, publication: publication), into: &outbox)
     }
 
@@ -205,7 +215,8 @@ extension Router {
         let stored = StoredPublication(
             sequence: sequence, channel: draft.channel, data: draft.data, isBinary: draft.isBinary)
         let slow = policies.isEmpty ? SlowPolicy.queue : policies.policy(for: draft.channel).slow
-        let publication = Publication(stored, epoch: epoch, retained: false, slow: slow)
+        let publication = Publication(
+            stored, epoch: epoch, retained: false, slow: slow, trace: publisher.trace)
         finish(publisher, .init(channel: draft.channel, publication: publication), into: &outbox)
     }
 
@@ -227,6 +238,10 @@ extension Router {
             }
         }
         send(passing.publication, into: &outbox)
+        if let trace = publisher.trace {
+            let sequence = passing.publication.sequence
+            outbox.append(.traced(.init(trace: trace, sequence: sequence, matchedCount: matchedCount)))
+        }
         guard case .http(let publisher) = publisher else { return }
         let receipt = PublishReceipt(
             id: publisher.id, channel: passing.channel, sequence: passing.publication.sequence,
@@ -287,6 +302,7 @@ extension Router {
     private mutating func send(_ publication: Publication, into outbox: inout Outbox) {
         attached.removeAll(keepingCapacity: true)
         for handle in matched {
+            deliveredCounts[Int(handle)] &+= 1
             let route = routes[Int(handle)]
             if route != Self.nowhere {
                 attached.append(route)
@@ -317,7 +333,9 @@ extension Router {
             logged = session.queue.append(publication, within: limits)
         }
         queuedBytes += session.queue.byteCount - before
-        counters.droppedFromQueues += UInt64(session.queue.lostCount - lost)
+        let dropped = UInt64(session.queue.lostCount - lost)
+        counters.droppedFromQueues += dropped
+        session.record.droppedCount += dropped
         // What the log has is read again when its turn comes.
         if let logged { catchUp(session) { $0.addMissed(logged) } }
         if wasEmpty, session.catchUp == nil, session.link.deadline != nil { readyPolls.append(session.handle) }
@@ -355,6 +373,14 @@ enum Publisher {
         case .http(let publisher): publisher.connection
         }
     }
+
+    /// The trace that the publication belongs to.
+    var trace: TraceParent? {
+        switch self {
+        case .bayeux(let publisher): publisher.trace
+        case .http(let publisher): publisher.trace
+        }
+    }
 }
 
 /// A request over plain HTTP that waits for its receipt.
@@ -363,6 +389,7 @@ struct HTTPPublisher {
     /// What the receipt calls the publication.
     let id: String
     let key: IdempotencyKeys.Key?
+    let trace: TraceParent?
 }
 
 /// A Bayeux client that waits for its acknowledgement.
@@ -379,11 +406,13 @@ struct BayeuxPublisher {
     let excluded: SubscriptionTable.Subscriber?
     /// Whether the acknowledgement says what became of the publication.
     let wantsReceipt: Bool
+    let trace: TraceParent?
 
     init(
         _ request: Request, text: RawSpan, sender: Sender?, excluded: SubscriptionTable.Subscriber?,
-        wantsReceipt: Bool = false
+        wantsReceipt: Bool = false, trace: TraceParent? = nil
     ) {
+        self.trace = trace
         peer = request.peer
         replyHead = Router.replyHead(of: request, text: text)
         self.sender = sender
@@ -410,6 +439,8 @@ package struct PublishOptions: Sendable, Equatable {
     package var isBinary = false
     /// The acknowledgement says the sequence number and how many subscribers matched.
     package var wantsReceipt = false
+    /// The trace that it belongs to, passed on to subscribers.
+    package var trace: TraceParent?
 
     /// Nothing beyond delivery.
     package init(retain: Bool = false, timeToLive: Double? = nil) {
@@ -417,14 +448,15 @@ package struct PublishOptions: Sendable, Equatable {
         self.timeToLive = timeToLive
     }
 
-    /// The options in a message's `ext`: `retain`, `ttl` (seconds), `noEcho`, `receipt` and `binary` (there
-    /// at all).
+    /// The options in a message's `ext`: `retain`, `ttl` (seconds), `noEcho`, `receipt`, `traceparent` and `binary`
+    /// (there at all).
     init(ext: JSONSlice, text: RawSpan) {
         guard ext.kind == .object else { return }
         retain = ext.member("retain", in: text).bool == true
         timeToLive = ext.member("ttl", in: text).double(in: text)
         noEcho = ext.member("noEcho", in: text).bool == true
         wantsReceipt = ext.member("receipt", in: text).bool == true
+        trace = TraceParent(ext.member("traceparent", in: text), in: text)
         let binary = ext.member("binary", in: text)
         isBinary = !binary.isAbsent && binary.bool != false
     }

@@ -11,7 +11,7 @@ extension Router {
         if rules != nil, error == nil {
             switch identify(request, nil, now: now, into: &outbox) {
             case .success(let caller): identity = caller
-            case .failure(let refusal): error = .bayeux(refusal)
+            case .failure(let refusal): error = .bayeux(counted(refusal))
             }
         }
         var advice = refusedAdvice(error)
@@ -107,6 +107,7 @@ extension Router {
     ) {
         session.expiresAt = now.adding(limits.timeout * 2)
         let peer = request.peer
+        session.record.connect(peer)
         if peer.kind == .socket { release(peer.connection, unlessBoundTo: session, into: &outbox) }
         let asked = ExtensionFields(of: request.envelope)
         if session.acknowledgements == nil {
@@ -198,7 +199,7 @@ extension Router {
         case .success where error != nil:
             reply(to: request, text: text, error, withClientID: false, into: &outbox)
         case .success(let session):
-            let socket = end(session, advice: Advice(reconnect: .none), into: &outbox)
+            let socket = end(session, .disconnect, advice: Advice(reconnect: .none), now: now, into: &outbox)
             reply(to: request, text: text, nil, into: &outbox)
             if let socket {
                 outbox.append(.close(socket))
@@ -296,10 +297,12 @@ extension Router {
             handle = SubscriptionTable.Subscriber(sessions.count)
             sessions.append(nil)
             routes.append(Self.nowhere)
+            deliveredCounts.append(0)
         }
+        deliveredCounts[Int(handle)] = 0
         let session = Session(
             clientID: clientID, handle: handle, expiresAt: isEphemeral ? .max : now.adding(limits.timeout * 2),
-            position: lastSequence, isEphemeral: isEphemeral)
+            position: lastSequence, isEphemeral: isEphemeral, startedAt: now.wall)
         sessions[Int(handle)] = session
         handles[clientID] = handle
         schedule(session)
@@ -338,15 +341,20 @@ extension Router {
     }
 
     /// The session's time is up: what it held is answered, its socket closed.
-    mutating func expire(_ session: Session, into outbox: inout Outbox) {
+    mutating func expire(_ session: Session, now: Moment, into outbox: inout Outbox) {
         let advice = expiredAdvice()
-        if let socket = end(session, advice: advice, into: &outbox) { outbox.append(.close(socket)) }
+        let ofToken = session.isSuspended || session.isEphemeral
+        if let socket = end(session, ofToken ? .tokenExpired : .expired, advice: advice, now: now, into: &outbox) {
+            outbox.append(.close(socket))
+        }
     }
 
     /// Ends a session; its held connect is answered with `advice`. Returns the socket that was bound to it.
     mutating func end(
-        _ session: Session, advice: Advice, error: BayeuxError? = nil, into outbox: inout Outbox
+        _ session: Session, _ reason: EndReason, advice: Advice, error: BayeuxError? = nil, now: Moment,
+        into outbox: inout Outbox
     ) -> ConnectionID? {
+        note(session, reason, now: now)
         let (held, socket) = session.link.release()
         if let socket { unbind(socket, from: session) }
         if let held {

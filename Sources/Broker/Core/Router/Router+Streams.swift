@@ -17,13 +17,14 @@ extension Router {
         guard session.acknowledgements == nil else {
             return outbox.append(.refuse(connection, .connectionTypes(["eventsource"])))
         }
-        attach(connection, to: session, now: now, into: &outbox)
+        // Its client is where its requests came from.
+        attach(connection, at: session.record.address, to: session, now: now, into: &outbox)
     }
 
     /// A stream of channels for anybody: a session of its own, which ends with it. It opens when the store has answered.
     package mutating func openStream(
-        of items: [SubscriptionItem], from connection: ConnectionID, caller: Caller? = nil, now: Moment,
-        into outbox: inout Outbox
+        of items: [SubscriptionItem], from connection: ConnectionID, at address: AddressClass = .unknown,
+        caller: Caller? = nil, now: Moment, into outbox: inout Outbox
     ) {
         if rules != nil {
             for item in items {
@@ -37,7 +38,8 @@ extension Router {
         if let principal = caller?.principal { give(principal, to: session, now: now) }
         bindings[connection] = session.handle
         let change = SubscriptionChange(
-            peer: Peer(connection: connection, kind: .stream), clientID: clientID, patterns: items.map(\.pattern),
+            peer: Peer(connection: connection, kind: .stream, address: address), clientID: clientID,
+            patterns: items.map(\.pattern),
             items: items, replyHead: [], error: nil)
         submit(.subscribe(change), for: connection, to: &outbox) { .subscribe($0, nil, items, wall: now.wall) }
     }
@@ -52,18 +54,20 @@ extension Router {
     }
 
     /// The store cannot serve the stream of a session that ends by that.
-    mutating func refuseStream(_ change: SubscriptionChange, _ error: StoreError, into outbox: inout Outbox) {
+    mutating func refuseStream(
+        _ change: SubscriptionChange, _ error: StoreError, now: Moment, into outbox: inout Outbox
+    ) {
         guard isOpen(change.peer.connection) else { return }
         bindings[change.peer.connection] = nil
         if let handle = handles[change.clientID], let session = sessions[Int(handle)] {
-            _ = end(session, advice: Advice(reconnect: .none), into: &outbox)
+            _ = end(session, .store, advice: Advice(reconnect: .none), now: now, into: &outbox)
         }
         outbox.append(.refuse(change.peer.connection, .storeFailed(error)))
     }
 
     /// Turns a session to a stream, which begins with what waited.
     mutating func attach(
-        _ stream: ConnectionID, to session: Session, now: Moment, into outbox: inout Outbox
+        _ stream: ConnectionID, at address: AddressClass, to session: Session, now: Moment, into outbox: inout Outbox
     ) {
         let (held, detached) = session.link.attach(stream)
         if let detached {
@@ -74,6 +78,7 @@ extension Router {
             unbindPoll(held)
             answerWithoutMessages(held, into: &outbox)
         }
+        session.record.connect(Peer(connection: stream, kind: .stream, address: address))
         bind(stream, to: session)
         outbox.append(.open(stream))
         pushWaiting(for: session, to: stream, now: now, into: &outbox)

@@ -3,8 +3,12 @@ extension Router {
     /// Adds subscriptions once the store has them; the reply comes first, then retained messages, then what is live.
     mutating func subscribe(_ request: Request, text: RawSpan, now: Moment, into outbox: inout Outbox) {
         let identity = identity(of: request, text: text, now: now, into: &outbox)
+        var refused: BayeuxError?
         change(request, text: text, into: &outbox) { router, session, patterns, error in
-            if let identity, let refusal = router.refusal(of: identity, &patterns) { error = .bayeux(refusal) }
+            if let identity, let refusal = router.refusal(of: identity, &patterns) {
+                refused = refusal
+                error = .bayeux(refusal)
+            }
             let newCount = Self.newCount(of: patterns, in: session)
             let count = session.subscriptions.count + session.claimedCount + newCount
             guard newCount == 0 || count <= router.limits.subscriptionsPerSession else {
@@ -25,6 +29,7 @@ extension Router {
                 .subscribe($0, stored, items, wall: now.wall)
             }
         }
+        if let refused { _ = counted(refused) }
     }
 
     /// How many of the patterns the session is not subscribed to.
@@ -143,7 +148,7 @@ extension Router {
             queuedBytes += session.queue.byteCount
         }
         if change.peer.kind == .stream {
-            attach(change.peer.connection, to: session, now: now, into: &outbox)
+            attach(change.peer.connection, at: change.peer.address, to: session, now: now, into: &outbox)
         } else {
             reply(to: change.peer, head: change.replyHead, change.error, into: &outbox)
             readOn(session, now: now, into: &outbox)
@@ -153,7 +158,7 @@ extension Router {
     /// The store does not have the subscriptions. A session that it does not know at all can do without: after a restart
     /// its client is told to shake hands again. One that it knows would come back without them, and not be told.
     mutating func refuse(_ change: SubscriptionChange, _ error: StoreError, now: Moment, into outbox: inout Outbox) {
-        if change.peer.kind == .stream { return refuseStream(change, error, into: &outbox) }
+        if change.peer.kind == .stream { return refuseStream(change, error, now: now, into: &outbox) }
         let session = handles[change.clientID].flatMap { sessions[Int($0)] }
         if let session, !session.isStored {
             return finish(

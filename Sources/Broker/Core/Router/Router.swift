@@ -35,6 +35,8 @@ package struct Router: ~Copyable {
     var handles: [String: SubscriptionTable.Subscriber] = [:]
     /// Where each session's messages go, by handle; `nowhere` means its queue.
     var routes: [ConnectionID] = []
+    /// What each session was given, by handle.
+    var deliveredCounts: [UInt64] = []
     /// The session that each WebSocket is bound to.
     var bindings: ConnectionMap<SubscriptionTable.Subscriber>
     var table: SubscriptionTable
@@ -61,6 +63,7 @@ package struct Router: ~Copyable {
     var deliveredCount: UInt64 = 0
     /// The same in detail, for metrics.
     package internal(set) var counters = RouterCounters()
+    var recorder: FlightRecorder
     /// The weight of the publications among them.
     var pendingBytes = 0
     /// Operations under way in the store for each connection that has any.
@@ -85,6 +88,7 @@ package struct Router: ~Copyable {
     ) {
         var generator = generator
         self.limits = limits
+        recorder = FlightRecorder(capacity: limits.endedSessions)
         self.policies = policies
         self.rules = rules
         for entry in revocations { self.revocations.insert(entry) }
@@ -185,13 +189,18 @@ package struct Router: ~Copyable {
     }
 
     /// A connection is gone, or an HTTP client has given up its request. The session stays until it expires.
-    package mutating func close(_ connection: ConnectionID, into outbox: inout Outbox) {
+    package mutating func close(
+        _ connection: ConnectionID, because reason: ConnectionEnd = .peer, now: Moment, into outbox: inout Outbox
+    ) {
         exchanges[connection] = nil
         if let handle = bindings.removeValue(forKey: connection), let session = sessions[Int(handle)] {
             let wasAttached = session.link.connection == connection
+            session.record.lost = .init(reason: reason, at: now.wall)
             if session.link.receiveClose(of: connection) { routes[Int(handle)] = Self.nowhere }
             if wasAttached { lose(session) }
-            if session.isEphemeral { _ = end(session, advice: Advice(reconnect: .none), into: &outbox) }
+            if session.isEphemeral {
+                _ = end(session, .stream, advice: Advice(reconnect: .none), now: now, into: &outbox)
+            }
         }
         if pendingCounts[connection] == nil {
             outbox.append(.release(connection))
@@ -224,7 +233,7 @@ package struct Router: ~Copyable {
             guard let session = sessions[Int(handle)], session.scheduledDeadline == deadline else { continue }
             session.scheduledDeadline = .max
             if session.expiresAt <= now.monotonic {
-                expire(session, into: &outbox)
+                expire(session, now: now, into: &outbox)
                 continue
             }
             if session.rightsEndAt <= now.monotonic, !session.isSuspended {

@@ -30,7 +30,7 @@ package final class AccessControl: Sendable {
             let ticket = target.first("ticket")
         {
             caller.principal = tickets.redeem(ticket, now: SystemClock.monotonic)
-            if caller.principal == nil { caller.refusal = .token("Ticket refused: used, expired or unknown") }
+            if caller.principal == nil { caller.refusal = .ticket }
         }
         return caller
     }
@@ -45,7 +45,7 @@ package final class AccessControl: Sendable {
             take(token, &caller)
         } else if let ticket = target.first("ticket") {
             caller.principal = tickets.redeem(ticket, now: SystemClock.monotonic)
-            if caller.principal == nil { caller.refusal = .token("Ticket refused: used, expired or unknown") }
+            if caller.principal == nil { caller.refusal = .ticket }
         }
         return caller
     }

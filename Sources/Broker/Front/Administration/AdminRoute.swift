@@ -17,9 +17,13 @@ extension HTTPRoutes {
         case (.GET, "stats", 1): query = .success(.statistics)
         case (.GET, "channels", 1): query = channels(target)
         case (.GET, "sessions", 1): query = page(target).map { .sessions($0) }
+        case (.GET, "sessions", 2) where parts.last == "why": query = count(target).map { .endings(nil, limit: $0) }
+        case (.GET, "sessions", 3) where parts.last == "why":
+            query = session(parts.dropFirst().first).flatMap { tag in count(target).map { .endings(tag, limit: $0) } }
         case (.GET, "sessions", 2): query = session(parts.last).map { .session($0) }
         case (.DELETE, "sessions", 2): query = session(parts.last).map { .kick($0) }
-        case (_, "stats", 1), (_, "channels", 1), (_, "sessions", 1):
+        case (_, "stats", 1), (_, "channels", 1), (_, "sessions", 1),
+            (_, "sessions", 2) where parts.last == "why", (_, "sessions", 3) where parts.last == "why":
             return .methodNotAllowed("\(target.path) can only be read", allowed: "GET")
         case (_, "sessions", 2):
             return .methodNotAllowed("A session is read with GET and ended with DELETE", allowed: "GET, DELETE")
@@ -46,11 +50,16 @@ extension HTTPRoutes {
             let given = target.first("start") ?? ""
             return .failure(.init(detail: "start is what the last part named as next, not \(given)"))
         }
+        return count(target).map { AdminPage(start: start, limit: $0) }
+    }
+
+    /// `?limit=M`.
+    private func count(_ target: RequestTarget) -> Result<Int, AdminProblem> {
         guard let limit = Int(target.first("limit") ?? "\(Self.listLimit)"), 1...AdminPage.maximumCount ~= limit else {
             let given = target.first("limit") ?? ""
             return .failure(.init(detail: "limit is a number from 1 to \(AdminPage.maximumCount), not \(given)"))
         }
-        return .success(AdminPage(start: start, limit: limit))
+        return .success(limit)
     }
 
     /// `?pattern=/a/**`, and a page.
@@ -81,6 +90,13 @@ extension HTTPServices {
     func response(to answer: AdminAnswer) -> HTTPResponse {
         switch answer {
         case .unknown(let tag): .problem(.notFound, "There is no session \(tag)")
+        case .notEnded(let tag, isAlive: true): .problem(.notFound, "The session \(tag) has not ended")
+        case .notEnded(let tag, isAlive: false):
+            .problem(
+                .notFound,
+                "Nothing is known of a session \(tag): the last \(configuration.limits.endedSessions) that ended "
+                    + "since the broker was started are remembered")
+        case .endings(let sessions): .json(.ok, .object([("sessions", .list(sessions.map { .object($0.fields) }))]))
         case .ambiguous(let tag): .problem(.conflict, "More than one session begins with \(tag)")
         case .statistics(let statistics): .json(.ok, body(statistics))
         case .channels(let reports, let next): .json(.ok, list("channels", reports.map(\.fields), next: next))
@@ -124,6 +140,22 @@ extension SessionReport {
             ("acknowledges", .boolean(acknowledges)),
             ("stored", .boolean(isStored)), ("cursor", .number(Int(cursor))),
             ("expires_in_seconds", timeLeft.map { .decimal($0 / .seconds(1)) } ?? .null),
+        ]
+    }
+}
+
+extension EndedSession {
+    fileprivate var fields: [(String, JSONValue)] {
+        [
+            ("id", .string(tag.text)), ("reason", .string(reason.rawValue)),
+            ("started_at", .string(Timestamp.text(startedAt))), ("ended_at", .string(Timestamp.text(endedAt))),
+            ("lifetime_seconds", .decimal(Double(max(endedAt - startedAt, 0)) / 1000)),
+            ("transport", .string(transport.rawValue)), ("address", .string(address.rawValue)),
+            ("connection_lost", lost.map { .string($0.reason.rawValue) } ?? .null),
+            ("connection_lost_at", lost.map { .string(Timestamp.text($0.at)) } ?? .null),
+            ("published", .number(Int(publishedCount))), ("delivered", .number(Int(deliveredCount))),
+            ("dropped", .number(Int(droppedCount))), ("waiting", .number(waitingCount)),
+            ("subscription_count", .number(subscriptionCount)),
         ]
     }
 }

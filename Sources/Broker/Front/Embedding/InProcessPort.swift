@@ -86,7 +86,7 @@ package final class InProcessPort: CommandReceiver {
             try EnvelopeScanner().scan(validatingUTF8: changed.span.bytes, into: &envelopes)
             batch = changed
         }
-        let peer = Peer(connection: ConnectionID(loop: loop, slot: slot), kind: .socket)
+        let peer = Peer(connection: ConnectionID(loop: loop, slot: slot), kind: .socket, address: .process)
         router?.send([.batch(envelopes, text: batch, peer, .trusted)])
     }
 
@@ -96,7 +96,7 @@ package final class InProcessPort: CommandReceiver {
             (state.clients.removeValue(forKey: slot), state.router, state.loop)
         }
         client?.finish()
-        if client != nil { router?.send([.close(ConnectionID(loop: loop, slot: slot))]) }
+        if client != nil { router?.send([.close(ConnectionID(loop: loop, slot: slot), .peer)]) }
     }
 
     func send(_ commands: [ShardCommand]) {
@@ -104,7 +104,7 @@ package final class InProcessPort: CommandReceiver {
             switch command {
             case .reply(let slot, let objects): client(slot)?.yield(.replies(objects))
             case .push(let publication, let slot): client(slot)?.yield(.message(publication.json))
-            case .deliver(let publication, let slots):
+            case .deliver(let publication, let slots, _):
                 for slot in slots { client(slot)?.yield(.message(publication.json)) }
             case .close(let slot): disconnect(slot)
             case .release(let slot): state.withLock { $0.freeSlots.append(slot) }

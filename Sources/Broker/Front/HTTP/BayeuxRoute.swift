@@ -72,7 +72,7 @@ extension HTTPRoutes {
         _ batch: RawSpan, in exchange: BayeuxExchange, _ caller: Caller?, for handler: HTTPHandler
     ) -> HTTPResponse? {
         open(exchange, for: handler) { (slot) throws(EnvelopeError) in
-            try shard.receive(body: batch, forExchangeIn: slot, caller: caller)
+            try shard.receive(body: batch, forExchangeIn: slot, at: handler.addressClass, caller: caller)
         } refusal: { error in
             shard.logger.info("refused a request that holds no Bayeux batch", metadata: ["reason": "\(error)"])
             return .badRequest

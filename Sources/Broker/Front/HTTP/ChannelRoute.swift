@@ -81,7 +81,8 @@ extension HTTPRoutes {
         let stream = EventStream(handler: handler, shard: shard)
         let slot = shard.add(stream, form: .channelStream)
         handler.begin(slot)
-        shard.openStream(in: slot, of: [SubscriptionItem(pattern, replay: replay)], caller: caller)
+        shard.openStream(
+            in: slot, of: [SubscriptionItem(pattern, replay: replay)], at: handler.addressClass, caller: caller)
         return nil
     }
 
@@ -132,6 +133,9 @@ extension HTTPRoutes {
             }
             options.idempotencyKey = key
         }
+        // One that is not good is not passed on, as if none had come (W3C Trace Context §4.3). Nor is one of two.
+        let traces = head.headers["traceparent"]
+        if traces.count == 1 { options.trace = TraceParent(traces[0]) }
         return .success(options)
     }
 }

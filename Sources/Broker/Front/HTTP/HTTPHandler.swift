@@ -162,6 +162,9 @@ extension HTTPHandler {
     /// Whether the peer is a program on this machine, or another one's proxy on it.
     var isPeerLoopback: Bool { context?.channel.remoteAddress?.ipAddress.map(HostName.isLoopback) ?? false }
 
+    /// Where the peer is.
+    var addressClass: AddressClass { AddressClass(of: context?.channel.remoteAddress) }
+
     /// The exchange that a route has opened for the current request.
     func begin(_ exchange: UInt32) {
         self.exchange = exchange
@@ -259,7 +262,7 @@ extension HTTPHandler {
     private func abandon() {
         guard let exchange else { return }
         self.exchange = nil
-        shard.remove(slot: exchange)
+        shard.remove(slot: exchange, because: closeReason)
     }
 }
 

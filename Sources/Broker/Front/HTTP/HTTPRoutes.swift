@@ -25,6 +25,7 @@ struct HTTPRoutes {
         default: break
         }
         if target.path.hasPrefix("/admin/") { return administration(head, target: target, from: handler) }
+        if let response = dashboard(head, path: target.path, from: handler) { return response }
         if target.path == "/tickets" { return ticket(head, target) }
         guard let file = self.file(at: target.path) else {
             return .problem(.notFound, "Nothing is served at \(target.path)")
@@ -54,7 +55,7 @@ struct HTTPRoutes {
             try submit(slot)
             return nil
         } catch {
-            shard.remove(slot: slot)
+            shard.remove(slot: slot, because: .done)
             handler.forgetExchange()
             return refusal(error)
         }

@@ -12,8 +12,8 @@ enum RouterInput: Sendable {
     /// An event stream of a session, by client id.
     case openSessionStream(String, ConnectionID, Caller?)
     /// An event stream of channels.
-    case openChannelStream([SubscriptionItem], ConnectionID, Caller?)
-    case close(ConnectionID)
+    case openChannelStream([SubscriptionItem], ConnectionID, AddressClass, Caller?)
+    case close(ConnectionID, ConnectionEnd)
     /// A connection does not take what is written to it.
     case congested(ConnectionID)
     /// Most of what was written to a connection is gone.
@@ -29,7 +29,8 @@ enum RouterInput: Sendable {
 enum ShardCommand: Sendable {
     /// Replies, JSON objects separated by commas.
     case reply(slot: UInt32, [UInt8])
-    case deliver(Publication, slots: [UInt32])
+    /// When the router took it in: ns, monotonic.
+    case deliver(Publication, slots: [UInt32], acceptedAt: UInt64)
     case push(Publication, slot: UInt32)
     case finish(slot: UInt32)
     case close(slot: UInt32)

@@ -12,6 +12,7 @@ final class RouterLoop {
         case local(Shard)
         case remote(any CommandReceiver)
     }
+    private static let probePeriod: UInt64 = 1_000_000_000
     // Nothing comes back into the router while it is at work, and `sortOutbox` asserts it; to have the runtime check that
     // for each message as well costs a tenth of it.
     @exclusivity(unchecked) private var router: Router
@@ -36,6 +37,8 @@ final class RouterLoop {
     @exclusivity(unchecked) private var turnStart: Moment?
     /// Who waits to hear whether the store can write.
     private var probes: [(StoreError?) -> Void] = []
+    /// What a probe said last, and when (ns, monotonic): so many as may ask, the store is tried once in a second.
+    private var lastProbe: (at: UInt64, error: StoreError?)?
     private var timer: (deadline: UInt64, scheduled: Scheduled<Void>)?
 
     init(
@@ -108,14 +111,16 @@ final class RouterLoop {
     }
 
     /// An event stream of channels that was opened on this loop.
-    func openStream(of items: [SubscriptionItem], from connection: ConnectionID, caller: Caller?) {
-        router.openStream(of: items, from: connection, caller: caller, now: now, into: &outbox)
+    func openStream(
+        of items: [SubscriptionItem], from connection: ConnectionID, at address: AddressClass, caller: Caller?
+    ) {
+        router.openStream(of: items, from: connection, at: address, caller: caller, now: now, into: &outbox)
         carryOut()
     }
 
     /// A connection of this loop is gone.
-    func close(_ connection: ConnectionID) {
-        router.close(connection, into: &outbox)
+    func close(_ connection: ConnectionID, because reason: ConnectionEnd) {
+        router.close(connection, because: reason, now: now, into: &outbox)
         carryOut()
     }
 
@@ -148,13 +153,13 @@ final class RouterLoop {
                 answer(query, for: connection)
             case .openSessionStream(let clientID, let connection, let caller):
                 openStream(for: clientID, from: connection, caller: caller)
-            case .openChannelStream(let items, let connection, let caller):
-                openStream(of: items, from: connection, caller: caller)
+            case .openChannelStream(let items, let connection, let address, let caller):
+                openStream(of: items, from: connection, at: address, caller: caller)
             case .revoked(let entries):
-                router.revoke(entries, into: &outbox)
+                router.revoke(entries, now: now, into: &outbox)
                 carryOut()
-            case .close(let connection):
-                close(connection)
+            case .close(let connection, let reason):
+                close(connection, because: reason)
             case .congested(let connection):
                 congest(connection)
             case .drained(let connection):
@@ -188,6 +193,7 @@ final class RouterLoop {
 
     /// Tells whether the store can write, and why not. Those who ask meanwhile get the same answer.
     func probeStore(_ body: @escaping (StoreError?) -> Void) {
+        if let lastProbe, now.monotonic < lastProbe.at + Self.probePeriod { return body(lastProbe.error) }
         probes.append(body)
         guard probes.count == 1 else { return }
         router.probeStore(into: &outbox)
@@ -195,6 +201,7 @@ final class RouterLoop {
     }
 
     private func probed(_ error: StoreError?) {
+        lastProbe = (SystemClock.monotonic, error)
         let waiting = probes
         probes.removeAll()
         // Later: who is told may send something at once, and the outbox is being sorted.
@@ -236,8 +243,10 @@ final class RouterLoop {
             case .deliver(let publication, let loop, let range):
                 guard let publication = reviewed(publication) else { break }
                 switch ports[Int(loop)] {
-                case .local(let shard): shard.deliver(publication, to: outbox.slots[range])
-                case .remote: outgoing[Int(loop)].append(.deliver(publication, slots: Array(outbox.slots[range])))
+                case .local(let shard): shard.deliver(publication, to: outbox.slots[range], acceptedAt: now.monotonic)
+                case .remote:
+                    outgoing[Int(loop)].append(
+                        .deliver(publication, slots: Array(outbox.slots[range]), acceptedAt: now.monotonic))
                 }
             case .push(let publication, let connection):
                 guard let publication = reviewed(publication) else { break }
@@ -255,6 +264,7 @@ final class RouterLoop {
             case .report(let connection, let answer): send(.report(slot: connection.slot, answer), to: connection)
             case .open(let connection): send(.open(slot: connection.slot), to: connection)
             case .refuse(let connection, let error): send(.refuse(slot: connection.slot, error), to: connection)
+            case .traced(let publication): log(publication)
             case .store(let operation): operations.append(operation)
             case .call(let call): start(call)
             case .probed(let error): probed(error)
@@ -263,6 +273,15 @@ final class RouterLoop {
             index += 1
         }
         outbox.removeAll()
+    }
+
+    private func log(_ publication: TracedPublication) {
+        services.logger.debug(
+            "publication",
+            metadata: [
+                "traceparent": "\(publication.trace.text)", "matched": "\(publication.matchedCount)",
+                "seq": "\(publication.sequence.map(String.init) ?? "none")",
+            ])
     }
 
     /// What the outgoing hook makes of a publication: one object for all of its subscribers, as before.

@@ -39,7 +39,7 @@ final class Shard {
     let scratch = DriverScratch()
 
     // Used for each message, on this loop only: see `RouterLoop`.
-    @exclusivity(unchecked) private var router: RouterPort?
+    @exclusivity(unchecked) private(set) var router: RouterPort?
     @exclusivity(unchecked) private var entries: [Entry] = []
     /// The form of each slot's connection, by its number in `frames`.
     @exclusivity(unchecked) private var forms: [UInt8] = []
@@ -61,6 +61,8 @@ final class Shard {
     @exclusivity(unchecked) private var batch: [Envelope] = []
     /// Every connection that has deadlines to keep, WebSocket or not.
     private var guarded: [ObjectIdentifier: any GuardedConnection] = [:]
+    /// When the router took in the first of the publications that wait for the end of this turn (ns, monotonic).
+    @exclusivity(unchecked) private var oldestDelivery: UInt64?
     private var sweep: RepeatedTask?
     /// When the deadlines are to be looked at next (ns, monotonic).
     private var nextSweep: UInt64?
@@ -163,19 +165,19 @@ extension Shard {
     }
 
     /// The connection is gone, or its client has given up; nothing is written to it any more.
-    func remove(slot: UInt32) {
+    func remove(slot: UInt32, because reason: ConnectionEnd) {
         switch entries[Int(slot)] {
         case .socket, .exchange, .stream: entries[Int(slot)] = .gone
         case .free, .gone: return
         }
         switch router {
-        case .local(let router): router.close(id(slot))
-        case .remote(let mailbox, _): mailbox.send([.close(id(slot))])
+        case .local(let router): router.close(id(slot), because: reason)
+        case .remote(let mailbox, _): mailbox.send([.close(id(slot), reason)])
         case nil: break
         }
     }
 
-    private func id(_ slot: UInt32) -> ConnectionID { ConnectionID(loop: loop, slot: slot) }
+    func id(_ slot: UInt32) -> ConnectionID { ConnectionID(loop: loop, slot: slot) }
 
     /// From now on no connection is kept for another request.
     func announceShutDown() {
@@ -199,17 +201,21 @@ extension Shard {
 /// From the connections to the router.
 extension Shard {
     /// A Bayeux batch arrived over a WebSocket: valid UTF-8.
-    func receive(text: RawSpan, fromSocketIn slot: UInt32, caller: Caller?) throws(EnvelopeError) {
+    func receive(
+        text: RawSpan, fromSocketIn slot: UInt32, at address: AddressClass, caller: Caller?
+    ) throws(EnvelopeError) {
         batch.removeAll(keepingCapacity: true)
         _ = try scanner.scan(text, into: &batch)
-        try review(text, from: Peer(connection: id(slot), kind: .socket), caller: caller)
+        try review(text, from: Peer(connection: id(slot), kind: .socket, address: address), caller: caller)
     }
 
     /// A Bayeux batch arrived as the body of a request.
-    func receive(body: RawSpan, forExchangeIn slot: UInt32, caller: Caller?) throws(EnvelopeError) {
+    func receive(
+        body: RawSpan, forExchangeIn slot: UInt32, at address: AddressClass, caller: Caller?
+    ) throws(EnvelopeError) {
         batch.removeAll(keepingCapacity: true)
         _ = try scanner.scan(validatingUTF8: body, into: &batch)
-        try review(body, from: Peer(connection: id(slot), kind: .exchange), caller: caller)
+        try review(body, from: Peer(connection: id(slot), kind: .exchange, address: address), caller: caller)
     }
 
     /// Shows the batch to the incoming hook, if there is one; what it makes of it is read like what a client sends.
@@ -249,66 +255,6 @@ extension Shard {
         throttled.removeAll()
         for slot in slots {
             if case .socket(let socket) = entries[Int(slot)] { socket.resume(.loop) }
-        }
-    }
-
-    /// A publication over HTTP: one valid JSON value.
-    func publish(
-        _ data: RawSpan, to channel: ChannelName, options: PublishOptions, forExchangeIn slot: UInt32, caller: Caller?
-    ) {
-        switch router {
-        case .local(let router):
-            router.publish(data, to: channel, options: options, from: id(slot), caller: caller)
-        case .remote(let mailbox, _):
-            mailbox.send([.publish(data.withUnsafeBytes { Array($0) }, channel, options, id(slot), caller)])
-        case nil: break
-        }
-    }
-
-    /// A request for a channel's retained message.
-    func readRetained(of channel: ChannelName, forExchangeIn slot: UInt32, caller: Caller?) {
-        switch router {
-        case .local(let router): router.readRetained(of: channel, for: id(slot), caller: caller)
-        case .remote(let mailbox, _): mailbox.send([.readRetained(channel, id(slot), caller)])
-        case nil: break
-        }
-    }
-
-    /// A request for a part of a channel's history.
-    func readHistory(
-        of channel: ChannelName, _ range: HistoryRange, forExchangeIn slot: UInt32, caller: Caller?
-    ) {
-        switch router {
-        case .local(let router): router.readHistory(of: channel, range, for: id(slot), caller: caller)
-        case .remote(let mailbox, _): mailbox.send([.readHistory(channel, range, id(slot), caller)])
-        case nil: break
-        }
-    }
-
-    /// A question of the administrator.
-    func ask(_ query: AdminQuery, forExchangeIn slot: UInt32) {
-        switch router {
-        case .local(let router): router.answer(query, for: id(slot))
-        case .remote(let mailbox, _): mailbox.send([.ask(query, id(slot))])
-        case nil: break
-        }
-    }
-
-    /// Asks for an event stream of the session with this client id.
-    func openStream(in slot: UInt32, for clientID: String, caller: Caller?) {
-        switch router {
-        case .local(let router): router.openStream(for: clientID, from: id(slot), caller: caller)
-        case .remote(let mailbox, _): mailbox.send([.openSessionStream(clientID, id(slot), caller)])
-        case nil: break
-        }
-    }
-
-    /// Asks for an event stream of channels.
-    func openStream(in slot: UInt32, of items: [SubscriptionItem], caller: Caller?) {
-        switch router {
-        case .local(let router): router.openStream(of: items, from: id(slot), caller: caller)
-        case .remote(let mailbox, _): mailbox.send([.openChannelStream(items, id(slot), caller)])
-        case nil: break
         }
     }
 
@@ -359,11 +305,11 @@ extension Shard {
         switch command {
         case .reply(let slot, let objects):
             reply(objects.span.bytes, to: slot)
-        case .deliver(let publication, let slots):
-            deliver(publication, to: slots[...])
+        case .deliver(let publication, let slots, let acceptedAt):
+            deliver(publication, to: slots[...], acceptedAt: acceptedAt)
         case .push(let publication, let slot):
             switch entries[Int(slot)] {
-            case .socket, .stream: deliver(publication, to: [slot])
+            case .socket, .stream: deliver(publication, to: [slot], acceptedAt: nil)
             case .exchange(let exchange):
                 counters.requests.deliveredCount += 1
                 exchange.append(message: publication)
@@ -444,7 +390,8 @@ extension Shard {
     }
 
     /// A publication to connections of this loop, encoded once for all of the same form.
-    func deliver(_ publication: Publication, to slots: ArraySlice<UInt32>) {
+    func deliver(_ publication: Publication, to slots: ArraySlice<UInt32>, acceptedAt: UInt64?) {
+        if oldestDelivery == nil { oldestDelivery = acceptedAt }
         frames.begin()
         for slot in slots {
             fanOut.enqueue(frames.frame(of: forms[Int(slot)], publication, in: &fanOut), for: slot)
@@ -505,6 +452,11 @@ extension Shard {
                 congested.append(slot)
             }
             for slot in congested { congest(slot) }
+            // Once for all that the turn has written, so that no delivery costs a look at the clock.
+            if let oldest = oldestDelivery {
+                counters.deliveryLag.observe(Double(SystemClock.monotonic &- oldest) / 1e9)
+                oldestDelivery = nil
+            }
         }
         let (waiting, responses, free) = (draining, answered, released)
         draining.removeAll()

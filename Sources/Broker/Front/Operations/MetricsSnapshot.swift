@@ -55,6 +55,7 @@ struct MetricsSnapshot: Sendable {
         text.begin("fanfare_connections_rejected_total", .counter, "Connections that were refused, by why.")
         let rejections = [
             ("limit", UInt64(refused)), ("handshake", all.rejectedHandshakes), ("origin", all.rejectedOrigins),
+            ("auth", all.rejectedCredentials),
         ]
         for (reason, count) in rejections {
             text.sample("fanfare_connections_rejected_total", [("reason", reason)], count)
@@ -79,6 +80,10 @@ struct MetricsSnapshot: Sendable {
             let labels = [("route", request.route), ("method", request.method), ("code", "\(request.status)")]
             text.sample(requests, labels, count)
         }
+        text.begin(
+            "fanfare_delivery_lag_seconds", .histogram,
+            "From a publication's turn at the router to its last write in a turn.")
+        text.sample("fanfare_delivery_lag_seconds", [], all.deliveryLag)
         text.begin("fanfare_pong_rtt_seconds", .histogram, "From a ping to the client's next sign of life.")
         text.sample("fanfare_pong_rtt_seconds", [], all.pongs)
     }
@@ -108,6 +113,24 @@ struct MetricsSnapshot: Sendable {
         text.begin(dropped, .counter, "Messages that sessions did not get; their clients are told.")
         text.sample(dropped, [("reason", "queue")], counters.droppedFromQueues)
         text.sample(dropped, [("reason", "latest")], counters.superseded)
+        let failures = "fanfare_auth_failures_total"
+        text.begin(failures, .counter, "Credentials that were refused, by what was wrong with them.")
+        for (reason, count) in zip(AuthFailure.allCases, counters.authFailures) {
+            text.sample(failures, [("reason", reason.rawValue)], count)
+        }
+        let denied = "fanfare_denied_total"
+        text.begin(denied, .counter, "What clients were not allowed to do, by what it was.")
+        text.sample(denied, [("action", "publish")], counters.deniedPublications)
+        text.sample(denied, [("action", "subscribe")], counters.deniedSubscriptions)
+        let recoveries = "fanfare_recoveries_total"
+        text.begin(recoveries, .counter, "Sessions that caught up with the log, by whether something was missing.")
+        text.sample(recoveries, [("result", "complete")], counters.completeRecoveries)
+        text.sample(recoveries, [("result", "gap")], counters.recoveriesWithGap)
+        let ended = "fanfare_sessions_ended_total"
+        text.begin(ended, .counter, "Sessions that have ended, by why.")
+        for (reason, count) in zip(EndReason.allCases, counters.endings) {
+            text.sample(ended, [("reason", reason.rawValue)], count)
+        }
         let duration = "fanfare_publish_duration_seconds"
         text.begin(duration, .histogram, "From a stored publication's arrival to its acknowledgement.")
         for (durability, histogram) in zip(Durability.allCases, counters.publishDurations) {
@@ -123,6 +146,8 @@ extension LoopCounters {
         requests.merge(other.requests)
         rejectedHandshakes += other.rejectedHandshakes
         rejectedOrigins += other.rejectedOrigins
+        rejectedCredentials += other.rejectedCredentials
+        deliveryLag.merge(other.deliveryLag)
         pongs.merge(other.pongs)
         lag.merge(other.lag)
         answers.merge(other.answers) { $0 + $1 }

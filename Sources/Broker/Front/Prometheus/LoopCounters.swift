@@ -7,25 +7,7 @@ struct LoopCounters {
     enum Transport: String, CaseIterable {
         case websocket, eventsource, http
     }
-    /// Why a connection ended.
-    enum CloseReason: String, CaseIterable {
-        /// The other side ended it, or it was lost.
-        case peer
-        /// The broker did: a session ended, a response said so.
-        case done
-        /// Nothing came within a deadline.
-        case timeout
-        /// A ping was not answered.
-        case pong
-        /// It did not take what was written to it.
-        case slow
-        /// It broke the protocol.
-        case violation
-        /// It went on as another kind of connection.
-        case upgrade
-        /// The broker stopped.
-        case shutdown
-    }
+    typealias CloseReason = ConnectionEnd
     /// Why a handshake was refused.
     enum Rejection: String, CaseIterable {
         case handshake, origin
@@ -69,9 +51,13 @@ struct LoopCounters {
     var requests = Connections()
     var rejectedHandshakes: UInt64 = 0
     var rejectedOrigins: UInt64 = 0
+    var rejectedCredentials: UInt64 = 0
     var answers: [Request: UInt64] = [:]
     /// From a ping to the next sign of life, in seconds.
     var pongs = Histogram(bounds: Histogram.seconds)
+    /// From a publication's arrival at the router, or its outcome of the store, to the end of the turn that wrote it, in
+    /// seconds: one value for each turn, that of the oldest.
+    var deliveryLag = Histogram(bounds: Histogram.seconds)
     /// How much later than it should the loop came to its periodic work, in seconds.
     var lag = Histogram(bounds: Histogram.seconds)
 

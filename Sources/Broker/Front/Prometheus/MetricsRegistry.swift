@@ -20,6 +20,14 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
     }
     private let entries = Mutex<[Key: Entry]>([:])
 
+    /// A gauge that is read when somebody asks: its name, what it means, and its samples.
+    private struct Reading {
+        let name: String
+        let help: String
+        let read: @Sendable () -> [(labels: [(String, String)], value: Double)]
+    }
+    private let readings = Mutex<[Reading]>([])
+
     /// An empty registry.
     package init() {}
 
@@ -76,8 +84,22 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
         }
     }
 
+    /// Adds a gauge whose samples `read` tells when somebody asks; without samples it is not shown. `read` must be quick:
+    /// it runs on an event loop.
+    package func watch(
+        _ name: String, _ help: String, _ read: @escaping @Sendable () -> [(labels: [(String, String)], value: Double)]
+    ) {
+        readings.withLock { $0.append(Reading(name: name, help: help, read: read)) }
+    }
+
     /// Appends every family, sorted by name.
     func append(to text: inout MetricsText) {
+        for reading in readings.withLock({ $0 }) {
+            let samples = reading.read()
+            if samples.isEmpty { continue }
+            text.begin(reading.name, .gauge, reading.help)
+            for sample in samples { text.sample(reading.name, sample.labels, sample.value) }
+        }
         let entries = entries.withLock { $0 }
         var last: String?
         for (key, entry) in entries.sorted(by: {
@@ -102,8 +124,6 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
         "fanfare_store_commit_messages": "Operations in each of the store's transactions.",
         "fanfare_store_checkpoint_duration_seconds": "How long SQLite's log took to be brought into the database.",
         "fanfare_store_errors_total": "Operations that the store did not carry out, by what was wrong.",
-        "fanfare_auth_failures_total": "Credentials that were refused, by what was wrong with them.",
-        "fanfare_denied_total": "What clients were not allowed to do, by what it was.",
         "fanfare_rate_limited_total": "What was refused because there was too much of it, by the limit.",
     ]
 }

@@ -26,13 +26,16 @@ package final class TLSCredentials: Sendable {
         var listener: TLSListener
         var context: NIOSSLContext
         var modified: [Date?]
+        /// When the certificate ends (s since 1970).
+        var notAfter: Double
     }
     private let state: Mutex<State>
 
     /// Reads the files. Throws when one of them will not do.
     package init(_ listener: TLSListener) throws(TLSError) {
         let modified = Self.modificationDates(of: listener)
-        state = Mutex(State(listener: listener, context: try Self.makeContext(listener), modified: modified))
+        let (context, notAfter) = try Self.makeContext(listener)
+        state = Mutex(State(listener: listener, context: context, modified: modified, notAfter: notAfter))
     }
 
     /// Reads the files again, or those of another configuration.
@@ -41,9 +44,10 @@ package final class TLSCredentials: Sendable {
         let modified = Self.modificationDates(of: listener)
         // Whatever comes of it: it is not tried again before they change once more.
         state.withLock { $0.modified = modified }
-        let context = try Self.makeContext(listener)
+        let (context, notAfter) = try Self.makeContext(listener)
         state.withLock { state in
             state.context = context
+            state.notAfter = notAfter
             state.listener = listener
         }
     }
@@ -53,6 +57,9 @@ package final class TLSCredentials: Sendable {
         let (listener, seen) = state.withLock { ($0.listener, $0.modified) }
         return Self.modificationDates(of: listener) != seen
     }
+
+    /// When the certificate in use ends (s since 1970): the first of its chain to do so.
+    package var notAfter: Double { state.withLock { $0.notAfter } }
 
     /// What a new connection begins with.
     func makeHandler() -> NIOSSLServerHandler {
@@ -66,7 +73,9 @@ package final class TLSCredentials: Sendable {
         }
     }
 
-    private static func makeContext(_ listener: TLSListener) throws(TLSError) -> NIOSSLContext {
+    private static func makeContext(
+        _ listener: TLSListener
+    ) throws(TLSError) -> (context: NIOSSLContext, notAfter: Double) {
         let chain = try reading(listener.certificateFile, "certificate") { file in
             try NIOSSLCertificate.fromPEMFile(file)
         }
@@ -84,7 +93,8 @@ package final class TLSCredentials: Sendable {
             configuration.certificateVerification = .noHostnameVerification
         }
         do {
-            return try NIOSSLContext(configuration: configuration)
+            let notAfter = chain.map { Double($0.notValidAfter) }.min() ?? 0
+            return (try NIOSSLContext(configuration: configuration), notAfter)
         } catch {
             throw TLSError(
                 file: listener.keyFile, reason: "it is not the key of the certificate in \(listener.certificateFile)")

@@ -20,6 +20,8 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     private(set) var outbound: Outbound?
     /// Who opened it; nil where that does not matter.
     private var caller: Caller?
+    /// Where it comes from.
+    private var address = AddressClass.unknown
     /// The place in the shard, while the WebSocket is open.
     private var slot: UInt32?
     private var closeIsRequested = false
@@ -170,6 +172,7 @@ extension WebSocketHandler {
             shard.counters.rejectedHandshakes += 1
             driver.refuse(status: 404, reason: "No WebSocket endpoint at \(target.path)", into: &events)
         } else if let refusal = services.refusal(ofHosts: request.headers.all("Host")) {
+            shard.counters.rejectedHandshakes += 1
             driver.refuse(status: 421, reason: refusal, into: &events)
         } else if !services.origins.allows(origin: origin, host: request.headers.first("Host")) {
             shard.counters.rejectedOrigins += 1
@@ -178,6 +181,7 @@ extension WebSocketHandler {
         } else {
             caller = services.access.caller(ofSocket: request, target)
             if let refusal = caller?.refusal {
+                shard.counters.rejectedCredentials += 1
                 return driver.refuse(status: 401, reason: refusal.text, into: &events)
             }
             _ = driver.start(into: &events)
@@ -225,6 +229,7 @@ extension WebSocketHandler {
     /// The handshake is over, and with it the form of what goes out is known. Messages may have come with it.
     private func opened(_ events: Events) {
         shard.counters.sockets.begin()
+        address = AddressClass(of: context?.channel.remoteAddress)
         slot = shard.add(self, form: .webSocket(driver.wireForm ?? .hybi))
         for message in events.early { received(message.span.bytes) }
     }
@@ -232,7 +237,7 @@ extension WebSocketHandler {
     fileprivate func received(_ text: RawSpan) {
         guard let slot else { return }
         do {
-            try shard.receive(text: text, fromSocketIn: slot, caller: caller)
+            try shard.receive(text: text, fromSocketIn: slot, at: address, caller: caller)
         } catch {
             // The contract: such a frame is ignored, the socket stays open.
             shard.logger.info("ignored a message that is no Bayeux batch", metadata: ["reason": "\(error)"])
@@ -243,7 +248,7 @@ extension WebSocketHandler {
         guard let slot else { return }
         self.slot = nil
         shard.counters.sockets.end(closeReason)
-        shard.remove(slot: slot)
+        shard.remove(slot: slot, because: closeReason)
     }
 
     /// Gives the connection and all of its bytes to the HTTP handlers.

@@ -1,0 +1,30 @@
+/// What was wrong with credentials, as metrics tell it.
+package enum AuthFailure: String, Sendable, CaseIterable {
+    /// The token has expired.
+    case expired
+    /// The token, or its subject, was revoked.
+    case revoked
+    /// A good token, of somebody else than the session's.
+    case session
+    /// The ticket is used, expired or unknown.
+    case ticket
+    /// The token cannot be read, or is not one that is taken.
+    case token
+
+    /// What a refusal says; nil if it is about something else.
+    init?(_ error: BayeuxError) {
+        guard error.code == 401, !error.isUnknownClient else { return nil }
+        self =
+            if error == .tokenExpired {
+                .expired
+            } else if error == .tokenRevoked {
+                .revoked
+            } else if error == .otherSession {
+                .session
+            } else if error == .ticket {
+                .ticket
+            } else {
+                .token
+            }
+    }
+}
