@@ -24,7 +24,8 @@ class Dashboard(Page):
         self.wait(lambda: self.element("state").get_attribute("data-state") == "live")
 
     def tile(self, title):
-        script = """return [...document.querySelectorAll(".tile")].find((tile) => tile.firstChild.textContent == arguments[0])
+        script = """return [...document.querySelectorAll(".tile")]
+            .find((tile) => tile.firstChild.textContent == arguments[0])
             .lastChild.textContent"""
         return self.browser.execute_script(script, title)
 

@@ -1,4 +1,4 @@
-"""The log: one JSON object on each line, and nothing in it that is a client's secret, whatever was sent in which way."""
+"""The log: one JSON object on each line, and no secret of a client in it, whatever was sent in which way."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""deploy/prometheus and deploy/grafana: what they name is what the broker tells, and the alerts fire when they should."""
+"""deploy/prometheus and deploy/grafana: what they name is what the broker tells; alerts fire when they should."""
 
 import json
 import re

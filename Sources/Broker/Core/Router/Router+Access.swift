@@ -108,8 +108,7 @@ extension Router {
     }
 
     /// Takes away the patterns from the first on that may not be subscribed to; why.
-    func refusal(of identity: Result<Caller, BayeuxError>, _ patterns: inout [ChannelPattern]) -> BayeuxError?
-    {
+    func refusal(of identity: Result<Caller, BayeuxError>, _ patterns: inout [ChannelPattern]) -> BayeuxError? {
         switch identity {
         case .failure(let refusal):
             patterns = []

@@ -21,7 +21,7 @@ extension HTTPRoutes {
         case (.GET, "sessions", 3) where parts.last == "why":
             query = session(parts.dropFirst().first).flatMap { tag in count(target).map { .endings(tag, limit: $0) } }
         case (.GET, "sessions", 2): query = session(parts.last).map { .session($0) }
-        case (.DELETE, "sessions", 2): query = session(parts.last).map { .kick($0) }
+        case (.DELETE, "sessions", 2) where parts.last != "why": query = session(parts.last).map { .kick($0) }
         case (_, "stats", 1), (_, "channels", 1), (_, "sessions", 1),
             (_, "sessions", 2) where parts.last == "why", (_, "sessions", 3) where parts.last == "why":
             return .methodNotAllowed("\(target.path) can only be read", allowed: "GET")
