@@ -1,6 +1,7 @@
 import BrokerFront
+import Foundation
 
-/// What the program says when it is ready: at most twelve lines, each something to do or to know.
+/// What the program says when it is ready: few lines, each something to do or to know.
 struct Banner {
     let settings: Settings
     let ports: ListeningPorts
@@ -13,18 +14,12 @@ struct Banner {
 
     var text: String {
         let broker = settings.broker
-        let port = ports.plain
-        let isAnywhere = broker.host == "0.0.0.0" || broker.host == "::"
-        let host = isAnywhere ? "127.0.0.1" : broker.host.contains(":") ? "[\(broker.host)]" : broker.host
-        let base = "http://\(host):\(port)"
+        let first = ports.listeners.first { $0.options.host != nil && $0.options.tls == nil } ?? ports.listeners[0]
+        let base = Self.base(of: first)
         let isDefault = base == "http://127.0.0.1:8000" && broker.endpoint == "/bayeux"
         let cli = Self.client + (isDefault ? "" : " --url \(base)\(broker.endpoint)")
-        let access =
-            broker.isLoopbackOnly
-            ? "this machine only; for others, too: --listen 0.0.0.0:\(port)"
-            : "everybody who reaches \(broker.host):\(port); for this machine only: --listen 127.0.0.1:\(port)"
-        let tls = ports.tls.map { "  TLS        https://\(broker.tls?.host ?? host):\($0)\(broker.endpoint)\n" } ?? ""
         let page = broker.servesPage ? "\n  page       \(base)/" : ""
+        let others = ports.listeners.filter { $0.options != first.options || $0.port != first.port }
         return """
             Fanfare \(BrokerServerCommand.version) is ready. Ctrl-C stops it.\(page)
               subscribe  \(cli) subscribe '/demo/**'
@@ -32,8 +27,40 @@ struct Banner {
                          curl -d '{"text":"Hello"}' \(base)/channels/demo/hello
               clients    \(base)\(broker.endpoint)
               data       \(settings.database.description)
-              open to    \(access)
-            \(AccessSummary(broker).banner)\(tls)
+              open to    \(access(first))
+            \(AccessSummary(broker).banner)\(others.map(line).joined())
             """
+    }
+
+    /// Who gets in.
+    private func access(_ first: OpenListener) -> String {
+        let port = ports.plain
+        if settings.broker.isLoopbackOnly { return "this machine only; for others, too: --listen 0.0.0.0:\(port)" }
+        let open = ports.listeners.first { !$0.options.address.isLocal } ?? first
+        return "everybody who reaches \(Self.place(of: open)); for this machine only: --listen 127.0.0.1:\(port)"
+    }
+
+    /// A line for a listener that is not spoken of above.
+    private func line(_ listener: OpenListener) -> String {
+        let options = listener.options
+        let kind = options.host == nil ? "socket" : options.tls == nil ? "also" : "TLS"
+        let place = options.host == nil ? "\(options.address)" : Self.base(of: listener) + settings.broker.endpoint
+        let isNamed = options.name != options.address.description && options.name != "tls"
+        return "  \(kind)".padding(toLength: 13, withPad: " ", startingAt: 0) + place
+            + (isNamed ? " (\(options.name))\n" : "\n")
+    }
+
+    /// `HOST:PORT` with the port that it has got.
+    private static func place(of listener: OpenListener) -> String {
+        guard let host = listener.options.host else { return "\(listener.options.address)" }
+        return "\(ListenerAddress.tcp(host: host, port: listener.port ?? 0))"
+    }
+
+    /// What a URL begins with that reaches a listener from here.
+    private static func base(of listener: OpenListener) -> String {
+        let scheme = listener.options.tls == nil ? "http" : "https"
+        guard let host = listener.options.host else { return "\(scheme)://localhost" }
+        let near = host == "0.0.0.0" || host == "::" ? "127.0.0.1" : host
+        return "\(scheme)://\(ListenerAddress.tcp(host: near, port: listener.port ?? 0))"
     }
 }

@@ -12,6 +12,8 @@ struct CheckConfigCommand: ParsableCommand {
         var settings = Settings()
         do {
             try ConfigurationFile(path: file).apply(to: &settings)
+            let problems = settings.listenerProblems
+            if !problems.isEmpty { throw ConfigurationError(problems: problems) }
         } catch {
             throw fail("\(error)", ExitStatus.configuration)
         }

@@ -6,7 +6,7 @@ import Synchronization
 final class Reloader: Sendable {
     private let sources: ConfigurationSources
     private let server: BrokerServer
-    private let credentials: TLSCredentials?
+    private let credentials: TLSCredentials
     private let level: LiveLogLevel
     private let notifier: ServiceNotifier
     private let metrics: ServerMetrics
@@ -16,7 +16,7 @@ final class Reloader: Sendable {
 
     /// Of a broker that was started with `settings`, which came from `sources`.
     init(
-        sources: ConfigurationSources, settings: Settings, server: BrokerServer, credentials: TLSCredentials?,
+        sources: ConfigurationSources, settings: Settings, server: BrokerServer, credentials: TLSCredentials,
         level: LiveLogLevel, notifier: ServiceNotifier, metrics: ServerMetrics,
         logger: Logger
     ) {
@@ -46,29 +46,33 @@ final class Reloader: Sendable {
         }
     }
 
-    /// Reads the files of TLS again if they have changed.
+    /// Reads the files of TLS again that have changed.
     func reloadCertificates() {
-        guard let credentials, credentials.haveChanged else { return }
-        do {
-            try credentials.reload()
-            logger.notice("read the certificate again", metadata: ["because": "the files have changed"])
-        } catch {
-            logger.error("kept the certificate that is in use", metadata: ["because": "\(error)"])
+        for (listener, result) in credentials.reloadChanged() {
+            switch result {
+            case .success:
+                logger.notice(
+                    "read the certificate again",
+                    metadata: ["listener": "\(listener)", "because": "the files have changed"])
+            case .failure(let error):
+                logger.error(
+                    "kept the certificate that is in use",
+                    metadata: ["listener": "\(listener)", "because": "\(error)"])
+            }
         }
     }
 
     private func reload(_ running: inout Settings) throws -> String {
         let next = try sources.load()
         // Whatever can fail goes first.
-        if let tls = next.broker.tls, let credentials { try credentials.reload(tls) }
+        try credentials.reload(next.broker.listeners)
+        let listeners = ListenerChanges(from: running, to: next)
         let changed = Setting.all.filter { $0.get(next) != $0.get(running) }
-        // TLS as such begins and ends with the broker.
-        let isTLSNew = (next.broker.tls == nil) != (credentials == nil)
-        let live = changed.filter { $0.effect == .atReload && !(isTLSNew && $0.group == "tls") }
+        let live = changed.filter { $0.effect == .atReload && !(listeners.isTLSGroupNew && $0.group == "tls") }
         let waiting = changed.filter { setting in !live.contains { $0.name == setting.name } }
-        var applied = live.map(\.name)
+        var applied = live.map(\.name) + listeners.applied
         if next.broker.policies != running.broker.policies { applied.append("channels") }
-        if credentials != nil, next.broker.tls != nil { applied.append("the files of TLS") }
+        if !credentials.isEmpty { applied.append("the files of TLS") }
 
         level.set(next.logLevel)
         server.reload(next.broker)
@@ -76,23 +80,15 @@ final class Reloader: Sendable {
         running.broker.allowedOrigins = next.broker.allowedOrigins
         running.broker.policies = next.broker.policies
         running.broker.connections = next.broker.connections
-        if !isTLSNew { running.broker.tls?.takeFiles(of: next.broker.tls) }
+        listeners.takeFiles(into: &running)
         let hasNewRules = next.broker.access.rules != running.broker.access.rules
-        let later = waiting.map(\.name) + (hasNewRules ? ["who may publish and subscribe to channels"] : [])
-        return "applied: \(Self.list(applied)); needs a restart: \(Self.list(later))"
+        let later =
+            waiting.map(\.name) + listeners.waiting + (hasNewRules ? ["who may publish and subscribe to channels"] : [])
+        return Self.count(applied, "applied") + "; "
+            + Self.count(later, later.count == 1 ? "needs a restart" : "need a restart")
     }
 
-    private static func list(_ names: [String]) -> String {
-        names.isEmpty ? "nothing" : names.joined(separator: ", ")
-    }
-}
-
-extension TLSListener {
-    /// The files of another configuration, at the same address.
-    fileprivate mutating func takeFiles(of other: TLSListener?) {
-        guard let other else { return }
-        certificateFile = other.certificateFile
-        keyFile = other.keyFile
-        clientAuthorityFile = other.clientAuthorityFile
+    private static func count(_ names: [String], _ what: String) -> String {
+        "\(names.count) \(what)" + (names.isEmpty ? "" : ": " + names.joined(separator: ", "))
     }
 }

@@ -22,7 +22,7 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup var options: ServeOptions
 
     func run() async throws {
-        let settings = try options.settings()
+        var settings = try options.settings()
         let level = LiveLogLevel(settings.logLevel)
         let output = LogOutput(settings.logFormat, to: STDERR_FILENO)
         LoggingSystem.bootstrap { label in
@@ -32,11 +32,13 @@ struct ServeCommand: AsyncParsableCommand {
         MetricsSystem.bootstrap(metrics)
         raiseDescriptorLimit()
         let logger = Logger(label: "fanfare")
-        let credentials: TLSCredentials?
+        let credentials: TLSCredentials
         let tokens: TokenVerifier?
         do {
+            let activation = try SocketActivation(environment: ProcessInfo.processInfo.environment)
+            settings.broker.listeners = try activation.claim(settings.broker.listeners)
             tokens = try await settings.broker.makeTokenVerifier()
-            credentials = try settings.broker.tls.map(TLSCredentials.init)
+            credentials = try TLSCredentials(settings.broker.listeners)
         } catch {
             throw fail("\(error)", ExitStatus.configuration)
         }
@@ -52,7 +54,7 @@ struct ServeCommand: AsyncParsableCommand {
         let server = BrokerServer(
             configuration: settings.broker, store: store, logger: logger, credentials: credentials,
             tokens: tokens, revocations: revocations, metrics: metrics
-        ) { ports in
+        ) { [settings] ports in
             starting.finish()
             AccessSummary(settings.broker).log(to: logger)
             writeToStandardOutput(Banner(settings: settings, ports: ports).text)

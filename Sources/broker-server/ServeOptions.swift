@@ -2,8 +2,11 @@ import ArgumentParser
 
 /// The flags of `serve`; each has a key in the configuration file.
 struct ServeOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Address and port to listen on; port 0 takes a free one.", valueName: "host:port"))
-    var listen: String?
+    @Option(
+        help: ArgumentHelp(
+            "Address and port to listen on, port 0 for a free one; or unix:/path, or systemd. Repeatable.",
+            valueName: "host:port"))
+    var listen: [String] = []
 
     @Option(help: ArgumentHelp("Database file; ':memory:' keeps nothing.", valueName: "file"))
     var database: String?
@@ -26,9 +29,10 @@ struct ServeOptions: ParsableArguments {
     /// The configuration file, the environment over it, and these over both.
     var sources: ConfigurationSources {
         let one: [(key: String, value: String?)] = [
-            ("listen", listen), ("database", database), ("threads", threads.map(String.init)), ("log-level", logLevel),
+            ("database", database), ("threads", threads.map(String.init)), ("log-level", logLevel),
         ]
         var flags = one.compactMap { flag in flag.value.map { (key: flag.key, values: [$0]) } }
+        if !listen.isEmpty { flags.append((key: "listen", values: listen)) }
         if !allowOrigin.isEmpty { flags.append((key: "allow-origin", values: allowOrigin)) }
         return ConfigurationSources(file: config, flags: flags)
     }

@@ -7,7 +7,7 @@ final class ServerMetrics: Sendable {
     private let reloadedAt = Mutex(Date())
 
     /// Adds them to what is shown.
-    init(_ registry: MetricsRegistry, database: DatabaseLocation, credentials: TLSCredentials?) {
+    init(_ registry: MetricsRegistry, database: DatabaseLocation, credentials: TLSCredentials) {
         if case .file(let path) = database {
             registry.watch("fanfare_store_bytes", "Size of the store's files.") {
                 [("database", ""), ("wal", "-wal")].map { name, suffix in
@@ -16,10 +16,10 @@ final class ServerMetrics: Sendable {
                 }
             }
         }
-        if let credentials {
+        if !credentials.isEmpty {
             registry.watch(
-                "fanfare_certificate_not_after_timestamp_seconds", "When the certificate of TLS ends (Unix time)."
-            ) { [([], credentials.notAfter)] }
+                "fanfare_certificate_not_after_timestamp_seconds", "When the first certificate of TLS ends (Unix time)."
+            ) { [([], credentials.notAfter ?? 0)] }
         }
         registry.watch(
             "fanfare_config_last_reload_success_timestamp_seconds",

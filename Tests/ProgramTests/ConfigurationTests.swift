@@ -20,11 +20,15 @@ struct ConfigurationTests {
     static let flags = [
         Flag(arguments: ["--threads", "0"], message: "--threads: 0 is not a number from 1 to 256"),
         Flag(
-            arguments: ["--listen", "here"], message: "--listen: here is not an address and port such as 127.0.0.1:8000"
+            arguments: ["--listen", "here"],
+            message:
+                "--listen: here is not an address and port such as 127.0.0.1:8000, a socket such as unix:/run/fanfare.sock, or systemd"
         ),
         Flag(
             arguments: ["--listen", "127.0.0.1:65536"],
-            message: "--listen: 127.0.0.1:65536 is not an address and port such as 127.0.0.1:8000"),
+            message:
+                "--listen: 127.0.0.1:65536 is not an address and port such as 127.0.0.1:8000, a socket such as unix:/run/fanfare.sock, or systemd"
+        ),
         Flag(arguments: ["--database", ""], message: "--database:  is not the path of a file, or :memory:"),
         Flag(
             arguments: ["--log-level", "loud"],

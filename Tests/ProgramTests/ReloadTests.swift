@@ -23,7 +23,7 @@ struct ReloadTests {
               /kept: {history: 5}
             """, to: "fanfare.yaml")
         let ending = try await Program.run("broker-server", "reload", "--database", database)
-        let report = "applied: log-level, allow-origin, channels; needs a restart: endpoint"
+        let report = "3 applied: log-level, allow-origin, channels; 1 needs a restart: endpoint"
         #expect(ending == Ending(status: 0, output: report + "\n", errors: ""))
         #expect(try await status(of: broker) == "200")
         #expect(broker.program.errors.contains(report), "a reload is logged")

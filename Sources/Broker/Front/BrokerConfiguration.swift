@@ -2,12 +2,8 @@ package import BrokerCore
 
 /// What a broker is started with. Every bound has a default that suits a small machine.
 package struct BrokerConfiguration: Sendable {
-    /// The address to listen on.
-    package var host = "127.0.0.1"
-    /// The port to listen on; 0 takes a free one.
-    package var port = 8000
-    /// Where to listen for TLS, beside or instead of that.
-    package var tls: TLSListener?
+    /// Where to listen. Nobody is served before all of them have their address.
+    package var listeners = [ListenerOptions(.tcp(host: "127.0.0.1", port: 8000))]
     /// Event loops, each with a thread of its own.
     package var threads = 1
     /// The path of the Bayeux endpoint.
@@ -66,7 +62,30 @@ package struct BrokerConfiguration: Sendable {
     package init() {}
 
     /// Whether only programs on this machine can connect.
-    package var isLoopbackOnly: Bool {
-        HostName.isLoopback(host) && (tls.map { HostName.isLoopback($0.host) } ?? true)
+    package var isLoopbackOnly: Bool { listeners.allSatisfy(\.address.isLocal) }
+
+    /// The host of the first listener with one; setting it moves that listener.
+    package var host: String {
+        get { listeners.lazy.compactMap(\.host).first ?? "" }
+        set { move(to: newValue, port: port) }
+    }
+
+    /// The port of the first listener with one, 0 for a free one; setting it moves that listener.
+    package var port: Int {
+        get {
+            for listener in listeners {
+                if case .tcp(_, let port) = listener.address { return port }
+            }
+            return 0
+        }
+        set { move(to: host, port: newValue) }
+    }
+
+    private mutating func move(to host: String, port: Int) {
+        let moved = ListenerOptions(.tcp(host: host, port: port))
+        guard let index = listeners.firstIndex(where: { $0.host != nil }) else { return listeners.append(moved) }
+        let isNamed = listeners[index].name != listeners[index].address.description
+        listeners[index].address = moved.address
+        if !isNamed { listeners[index].name = moved.name }
     }
 }

@@ -17,7 +17,7 @@ package final class BrokerServer: Service, Sendable {
         let group: MultiThreadedEventLoopGroup
         let shards: ShardDirectory
         let router: NIOLoopBound<RouterLoop>
-        let listeners: [any Channel]
+        let listeners: [OpenListener]
     }
     private let configuration: BrokerConfiguration
     private let store: any Store
@@ -25,7 +25,7 @@ package final class BrokerServer: Service, Sendable {
     private let inProcess: InProcessPort?
     private let logger: Logger
     private let onReady: @Sendable (ListeningPorts) -> Void
-    private let credentials: TLSCredentials?
+    private let credentials: TLSCredentials
     private let access: AccessControl
     private let connections: ConnectionCounter
     private let origins: LiveOrigins
@@ -37,7 +37,7 @@ package final class BrokerServer: Service, Sendable {
     package init(
         configuration: BrokerConfiguration, store: any Store, hooks: BrokerHooks = BrokerHooks(),
         inProcess: InProcessPort? = nil, logger: Logger,
-        credentials: TLSCredentials? = nil, tokens: TokenVerifier? = nil, revocations: RevocationList? = nil,
+        credentials: TLSCredentials = .none, tokens: TokenVerifier? = nil, revocations: RevocationList? = nil,
         metrics: MetricsRegistry? = nil,
         onReady: @escaping @Sendable (ListeningPorts) -> Void = { _ in }
     ) {
@@ -64,16 +64,9 @@ package final class BrokerServer: Service, Sendable {
             let loops = Array(group.makeIterator())
             let (shards, router) = try await makeLoops(loops)
             monitor.watch(shards, router)
-            var listeners = [try await listen(on: group, shards: shards)]
-            if let credentials, let tls = configuration.tls {
-                listeners.append(
-                    try await listen(on: group, shards: shards, tls.host, tls.port, credentials: credentials))
-            }
-            let open = listeners
-            running.withLock { $0 = Running(group: group, shards: shards, router: router, listeners: open) }
-            return ListeningPorts(
-                plain: open[0].localAddress?.port ?? configuration.port,
-                tls: open.dropFirst().first?.localAddress?.port)
+            let listeners = try await listen(on: group, shards: shards)
+            running.withLock { $0 = Running(group: group, shards: shards, router: router, listeners: listeners) }
+            return ListeningPorts(listeners: listeners)
         } catch {
             store.close()
             try await group.shutdownGracefully()
@@ -114,7 +107,7 @@ package final class BrokerServer: Service, Sendable {
         logger.info("stopping")
         revocations?.watch(nil)
         monitor.beginDraining()
-        for listener in running.listeners { try? await listener.close() }
+        for listener in running.listeners { await listener.close() }
         for shard in running.shards.all {
             try await shard.eventLoop.submit { shard.value.announceShutDown() }.get()
         }
@@ -189,88 +182,57 @@ package final class BrokerServer: Service, Sendable {
         return (ShardDirectory(all), router)
     }
 
+    /// Opens every listener, or none.
     private func listen(
         on group: MultiThreadedEventLoopGroup, shards: ShardDirectory
-    ) async throws -> any Channel {
-        try await listen(on: group, shards: shards, configuration.host, configuration.port, credentials: nil)
-    }
-
-    private func listen(
-        on group: MultiThreadedEventLoopGroup, shards: ShardDirectory, _ host: String, _ port: Int,
-        credentials: TLSCredentials?
-    ) async throws -> any Channel {
-        let services = HTTPServices(
-            configuration: configuration, access: access, connections: connections, origins: origins, monitor: monitor)
-        let counter = connections
-        let logger = logger
-        let bootstrap = ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 4096)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .serverChannelOption(.maxMessagesPerRead, value: 16)
-            .serverChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    // Out of descriptors: wait a moment instead of ending the listener.
-                    try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
-                }
-            }
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 256, maximum: 65_536)
-            )
-            .childChannelInitializer { channel in
-                guard counter.enter() else {
-                    logger.notice("refused a connection", metadata: ["limit": "\(counter.limit)"])
-                    return channel.eventLoop.makeFailedFuture(TooManyConnections())
-                }
-                channel.closeFuture.whenComplete { _ in counter.leave() }
-                return channel.eventLoop.makeCompletedFuture {
-                    let shard = shards.shard(of: channel.eventLoop)
-                    if let credentials { try channel.pipeline.syncOperations.addHandler(credentials.makeHandler()) }
-                    try channel.pipeline.syncOperations.addHandler(
-                        WebSocketHandler(shard: shard, services: services))
-                }
-            }
+    ) async throws -> [OpenListener] {
+        // Sockets of the service manager may be of one name.
+        var counters: [ListenerCounter] = []
+        for listener in configuration.listeners where !counters.contains(where: { $0.name == listener.name }) {
+            counters.append(ListenerCounter(name: listener.name))
+        }
+        var open: [OpenListener] = []
         do {
-            return try await bootstrap.bind(host: host, port: port).get()
+            for listener in configuration.listeners {
+                let prepare = setUp(listener, counters, shards)
+                open.append(try await OpenListener.open(listener, on: group, prepare))
+            }
+            for listener in open { try await listener.accept() }
+            return open
         } catch {
-            throw ListenError(host: host, port: port, cause: error)
-        }
-    }
-}
-
-/// The ports that a broker listens on.
-package struct ListeningPorts: Sendable {
-    package let plain: Int
-    package let tls: Int?
-}
-
-/// The address cannot be listened on.
-package struct ListenError: Error, CustomStringConvertible {
-    package let host: String
-    package let port: Int
-    private let reason: String
-    private let remedy: String
-
-    init(host: String, port: Int, cause: any Error) {
-        self.host = host
-        self.port = port
-        switch (cause as? IOError)?.errnoCode {
-        case EADDRINUSE:
-            reason = "the port is in use by another program"
-            remedy = "Stop that program, or choose another port with --listen \(host):PORT (0 takes a free one)"
-        case EACCES:
-            reason = "ports below 1024 are for privileged programs"
-            remedy = "Choose a higher port, or allow it: setcap cap_net_bind_service=+ep PATH-OF-broker-server"
-        case EADDRNOTAVAIL:
-            reason = "this machine does not have that address"
-            remedy = "Choose an address of this machine, 127.0.0.1 for this machine only or 0.0.0.0 for all"
-        default:
-            reason = "\(cause)"
-            remedy = "Choose an address with --listen HOST:PORT"
+            for listener in open { await listener.close() }
+            throw error
         }
     }
 
-    package var description: String { "Cannot listen on \(host):\(port): \(reason). \(remedy)." }
+    /// What is done with a connection that a listener has accepted.
+    private func setUp(
+        _ listener: ListenerOptions, _ counters: [ListenerCounter], _ shards: ShardDirectory
+    ) -> @Sendable (any Channel) -> EventLoopFuture<Void> {
+        let services = HTTPServices(
+            configuration: configuration, listener: listener, listeners: counters, access: access,
+            connections: connections, origins: origins, monitor: monitor)
+        let own = counters.first { $0.name == listener.name }
+        let (counter, credentials, logger) = (connections, credentials, logger)
+        return { channel in
+            guard counter.enter() else {
+                logger.notice("refused a connection", metadata: ["limit": "\(counter.limit)"])
+                return channel.eventLoop.makeFailedFuture(TooManyConnections())
+            }
+            own?.enter()
+            channel.closeFuture.whenComplete { _ in
+                counter.leave()
+                own?.leave()
+            }
+            return channel.eventLoop.makeCompletedFuture {
+                let shard = shards.shard(of: channel.eventLoop)
+                if let handler = credentials.makeHandler(for: listener) {
+                    try channel.pipeline.syncOperations.addHandler(handler)
+                }
+                try channel.pipeline.syncOperations.addHandler(WebSocketHandler(shard: shard, services: services))
+            }
+        }
+    }
 }
 
 /// Where the store's outcomes go once the router's loop stands.

@@ -35,6 +35,10 @@ struct ConfigurationFile {
                 readPolicies(value, into: &settings, problems: &problems)
                 continue
             }
+            if name == "listeners" {
+                readListeners(value, into: &settings, problems: &problems)
+                continue
+            }
             if Setting.isGroup(name) {
                 // A group of which every key is a comment.
                 if value.scalar?.string == "" { continue }
@@ -142,7 +146,7 @@ struct ConfigurationFile {
         }
     }
 
-    private func place(_ node: Node) -> String {
+    func place(_ node: Node) -> String {
         node.mark.map { "\(path):\($0.line):\($0.column)" } ?? path
     }
 }

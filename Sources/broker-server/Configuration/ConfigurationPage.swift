@@ -49,6 +49,23 @@ struct ConfigurationPage {
                 "*\(setting.type) · default: \(standard)*",
             ]
         }
+        lines += [
+            "", "## `listeners`", "",
+            "More places to listen, each with options of its own, beside those of `listen` and `tls`. As soon as there is one, the",
+            "default of `listen` does not hold. There are no variables for these. See",
+            "[operating](operating.md#more-than-one-listener).",
+        ]
+        let listener = ListenerOptions(.tcp(host: "", port: 0), name: "")
+        for setting in ListenerSetting.all {
+            let isNeeded = setting.name == ListenerSetting.addressKey
+            let standard = isNeeded || setting.example != nil ? nil : setting.get(listener).map { "`\($0)`" }
+            let facts =
+                [setting.type, isNeeded ? "needed" : "default: " + (standard ?? "none")] + (setting.isLive ? ["live"] : [])
+            lines += [
+                "", "### `listeners[].\(setting.name)`", "", sentence(setting.meaning), "",
+                "*" + facts.joined(separator: " · ") + "*",
+            ]
+        }
         return lines.joined(separator: "\n") + "\n"
     }
 

@@ -43,6 +43,10 @@ struct ConfigurationSources: Sendable {
         problems += apply(environment, to: &settings)
         if !problems.isEmpty { throw ConfigurationError(problems: problems) }
         for flag in flags { try settings.set(flag.key, to: flag.values, from: .flag("--" + flag.key)) }
+        // What each says by itself is good; now what they say together.
+        problems = settings.listenerProblems
+        if !problems.isEmpty { throw ConfigurationError(problems: problems) }
+        settings.broker.listeners = settings.allListeners
         return settings
     }
 

@@ -30,6 +30,12 @@ struct ConfigurationText {
             let value = policy.get(ChannelPolicy()) ?? "1d"
             lines.append("#     \(policy.name): \(value)".padded(to: 32) + "# " + policy.meaning)
         }
+        lines += [
+            "",
+            "# More places to listen, each with options of its own. As soon as there is one, the default of listen does not hold.",
+            "listeners: []",
+        ]
+        lines += ListenerText.example
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -79,6 +85,7 @@ struct ConfigurationText {
                 lines.append("    \(setting.name): \(value)")
             }
         }
+        lines += ListenerText.effective(settings)
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -89,7 +96,7 @@ struct ConfigurationText {
     }
 
     /// A text as a YAML scalar: plain where that is certain to be read as it stands.
-    private static func scalar(_ text: String) -> String {
+    static func scalar(_ text: String) -> String {
         let isPlain =
             text.first.map { $0.isLetter || $0.isNumber || $0 == "/" } == true && text.last != ":"
             && text.allSatisfy { $0.isLetter || $0.isNumber || "/._:-+@".contains($0) }
@@ -109,7 +116,7 @@ struct ConfigurationText {
 
 extension String {
     /// With blanks at its end up to a column, and one at least.
-    fileprivate func padded(to column: Int) -> String {
+    func padded(to column: Int) -> String {
         self + String(repeating: " ", count: max(1, column - count))
     }
 }

@@ -3,38 +3,42 @@ import BrokerFront
 extension Setting {
     static let tls: [Setting] = [
         Setting(
-            "tls.listen", .address("0.0.0.0:8443"), "the address and port to listen on for https and wss",
-            get: { settings in settings.broker.tls.map { HostAndPort(host: $0.host, port: $0.port) } },
-            set: { settings, address in
-                settings.broker.tls = settings.broker.tls ?? TLSListener()
-                settings.broker.tls?.host = address.host
-                settings.broker.tls?.port = address.port
-            }
+            "tls.listen", .listenAddress, "the address and port to listen on for https and wss",
+            get: { $0.tls?.address }, set: { settings, address in settings.editTLS { $0.address = address } }
         ).with(defaultNote: "127.0.0.1:8443 as soon as there is another key of this group", example: "0.0.0.0:8443"),
-        file("tls.certificate", \.certificateFile, "the certificate, with what signed it (PEM)")
+        file("tls.certificate", \.certificate, "the certificate, with what signed it (PEM)")
             .with(effect: .atReload, defaultNote: "none, and no TLS", example: "/etc/fanfare/certificate.pem"),
-        file("tls.key", \.keyFile, "its private key (PEM)")
+        file("tls.key", \.key, "its private key (PEM)")
             .with(effect: .atReload, defaultNote: "none", example: "/etc/fanfare/key.pem"),
         Setting(
             "tls.client-authority", .file, "clients must have a certificate that one of these signed (PEM)",
-            get: { $0.broker.tls?.clientAuthorityFile },
-            set: { settings, file in
-                settings.broker.tls = settings.broker.tls ?? TLSListener()
-                settings.broker.tls?.clientAuthorityFile = file
-            }
+            get: { $0.tls?.tls?.clientAuthority },
+            set: { settings, file in settings.editTLS { $0.edit { $0.clientAuthority = file } } }
         ).with(effect: .atReload, defaultNote: "none: they need not have any", example: "/etc/fanfare/clients.pem"),
+        Setting(
+            "tls.client-certificates", .choice, "whether clients need a certificate, may have one, or are not asked",
+            get: { settings in settings.tls?.tls.flatMap { $0.clientAuthority == nil ? nil : $0.clientCertificates } },
+            set: { settings, value in settings.editTLS { $0.edit { $0.clientCertificates = value } } }
+        ).with(effect: .atReload, defaultNote: "required", example: "optional"),
     ]
 
     private static func file(
-        _ name: String, _ field: any WritableKeyPath<TLSListener, String> & Sendable, _ meaning: String
+        _ name: String, _ field: any WritableKeyPath<TLSFiles, String> & Sendable, _ meaning: String
     ) -> Setting {
         Setting(
             name, .file, meaning,
-            get: { settings in settings.broker.tls.flatMap { $0[keyPath: field].isEmpty ? nil : $0[keyPath: field] } },
-            set: { settings, file in
-                var listener = settings.broker.tls ?? TLSListener()
-                listener[keyPath: field] = file
-                settings.broker.tls = listener
-            })
+            get: { settings in
+                settings.tls?.tls.flatMap { $0[keyPath: field].isEmpty ? nil : $0[keyPath: field] }
+            },
+            set: { settings, file in settings.editTLS { $0.edit { $0[keyPath: field] = file } } })
+    }
+}
+
+extension Settings {
+    /// Changes the listener of the group `tls`, which there is from then on.
+    fileprivate mutating func editTLS(_ body: (inout ListenerOptions) -> Void) {
+        var listener = tls ?? ListenerOptions(.tcp(host: "127.0.0.1", port: 8443), name: "tls", tls: TLSFiles())
+        body(&listener)
+        tls = listener
     }
 }

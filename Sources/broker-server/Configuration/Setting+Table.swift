@@ -20,12 +20,8 @@ extension Setting {
 
     private static let general: [Setting] = [
         Setting(
-            "listen", .address("127.0.0.1:8000"), "the address and port to listen on; port 0 takes a free one",
-            get: { HostAndPort(host: $0.broker.host, port: $0.broker.port) },
-            set: { settings, address in
-                settings.broker.host = address.host
-                settings.broker.port = address.port
-            }),
+            "listen", listOf: .listenAddress, \.listen,
+            "where to listen: host:port (port 0 takes a free one), unix:/path, systemd or systemd:NAME"),
         Setting("database", .database, \.database, "where everything is kept; :memory: keeps nothing")
             .with(
                 defaultNote: "fanfare/fanfare.db in $XDG_STATE_HOME or ~/.local/state",

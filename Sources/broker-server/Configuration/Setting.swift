@@ -100,7 +100,7 @@ extension Setting {
     static func named(_ name: String) -> Setting? { byName[name] }
 
     /// Every key that a configuration file can have at some level, the sections of their own shape among them.
-    static var names: [String] { all.map(\.name) + ["channels"] }
+    static var names: [String] { all.map(\.name) + ["channels", "listeners"] }
 
     /// Whether there are keys below this one.
     static func isGroup(_ name: String) -> Bool { all.contains { $0.name.hasPrefix(name + ".") } }

@@ -8,6 +8,12 @@ struct Settings {
     var database = DatabaseLocation.standard
     var logLevel = Logger.Level.info
     var logFormat = LogFormat.auto
+    /// Where to listen in short; nil for the default, which holds only where there is no other listener.
+    private var listenAddresses: [ListenerAddress]?
+    /// The listener of the group `tls`.
+    var tls: ListenerOptions?
+    /// Listeners with options of their own.
+    var listeners: [ListenerOptions] = []
     /// Where the values came from that are not the defaults, by key.
     private(set) var sources: [String: SettingSource] = [:]
 
@@ -25,6 +31,17 @@ struct Settings {
         }
         setting.set(&self, values)
         sources[key] = source
+    }
+
+    /// Where to listen in short.
+    var listen: [ListenerAddress] {
+        get { listenAddresses ?? (listeners.isEmpty ? [.tcp(host: "127.0.0.1", port: 8000)] : []) }
+        set { listenAddresses = newValue }
+    }
+
+    /// All of them, in the order in which they are opened.
+    var allListeners: [ListenerOptions] {
+        listen.map { ListenerOptions($0) } + (tls.map { [$0] } ?? []) + listeners
     }
 
     /// Where a key's value came from.

@@ -39,26 +39,3 @@ enum TimeSpan {
         return "\(milliseconds / unit.1)\(unit.0)"
     }
 }
-
-/// `HOST:PORT`; an IPv6 address stands in brackets.
-struct HostAndPort: Equatable {
-    var host: String
-    var port: Int
-}
-
-extension ValueType where Value == HostAndPort {
-    /// An address to listen on; `example` is one.
-    static func address(_ example: String) -> Self {
-        Self(
-            name: "host:port", expected: "an address and port such as \(example)",
-            parse: { text in
-                guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
-                    return nil
-                }
-                let host = text[..<colon].trimmingPrefix("[")
-                let name = String(host.hasSuffix("]") ? host.dropLast() : host)
-                return name.isEmpty ? nil : HostAndPort(host: name, port: Int(port))
-            },
-            format: { $0.host.contains(":") ? "[\($0.host)]:\($0.port)" : "\($0.host):\($0.port)" })
-    }
-}

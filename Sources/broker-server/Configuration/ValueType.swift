@@ -1,3 +1,4 @@
+import BrokerFront
 import Logging
 
 /// What a setting takes: how its text is read and written, and what the reference says of it.
@@ -85,6 +86,32 @@ extension ValueType where Value == String {
     static let path = Self(
         name: "path", expected: "a path such as /bayeux",
         parse: { $0.hasPrefix("/") && $0.count > 1 && !$0.hasSuffix("/") ? $0 : nil }, format: { $0 })
+}
+
+extension ValueType where Value == String {
+    /// A name without blanks.
+    static let name = Self(
+        name: "name", expected: "a name without blanks",
+        parse: { $0.isEmpty || $0.contains(where: \.isWhitespace) ? nil : $0 }, format: { $0 })
+}
+
+extension ValueType where Value == ListenerAddress {
+    /// Where to listen.
+    static let listenAddress = Self(
+        name: "host:port, unix:/path or systemd:NAME",
+        expected: "an address and port such as 127.0.0.1:8000, a socket such as unix:/run/fanfare.sock, or systemd",
+        parse: ListenerAddress.init, format: \.description)
+}
+
+extension ValueType where Value == UInt32 {
+    /// A file's mode.
+    static let fileMode = Self(
+        name: "octal digits", expected: "a mode of three octal digits such as 660",
+        parse: { text in
+            let digits = text.count == 4 && text.first == "0" ? text.dropFirst() : text[...]
+            return digits.count == 3 ? UInt32(digits, radix: 8) : nil
+        },
+        format: { String($0, radix: 8) })
 }
 
 extension ValueType where Value == DatabaseLocation {

@@ -160,7 +160,10 @@ extension HTTPHandler {
     }
 
     /// Whether the peer is a program on this machine, or another one's proxy on it.
-    var isPeerLoopback: Bool { context?.channel.remoteAddress?.ipAddress.map(HostName.isLoopback) ?? false }
+    var isPeerLoopback: Bool {
+        if case .unix = services.listener.address { return true }
+        return context?.channel.remoteAddress?.ipAddress.map(HostName.isLoopback) ?? false
+    }
 
     /// Where the peer is.
     var addressClass: AddressClass { AddressClass(of: context?.channel.remoteAddress) }

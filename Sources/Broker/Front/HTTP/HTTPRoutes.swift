@@ -13,6 +13,9 @@ struct HTTPRoutes {
     func answer(_ head: HTTPRequestHead, body: ByteBuffer, from handler: HTTPHandler) -> HTTPResponse? {
         let target = RequestTarget(head.uri)
         if let refusal = services.refusal(of: head) { return refusal }
+        guard services.isServedHere(target.path) else {
+            return .problem(.notFound, "Nothing is served at \(target.path) here")
+        }
         if target.isBelow(services.configuration.endpoint) {
             return bayeux(head, target: target, body: body, from: handler)
         }

@@ -15,6 +15,10 @@ struct HTTPServices: Sendable {
     let configuration: BrokerConfiguration
     /// Who may do what.
     let access: AccessControl
+    /// Where the connections come in that these are for.
+    let listener: ListenerOptions
+    /// What each listener has counted.
+    let listeners: [ListenerCounter]
     /// The connections of all listeners.
     let connections: ConnectionCounter
     /// Knows how the broker is.
@@ -23,9 +27,11 @@ struct HTTPServices: Sendable {
     let startedAt = SystemClock.monotonic
 
     init(
-        configuration: BrokerConfiguration, access: AccessControl, connections: ConnectionCounter, origins: LiveOrigins,
-        monitor: Monitor
+        configuration: BrokerConfiguration, listener: ListenerOptions, listeners: [ListenerCounter],
+        access: AccessControl, connections: ConnectionCounter, origins: LiveOrigins, monitor: Monitor
     ) {
+        self.listener = listener
+        self.listeners = listeners
         self.monitor = monitor
         self.connections = connections
         liveOrigins = origins
@@ -43,6 +49,12 @@ struct HTTPServices: Sendable {
 }
 
 extension HTTPServices {
+    /// Whether the listener serves what is at a path: what is for operators may be served at others only.
+    func isServedHere(_ path: Substring) -> Bool {
+        if path == "/metrics" { return listener.servesMetrics }
+        return listener.servesAdministration || !path.hasPrefix("/admin/")
+    }
+
     /// The answer to a request that does not read what can only be read; nil for one that does.
     func unlessRead(_ head: HTTPRequestHead, _ path: Substring) -> HTTPResponse? {
         let methods = "GET, HEAD, OPTIONS"

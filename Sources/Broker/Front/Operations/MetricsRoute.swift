@@ -23,10 +23,12 @@ extension HTTPRoutes {
         }
         if let response = services.unlessRead(head, "/metrics") { return response }
         let (registry, refused) = (services.monitor.registry, services.connections.refusedCount)
+        let listeners = services.listeners
         let bound = NIOLoopBound(handler, eventLoop: shard.eventLoop)
         services.monitor.gather(on: shard.eventLoop).whenSuccess { snapshot in
             var text = MetricsText()
             snapshot.append(to: &text, refusedConnections: refused)
+            ListenerCounter.append(listeners, to: &text)
             registry?.append(to: &text)
             ProcessUsage().append(to: &text)
             let body = ByteBuffer(bytes: text.bytes)

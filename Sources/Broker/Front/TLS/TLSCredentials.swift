@@ -2,102 +2,128 @@ import Foundation
 import NIOSSL
 import Synchronization
 
-/// Where the broker listens for TLS, and with what.
-package struct TLSListener: Sendable {
-    package var host = "127.0.0.1"
-    /// 0 takes a free one.
-    package var port = 8443
-    /// The certificate with what signed it, and its key (PEM).
-    package var certificateFile = ""
-    package var keyFile = ""
-    /// Certificates (PEM) of those who sign the certificates that clients must have; none for clients without.
-    package var clientAuthorityFile: String?
-
-    /// Nothing yet.
-    package init() {}
-}
-
-/// The certificate that TLS connections get, as its files were when they were last read.
+/// What TLS connections begin with, by listener, as the files were when they were last read.
 ///
-/// They are read again all or nothing: what does not do leaves the one that is in use. Connections that are open keep
-/// what they have.
+/// They are read again all or nothing: what does not do leaves what is in use. Connections that are open keep what they
+/// have.
 package final class TLSCredentials: Sendable {
-    private struct State {
-        var listener: TLSListener
-        var context: NIOSSLContext
-        var modified: [Date?]
+    private struct Entry {
+        let files: TLSFiles
+        let context: NIOSSLContext
+        let modified: [Date?]
         /// When the certificate ends (s since 1970).
-        var notAfter: Double
+        let notAfter: Double
+    }
+    private struct State {
+        var entries: [String: Entry] = [:]
+        /// When the files had changed that would not do, so that they are not read again before they change once more.
+        var rejected: [String: [Date?]] = [:]
     }
     private let state: Mutex<State>
 
-    /// Reads the files. Throws when one of them will not do.
-    package init(_ listener: TLSListener) throws(TLSError) {
-        let modified = Self.modificationDates(of: listener)
-        let (context, notAfter) = try Self.makeContext(listener)
-        state = Mutex(State(listener: listener, context: context, modified: modified, notAfter: notAfter))
+    /// For a broker without TLS.
+    package static let none = TLSCredentials()
+
+    private init() {
+        state = Mutex(State())
     }
 
-    /// Reads the files again, or those of another configuration.
-    package func reload(_ other: TLSListener? = nil) throws(TLSError) {
-        let listener = other ?? state.withLock { $0.listener }
-        let modified = Self.modificationDates(of: listener)
-        // Whatever comes of it: it is not tried again before they change once more.
-        state.withLock { $0.modified = modified }
-        let (context, notAfter) = try Self.makeContext(listener)
+    /// Reads the files of those listeners that speak TLS. Throws when one of them will not do.
+    package init(_ listeners: [ListenerOptions]) throws(TLSError) {
+        state = Mutex(State(entries: try Self.read(listeners)))
+    }
+
+    /// Whether there is a listener with TLS.
+    package var isEmpty: Bool { state.withLock { $0.entries.isEmpty } }
+
+    /// Reads the files of all listeners again, which may be others than before, and takes all of them or none.
+    package func reload(_ listeners: [ListenerOptions]) throws(TLSError) {
+        let entries = try Self.read(listeners)
         state.withLock { state in
-            state.context = context
-            state.notAfter = notAfter
-            state.listener = listener
+            // A listener begins and ends with the broker.
+            for (name, entry) in entries where state.entries[name] != nil { state.entries[name] = entry }
+            state.rejected = [:]
         }
     }
 
-    /// Whether a file has changed since they were last read.
-    package var haveChanged: Bool {
-        let (listener, seen) = state.withLock { ($0.listener, $0.modified) }
-        return Self.modificationDates(of: listener) != seen
+    /// Reads the files again of the listeners where one has changed; says of each what came of it.
+    package func reloadChanged() -> [(listener: String, result: Result<Void, TLSError>)] {
+        var results: [(String, Result<Void, TLSError>)] = []
+        for (name, entry) in state.withLock({ $0.entries }).sorted(by: { $0.key < $1.key }) {
+            let modified = Self.modificationDates(of: entry.files)
+            guard modified != entry.modified, modified != state.withLock({ $0.rejected[name] }) else { continue }
+            do {
+                let next = try Self.read(entry.files)
+                state.withLock { state in
+                    state.entries[name] = next
+                    state.rejected[name] = nil
+                }
+                results.append((name, .success(())))
+            } catch {
+                state.withLock { $0.rejected[name] = modified }
+                results.append((name, .failure(error)))
+            }
+        }
+        return results
     }
 
-    /// When the certificate in use ends (s since 1970): the first of its chain to do so.
-    package var notAfter: Double { state.withLock { $0.notAfter } }
+    /// When the first of the certificates in use ends (s since 1970), those that signed them among them; nil without TLS.
+    package var notAfter: Double? { state.withLock { $0.entries.values.lazy.map(\.notAfter).min() } }
 
-    /// What a new connection begins with.
-    func makeHandler() -> NIOSSLServerHandler {
-        NIOSSLServerHandler(context: state.withLock { $0.context })
+    /// What a new connection of a listener begins with; nil where there is no TLS.
+    func makeHandler(for listener: ListenerOptions) -> NIOSSLServerHandler? {
+        guard listener.tls != nil else { return nil }
+        guard let context = state.withLock({ $0.entries[listener.name]?.context }) else {
+            preconditionFailure("Cannot serve \(listener.name) when its certificate was not read")
+        }
+        return NIOSSLServerHandler(context: context)
     }
 
-    private static func modificationDates(of listener: TLSListener) -> [Date?] {
-        [listener.certificateFile, listener.keyFile, listener.clientAuthorityFile].map { file in
+    private static func read(_ listeners: [ListenerOptions]) throws(TLSError) -> [String: Entry] {
+        var entries: [String: Entry] = [:]
+        for listener in listeners {
+            if let files = listener.tls { entries[listener.name] = try read(files) }
+        }
+        return entries
+    }
+
+    /// The dates are those from before: what changes meanwhile is read once more.
+    private static func read(_ files: TLSFiles) throws(TLSError) -> Entry {
+        let modified = modificationDates(of: files)
+        let (context, notAfter) = try makeContext(files)
+        return Entry(files: files, context: context, modified: modified, notAfter: notAfter)
+    }
+
+    private static func modificationDates(of files: TLSFiles) -> [Date?] {
+        [files.certificate, files.key, files.clientAuthority].map { file in
             let attributes = file.flatMap { try? FileManager.default.attributesOfItem(atPath: $0) }
             return attributes?[.modificationDate] as? Date
         }
     }
 
     private static func makeContext(
-        _ listener: TLSListener
+        _ files: TLSFiles
     ) throws(TLSError) -> (context: NIOSSLContext, notAfter: Double) {
-        let chain = try reading(listener.certificateFile, "certificate") { file in
-            try NIOSSLCertificate.fromPEMFile(file)
-        }
+        let chain = try reading(files.certificate, "certificate") { file in try NIOSSLCertificate.fromPEMFile(file) }
         guard !chain.isEmpty else {
-            throw TLSError(file: listener.certificateFile, reason: "there is no certificate in it (PEM)")
+            throw TLSError(file: files.certificate, reason: "there is no certificate in it (PEM)")
         }
-        let key = try reading(listener.keyFile, "key") { file in try NIOSSLPrivateKey(file: file, format: .pem) }
+        let key = try reading(files.key, "key") { file in try NIOSSLPrivateKey(file: file, format: .pem) }
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
         configuration.minimumTLSVersion = .tlsv12
         configuration.applicationProtocols = ["http/1.1"]
-        if let file = listener.clientAuthorityFile {
+        if let file = files.clientAuthority, files.clientCertificates != .none {
             let authorities = try reading(file, "certificate") { file in try NIOSSLCertificate.fromPEMFile(file) }
             configuration.trustRoots = .certificates(authorities)
-            configuration.certificateVerification = .noHostnameVerification
+            configuration.certificateVerification =
+                files.clientCertificates == .optional ? .optionalVerification : .noHostnameVerification
         }
         do {
             let notAfter = chain.map { Double($0.notValidAfter) }.min() ?? 0
             return (try NIOSSLContext(configuration: configuration), notAfter)
         } catch {
-            throw TLSError(
-                file: listener.keyFile, reason: "it is not the key of the certificate in \(listener.certificateFile)")
+            throw TLSError(file: files.key, reason: "it is not the key of the certificate in \(files.certificate)")
         }
     }
 

@@ -1,0 +1,130 @@
+import Foundation
+import Testing
+
+/// `listeners` and `listen`: what a configuration may say of them, and what is said of mistakes.
+@Suite(.timeLimit(.minutes(2)))
+struct ListenerConfigurationTests {
+    struct File: CustomTestStringConvertible, Sendable {
+        let testDescription: String
+        let text: String
+        /// After the file's name.
+        let problems: [String]
+    }
+    static let files = [
+        File(
+            testDescription: "everything at once",
+            text: """
+                listeners:
+                  - lisen: 127.0.0.1:0
+                  - listen: unix:relative
+                    tls: {certficate: a.pem}
+                  - listen: 127.0.0.1:0
+                    mode: rw
+                    admin: maybe
+                    name: two words
+                  - here
+                """,
+            problems: [
+                #":2:5: unknown key "lisen", did you mean "listen"?"#,
+                ":3:13: listeners[1].listen: unix:relative is not an address and port such as 127.0.0.1:8000, a socket such as unix:/run/fanfare.sock, or systemd",
+                #":4:11: unknown key "tls.certficate", did you mean "tls.certificate"?"#,
+                ":6:11: listeners[2].mode: rw is not a mode of three octal digits such as 660",
+                ":7:12: listeners[2].admin: maybe is not true or false",
+                ":8:11: listeners[2].name: two words is not a name without blanks",
+                ":9:5: listeners[3] is not keys and values",
+            ]),
+        File(
+            testDescription: "what is missing",
+            text: """
+                listeners:
+                  - name: nowhere
+                  - {listen: "127.0.0.1:1", tls: {certificate: a.pem}}
+                  - {listen: "127.0.0.1:2", mode: 600}
+                """,
+            problems: [
+                ":2:5: listeners[0].listen is missing", ":3:5: listeners[1]: tls.key is missing",
+                ":4:5: listeners[2]: mode, owner and group are for unix:/path only",
+            ]),
+        File(
+            testDescription: "two of the same",
+            text: """
+                listen: [127.0.0.1:7, "unix:/run/a"]
+                listeners:
+                  - {listen: "unix:/run/a", name: a}
+                  - {listen: 127.0.0.1:0, name: a}
+                  - {listen: 127.0.0.1:0}
+                  - {listen: 127.0.0.1:0}
+                tls: {certificate: c, key: k, listen: 127.0.0.1:7}
+                """,
+            problems: [
+                ":7:31: there are two listeners at 127.0.0.1:7", ":3:5: there are two listeners at unix:/run/a",
+                ":4:5: there are two listeners named a",
+            ]),
+        File(
+            testDescription: "TLS without its key", text: "tls: {certificate: c}\n", problems: [":1:7: tls.key is missing"]),
+        File(
+            testDescription: "no list", text: "listeners: {listen: \"127.0.0.1:0\"}\n",
+            problems: [":1:12: listeners is not a list"]),
+        File(testDescription: "nowhere", text: "listen: []\n", problems: [":1:1: there is no listener"]),
+    ]
+
+    @Test(arguments: files, [["check-config"], ["serve", "--config"]])
+    func badFile(row: File, command: [String]) async throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write(row.text, to: "bad.yaml")
+        let ending = try await Program("broker-server", command + [path]).end()
+        let problems = row.problems.map { path + $0 + "\n" }.joined()
+        #expect(ending == Ending(status: 78, output: "", errors: "broker-server: " + problems))
+    }
+
+    /// What `print-config` prints means the same when it is read again.
+    @Test
+    func printed() async throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write(
+            """
+            listeners:
+              - name: public
+                listen: 0.0.0.0:8443
+                tls: {certificate: /etc/c.pem, key: /etc/k.pem, client-authority: /etc/a.pem, client-certificates: optional}
+                admin: false
+                metrics: false
+              - {listen: "unix:/run/fanfare/socket", mode: 0600, group: www-data, trusted: true}
+              - {listen: systemd, proxy-protocol: true}
+            """, to: "fanfare.yaml")
+        let first = try await Program.run("broker-server", "print-config", "--config", path)
+        #expect(first.errors == "")
+        for line in [
+            "listen: []", "  - name: public", "    tls:", "      client-certificates: optional", "    admin: false",
+            "    listen: unix:/run/fanfare/socket", "    mode: 600", "    group: www-data", "    trusted: true",
+            "    listen: systemd", "    proxy-protocol: true",
+        ] {
+            let isThere = first.output.split(separator: "\n").contains { $0 == line || $0.hasPrefix(line + " ") }
+            #expect(isThere, "\(line) is missing in\n\(first.output)")
+        }
+        #expect(first.output.contains("# \(path):2:5\n"), "where a listener comes from")
+        let again = try folder.write(first.output, to: "again.yaml")
+        let second = try await Program.run("broker-server", "print-config", "--config", again)
+        #expect(values(second.output) == values(first.output))
+    }
+
+    /// The default is one among many only as long as there are no others.
+    @Test
+    func theDefault() async throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("listeners: [{listen: \"127.0.0.1:0\"}]\n", to: "fanfare.yaml")
+        let ending = try await Program.run("broker-server", "print-config", "--config", path)
+        #expect(ending.output.contains("listen: []"))
+        let both = try await Program.run(
+            "broker-server", "print-config", "--config", path, "--listen", "127.0.0.1:1", "--listen", "unix:/run/x")
+        #expect(both.output.contains("listen: [127.0.0.1:1, unix:/run/x]"))
+        #expect(both.output.contains("    listen: 127.0.0.1:0\n"))
+    }
+
+    private func values(_ output: String) -> [String] {
+        output.split(separator: "\n").map { line in
+            String(line.prefix(upTo: line.firstRange(of: " #")?.lowerBound ?? line.endIndex))
+                .trimmingCharacters(in: .whitespaces)
+        }
+    }
+}
