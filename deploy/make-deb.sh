@@ -32,7 +32,7 @@ for program in broker-server broker-cli; do
         "$programs/$program" --generate-completion-script "${shell%%:*}" >"$file"
     done
 done
-place 644 "$here/fanfare.service" lib/systemd/system/fanfare.service
+for unit in fanfare.service fanfare.socket; do place 644 "$here/$unit" "lib/systemd/system/$unit"; done
 place 644 "$here/fanfare.yaml" etc/fanfare/fanfare.yaml
 for example in nginx.conf haproxy.cfg Caddyfile; do
     place 644 "$here/$example" "usr/share/doc/fanfare/examples/$example"

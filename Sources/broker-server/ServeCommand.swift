@@ -72,6 +72,7 @@ struct ServeCommand: AsyncParsableCommand {
             configuration: .init(
                 services: [server] + control + [
                     ReloadService(reloader: reloader), LifeCycleService(notifier: notifier),
+                    WatchdogService(notifier: notifier, server: server),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint],
                 logger: quiet(logger)))

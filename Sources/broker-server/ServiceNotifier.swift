@@ -6,12 +6,17 @@ import NIOCore
 /// Without that variable nothing is told. Errors are not looked at: there is nobody else to tell.
 struct ServiceNotifier: Sendable {
     enum State {
-        case ready, reloading, stopping
+        case ready, reloading, stopping, alive
     }
 
     private let path: String?
+    /// Within which time it wants to hear that the broker is alive (sd_watchdog_enabled(3)); nil for not at all.
+    let watchdogPeriod: Duration?
 
     init(environment: [String: String] = ProcessInfo.processInfo.environment) {
+        let isMeant = environment["WATCHDOG_PID"].map { pid_t($0) == getpid() } ?? true
+        watchdogPeriod = environment["WATCHDOG_USEC"].flatMap { Int64($0) }
+            .flatMap { $0 > 0 && isMeant ? .microseconds($0) : nil }
         path = environment["NOTIFY_SOCKET"].flatMap { $0.hasPrefix("/") || $0.hasPrefix("@") ? $0 : nil }
     }
 
@@ -19,6 +24,7 @@ struct ServiceNotifier: Sendable {
         switch state {
         case .ready: send("READY=1")
         case .stopping: send("STOPPING=1")
+        case .alive: send("WATCHDOG=1")
         case .reloading:
             // Both mean CLOCK_MONOTONIC.
             send("RELOADING=1\nMONOTONIC_USEC=\(NIODeadline.now().uptimeNanoseconds / 1000)")

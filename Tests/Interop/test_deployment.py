@@ -26,13 +26,22 @@ def test_unit_is_sound(tmp_path):
     assert "/usr/bin/broker-server" in text
     unit = tmp_path / "fanfare.service"
     unit.write_text(text.replace("/usr/bin/broker-server", str(PROGRAMS / "broker-server")))
-    result = run("systemd-analyze", "verify", "--man=no", unit)
+    sockets = tmp_path / "fanfare.socket"
+    sockets.write_text((DEPLOY / "fanfare.socket").read_text())
+    result = run("systemd-analyze", "verify", "--man=no", unit, sockets)
     assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_unit_is_tight():
     result = run("systemd-analyze", "security", "--offline=yes", f"--threshold={EXPOSURE}", DEPLOY / "fanfare.service")
     assert result.returncode == 0, result.stdout
+
+
+def test_socket_is_where_the_broker_listens():
+    """The package's configuration takes the socket without a change."""
+    place = next(line for line in (DEPLOY / "fanfare.socket").read_text().splitlines() if line.startswith("ListenStream="))
+    listen = next(line for line in (DEPLOY / "fanfare.yaml").read_text().splitlines() if line.startswith("listen:"))
+    assert listen.split()[1].strip("[]") == place.split("=")[1]
 
 
 def test_unit_waits_longer_than_the_broker():
@@ -78,7 +87,8 @@ def test_package_works_where_it_is_unpacked(package):
         assert ".SH SYNOPSIS" in gzip.decompress((root / f"usr/share/man/man1/{name}.1.gz").read_bytes()).decode()
         completions = root / "usr/share/bash-completion/completions" / name
         assert run("bash", "-n", completions).returncode == 0
-    assert (root / "lib/systemd/system/fanfare.service").read_text() == (DEPLOY / "fanfare.service").read_text()
+    for unit in ["fanfare.service", "fanfare.socket"]:
+        assert (root / "lib/systemd/system" / unit).read_text() == (DEPLOY / unit).read_text()
     assert (root / "DEBIAN/conffiles").read_text() == "/etc/fanfare/fanfare.yaml\n"
     for script in ["postinst", "prerm", "postrm"]:
         assert run("sh", "-n", root / "DEBIAN" / script).returncode == 0

@@ -1,4 +1,4 @@
-"""Several listeners: plain and TLS, Unix sockets, sockets of the service manager; what each serves, and who gets which."""
+"""Several listeners: plain and TLS, Unix sockets, sockets of the service manager; what each serves, who gets which."""
 
 import os
 import re
@@ -229,7 +229,7 @@ listeners:
 
 
 def test_nobody_is_refused_during_a_restart(folder):
-    """Who connects while no broker runs waits in the socket that the service manager holds, and is served by the next."""
+    """Who connects while no broker runs waits in the socket that systemd holds, and is served by the next broker."""
     with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as file:
         file.bind(f"{folder}/s")
         file.listen()

@@ -1,10 +1,12 @@
 """TLS: curl and WebSockets over it, certificates that are replaced while connections go on, clients' certificates."""
 
+import os
 import re
 import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 import pytest
@@ -172,6 +174,79 @@ def test_clients_need_a_certificate(tmp_path, authority):
         broker.stop()
     finally:
         broker.kill()
+
+
+def answers(broker, certificate=None):
+    """Whether a client gets an answer, with one certificate or none; `certificate` is a pair of files."""
+    context = broker.context()
+    if certificate:
+        context.load_cert_chain(*certificate)
+    try:
+        with socket.create_connection(("127.0.0.1", broker.tls_port), PATIENCE) as plain:
+            with context.wrap_socket(plain, server_hostname="localhost") as tls:
+                tls.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                # In TLS 1.3 a refusal comes with the first bytes that are read.
+                return tls.recv(12) == b"HTTP/1.1 200"
+    except (ssl.SSLError, ConnectionError):
+        return False
+
+
+@pytest.mark.parametrize(
+    "mode, expected",
+    [
+        ("required", {"none": False, "ours": True, "foreign": False}),
+        ("optional", {"none": True, "ours": True, "foreign": False}),
+        ("none", {"none": True, "ours": True, "foreign": True}),
+    ],
+)
+def test_clients_with_certificates(tmp_path, authority, mode, expected):
+    """Who gets in: without a certificate, with one that the authority has signed, with a stranger's."""
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    clients = {"none": None}
+    for name, signer in [("ours", authority), ("foreign", Authority(stranger))]:
+        clients[name] = (tmp_path / f"{name}.pem", tmp_path / f"{name}.key")
+        signer.sign(name, *clients[name])
+    lines = [f"  client-authority: {authority.certificate}", f"  client-certificates: {mode}"]
+    broker = SecureBroker(tmp_path, authority, *lines).start()
+    try:
+        assert {name: answers(broker, certificate) for name, certificate in clients.items()} == expected
+        broker.stop()
+    finally:
+        broker.kill()
+
+
+# `ROTATIONS=100` for the long run.
+ROTATIONS = int(os.environ.get("ROTATIONS", "10"))
+
+
+def test_no_connection_fails_while_certificates_are_replaced(secure):
+    """Clients connect without a pause, each with a request, while the certificate is replaced again and again."""
+    stopped, failures, count = threading.Event(), [], [0] * 4
+
+    def connect_again_and_again(number):
+        while not stopped.is_set():
+            if not answers(secure):
+                failures.append(number)
+            count[number] += 1
+
+    clients = [threading.Thread(target=connect_again_and_again, args=(number,)) for number in range(len(count))]
+    for client in clients:
+        client.start()
+    try:
+        for rotation in range(ROTATIONS):
+            name = f"rotation {rotation}"
+            secure.authority.sign(name, secure.certificate, secure.key)
+            secure._process.signal(signal.SIGHUP)
+            deadline = time.monotonic() + PATIENCE
+            while secure.subject() != name:
+                assert time.monotonic() < deadline
+    finally:
+        stopped.set()
+        for client in clients:
+            client.join(PATIENCE)
+    assert failures == []
+    assert min(count) >= ROTATIONS
 
 
 @pytest.mark.parametrize(

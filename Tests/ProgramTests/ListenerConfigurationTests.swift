@@ -61,7 +61,8 @@ struct ListenerConfigurationTests {
                 ":4:5: there are two listeners named a",
             ]),
         File(
-            testDescription: "TLS without its key", text: "tls: {certificate: c}\n", problems: [":1:7: tls.key is missing"]),
+            testDescription: "TLS without its key", text: "tls: {certificate: c}\n",
+            problems: [":1:7: tls.key is missing"]),
         File(
             testDescription: "no list", text: "listeners: {listen: \"127.0.0.1:0\"}\n",
             problems: [":1:12: listeners is not a list"]),

@@ -62,6 +62,34 @@ struct ReloadTests {
         #expect(try await broker.program.end().status == 0)
     }
 
+    /// A service manager that wants to hear that the broker is alive does, again and again.
+    @Test
+    func watchdog() async throws {
+        let folder = try TemporaryFolder()
+        let notices = try NotificationSocket(at: folder.path("notify"))
+        let broker = try await RunningBroker(
+            "--database", ":memory:",
+            environment: ["NOTIFY_SOCKET": folder.path("notify"), "WATCHDOG_USEC": "200000"])
+        var aliveCount = 0
+        while aliveCount < 3 { aliveCount += try notices.next() == "WATCHDOG=1" ? 1 : 0 }
+        try await broker.stop()
+    }
+
+    /// What is said of listeners: their files are applied, the rest waits.
+    @Test
+    func listeners() async throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("listeners: [{name: a, listen: \"127.0.0.1:0\"}]\n", to: "fanfare.yaml")
+        let database = folder.path("fanfare.db")
+        let broker = try await RunningBroker("--config", path, "--database", database)
+        _ = try folder.write(
+            "log-level: warning\nlisteners: [{name: a, listen: \"127.0.0.1:1\"}, {listen: \"127.0.0.1:2\"}]\n",
+            to: "fanfare.yaml")
+        let ending = try await Program.run("broker-server", "reload", "--database", database)
+        #expect(ending.output == "1 applied: log-level; 2 need a restart: listeners[0].listen, listeners[1]\n")
+        try await broker.stop()
+    }
+
     @Test
     func noBroker() async throws {
         let folder = try TemporaryFolder()

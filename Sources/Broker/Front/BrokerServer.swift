@@ -91,6 +91,15 @@ package final class BrokerServer: Service, Sendable {
         try await stop()
     }
 
+    /// Whether every event loop and the store answer within `limit`; false as well while the broker does not run.
+    package func isAlive(within limit: Duration) async -> Bool {
+        guard let loop = running.withLock({ $0?.router.eventLoop }) else { return false }
+        let problems = try? await monitor.examine(
+            on: loop, within: .nanoseconds(Int64(limit.nanosecondsClamped)), mustWrite: false
+        ).get()
+        return problems == []
+    }
+
     /// From now on `/health/ready` says that no new client should come. Those who do are served.
     package func beginDraining() {
         monitor.beginDraining()

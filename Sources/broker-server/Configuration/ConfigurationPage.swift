@@ -60,7 +60,8 @@ struct ConfigurationPage {
             let isNeeded = setting.name == ListenerSetting.addressKey
             let standard = isNeeded || setting.example != nil ? nil : setting.get(listener).map { "`\($0)`" }
             let facts =
-                [setting.type, isNeeded ? "needed" : "default: " + (standard ?? "none")] + (setting.isLive ? ["live"] : [])
+                [setting.type, isNeeded ? "needed" : "default: " + (standard ?? "none")]
+                + (setting.isLive ? ["live"] : [])
             lines += [
                 "", "### `listeners[].\(setting.name)`", "", sentence(setting.meaning), "",
                 "*" + facts.joined(separator: " · ") + "*",

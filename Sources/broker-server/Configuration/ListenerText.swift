@@ -6,11 +6,15 @@ enum ListenerText {
     static var example: [String] {
         let standard = ListenerOptions(.tcp(host: "", port: 0), name: "")
         var mark = "- "
-        return lines { setting in setting.example ?? setting.get(standard) ?? "" } meaning: { "# " + $0.meaning }
-            .map { line in
-                defer { if !line.hasPrefix("#") { mark = "  " } }
-                return "#   " + mark + line
-            }
+        return lines { setting in
+            setting.example ?? setting.get(standard) ?? ""
+        } meaning: {
+            "# " + $0.meaning
+        }
+        .map { line in
+            defer { if !line.hasPrefix("#") { mark = "  " } }
+            return "#   " + mark + line
+        }
     }
 
     /// What holds, each listener with where it came from.
@@ -19,7 +23,11 @@ enum ListenerText {
         var all = ["listeners:"]
         for (index, listener) in settings.listeners.enumerated() {
             let place = settings.source(of: "listeners[\(index)]").description
-            let keys = lines { setting in setting.get(listener).map(ConfigurationText.scalar) } meaning: { _ in "" }
+            let keys = lines { setting in
+                setting.get(listener).map(ConfigurationText.scalar)
+            } meaning: { _ in
+                ""
+            }
             for (number, line) in keys.enumerated() {
                 let line = (number == 0 ? "  - " : "    ") + line
                 all.append(number == 0 ? line.padded(to: 48) + "# " + place : line)

@@ -19,7 +19,9 @@ package enum ListenerAddress: Sendable, Equatable, CustomStringConvertible {
     package init?(_ text: String) {
         if text.hasPrefix(Self.unix) {
             let path = String(text.dropFirst(Self.unix.count))
-            guard path.hasPrefix("/"), !path.hasSuffix("/"), path.utf8.count <= Self.maximumPathBytes else { return nil }
+            guard path.hasPrefix("/"), !path.hasSuffix("/"), path.utf8.count <= Self.maximumPathBytes else {
+                return nil
+            }
             self = .unix(path: path)
         } else if text == Self.systemd {
             self = .systemd(name: nil)

@@ -46,7 +46,8 @@ struct UnixSocketFile: Sendable {
             return
         }
         guard status.st_mode & S_IFMT == S_IFSOCK else {
-            throw ListenError(listener, "there is a file that is no socket", "Choose another path, or move the file away")
+            throw ListenError(
+                listener, "there is a file that is no socket", "Choose another path, or move the file away")
         }
         let descriptor = makeSocket()
         guard descriptor >= 0 else { throw failure(listener, "a socket cannot be made") }
@@ -99,7 +100,9 @@ struct UnixSocketFile: Sendable {
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
         return withUnsafePointer(to: address) { address in
-            address.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+            address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
         }
     }
 }
