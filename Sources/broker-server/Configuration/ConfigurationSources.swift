@@ -1,3 +1,4 @@
+import BrokerFront
 import Foundation
 
 /// Where a configuration comes from: a file, the environment over it, flags over both.
