@@ -12,7 +12,8 @@ enum ListenerText {
             "# " + $0.meaning
         }
         .map { line in
-            defer { if !line.hasPrefix("#") { mark = "  " } }
+            if line.hasPrefix("#") { return "#     " + line }
+            defer { mark = "  " }
             return "#   " + mark + line
         }
     }
@@ -50,7 +51,9 @@ enum ListenerText {
             group = own
             let line = (own.isEmpty ? "" : "  ") + "\(parts[parts.count - 1]): \(value)"
             let remark = meaning(setting)
-            lines.append(remark.isEmpty ? line : line.padded(to: 42) + remark)
+            let whole = remark.isEmpty ? line : line.padded(to: 40) + remark
+            // Six columns come before it.
+            lines += whole.count <= 114 ? [whole] : [remark, line]
         }
         return lines
     }
