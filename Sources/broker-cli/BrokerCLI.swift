@@ -41,6 +41,7 @@ struct BrokerCLI: AsyncParsableCommand {
             FlushCommand.self,
             BenchCommand.self,
             DoctorCommand.self,
+            PingCommand.self,
             ProfileCommand.self,
             CheatCommand.self,
             TokenCommand.self,

@@ -57,6 +57,7 @@ struct ServeCommand: AsyncParsableCommand {
         ) { [settings] ports in
             starting.finish()
             AccessSummary(settings.broker).log(to: logger)
+            for warning in settings.broker.warnings { logger.warning("\(warning)") }
             writeToStandardOutput(Banner(settings: settings, ports: ports).text)
             notifier.tell(.ready)
         }

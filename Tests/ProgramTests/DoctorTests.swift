@@ -26,6 +26,20 @@ struct DoctorTests {
         try await broker.stop()
     }
 
+    /// The short form: nothing is said when all is well.
+    @Test
+    func ping() async throws {
+        let broker = try await RunningBroker("--database", ":memory:")
+        #expect(try await broker.cli("ping") == Ending(status: 0, output: "", errors: ""))
+        try await broker.stop()
+        let url = "http://127.0.0.1:1/bayeux"
+        let ending = try await Program.run("broker-cli", "--url", url, "ping", "--proxy", "none")
+        let reason = "no broker answers at \(url): Connection refused. Is broker-server running there?"
+        #expect(ending == Ending(status: 69, output: "", errors: "broker-cli: \(reason)\n"))
+        let taken = try await Program.run("broker-cli", "ping", "--timeout", "soon")
+        #expect(taken.status == 64)
+    }
+
     @Test
     func nobodyAnswers() async throws {
         let url = "http://127.0.0.1:1/bayeux"

@@ -15,22 +15,27 @@ extension HTTPRoutes {
         if let response = services.unlessRead(head, path) { return response }
         let isReady = path == "/health/ready"
         let monitor = services.monitor
+        // What is insecure is nobody else's business.
+        let isOperator = services.isServedHere("/admin/") && services.access.isAdmin(head, handler)
+        let warnings = isOperator ? services.configuration.warnings : []
         let bound = NIOLoopBound(handler, eventLoop: shard.eventLoop)
         monitor.examine(
             on: shard.eventLoop, within: isReady ? Self.readyLimit : Self.liveLimit, mustWrite: isReady
         ).whenSuccess { problems in
             let isDraining = isReady && monitor.isDraining
             let reasons = (isDraining ? ["draining: the broker is about to stop"] : []) + problems
-            bound.value.finishExchange(Self.response(reasons))
+            bound.value.finishExchange(Self.response(reasons, warnings))
         }
         return nil
     }
 
-    private static func response(_ reasons: [String]) -> HTTPResponse {
-        let body = ByteBuffer.object([
+    private static func response(_ reasons: [String], _ warnings: [String]) -> HTTPResponse {
+        var members: [(String, JSONValue)] = [
             ("status", .string(reasons.isEmpty ? "ok" : "failed")),
             ("reasons", .list(reasons.map { .string($0) })),
-        ])
+        ]
+        if !warnings.isEmpty { members.append(("warnings", .list(warnings.map { .string($0) }))) }
+        let body = ByteBuffer.object(members)
         return .json(reasons.isEmpty ? .ok : .serviceUnavailable, body)
     }
 }

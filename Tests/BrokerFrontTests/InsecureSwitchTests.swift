@@ -1,0 +1,43 @@
+import BrokerCore
+import BrokerFront
+import Testing
+
+/// What is said of switches that let in more than they should.
+struct InsecureSwitchTests {
+    @Test
+    func nothingIsSaidOfTheDefaults() {
+        #expect(BrokerConfiguration().warnings.isEmpty)
+        var open = BrokerConfiguration()
+        open.host = "0.0.0.0"
+        #expect(open.warnings.isEmpty)
+    }
+
+    @Test
+    func eachHasItsLine() {
+        var configuration = BrokerConfiguration()
+        configuration.allowedOrigins = ["*"]
+        configuration.allowedHosts = ["*"]
+        var file = ListenerOptions(.unix(path: "/run/s"))
+        file.permissions.mode = 0o666
+        configuration.listeners.append(file)
+        #expect(
+            configuration.warnings.map { $0.prefix { $0 != ":" } } == ["allow-origin", "allow-host", "unix"])
+
+        var open = BrokerConfiguration()
+        open.listeners = [ListenerOptions(.tcp(host: "0.0.0.0", port: 80), name: "public")]
+        open.metrics = .all
+        open.access.publish = .everyone
+        open.access.keyFiles = ["keys.pem"]
+        #expect(
+            open.warnings == [
+                "metrics: all shows them to everybody who reaches 0.0.0.0:80 (listener public)",
+                "auth.publish: everyone lets everybody who reaches 0.0.0.0:80 (listener public) publish",
+                "0.0.0.0:80 (listener public) takes tokens without TLS: whoever is on the way can read them",
+            ])
+        // A proxy on the way has the certificate.
+        open.listeners[0].isTrusted = true
+        open.listeners[0].servesMetrics = false
+        open.access.publish = nil
+        #expect(open.warnings.isEmpty)
+    }
+}
