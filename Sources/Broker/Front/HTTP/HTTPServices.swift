@@ -52,7 +52,7 @@ extension HTTPServices {
     /// Whether the listener serves what is at a path: what is for operators may be served at others only.
     func isServedHere(_ path: Substring) -> Bool {
         if path == "/metrics" { return listener.servesMetrics }
-        return listener.servesAdministration || !path.hasPrefix("/admin/")
+        return listener.servesAdministration || !(path.hasPrefix("/admin/") || path.hasPrefix("/dashboard"))
     }
 
     /// The answer to a request that does not read what can only be read; nil for one that does.

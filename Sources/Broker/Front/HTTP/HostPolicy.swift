@@ -12,7 +12,8 @@ struct HostPolicy: Sendable {
         let origins = configuration.allowedOrigins.compactMap { origin in
             origin.firstRange(of: "://").map { HostName.host(of: String(origin[$0.upperBound...])) }
         }
-        names = Set((configuration.allowedHosts + origins + configuration.listeners.compactMap(\.host)).map { $0.lowercased() })
+        names = Set(
+            (configuration.allowedHosts + origins + configuration.listeners.compactMap(\.host)).map { $0.lowercased() })
     }
 
     /// Whether a request may carry this `Host`.
