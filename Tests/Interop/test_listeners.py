@@ -266,18 +266,15 @@ def test_real_socket_activation(folder, kind):
     ]
     with open(folder / "log", "w", encoding="utf-8") as log:
         process = Process(command, stderr=log)
+    deadline = time.monotonic() + PATIENCE
     with process:
-        client = None
-        deadline = time.monotonic() + PATIENCE
-        while client is None:
+        # It says when it listens.
+        while "Listening on" not in (folder / "log").read_text():
             assert time.monotonic() < deadline
-            client = socket.socket(socket.AF_INET if kind == "tcp" else socket.AF_UNIX)
-            try:
-                client.connect(("127.0.0.1", port) if kind == "tcp" else place)
-            except OSError:
-                client = None
+        client = socket.socket(socket.AF_INET if kind == "tcp" else socket.AF_UNIX)
         with client:
             client.settimeout(PATIENCE)
+            client.connect(("127.0.0.1", port) if kind == "tcp" else place)
             client.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert client.recv(12) == b"HTTP/1.1 200"
         assert process.terminate() == 0
