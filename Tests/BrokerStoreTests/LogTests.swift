@@ -88,7 +88,7 @@ struct LogTests {
         _ = first.submit([
             .subscribe(1, .init(clientID: "s", cursor: 1, acknowledges: true), [item], wall: 0),
             .subscribe(2, .init(clientID: "t", cursor: 2), [], wall: 0),
-            .moveCursors(3, [("t", 3), ("nobody", 9)]),
+            .moveCursors(3, [.init("t", cursor: 3), .init("nobody", cursor: 9)]),
         ])
         first.store.close()
         let second = try OpenedStore(path: path)
@@ -105,6 +105,45 @@ struct LogTests {
                     origin: .session(clientID: "s", fingerprint: .max), channel: channel, sequence: 1, publishedAt: 7),
                 .init(origin: .request(key: "k", receipt: "r"), channel: channel, sequence: 3, publishedAt: 7),
             ])
+    }
+
+    @Test("What is wanting of a replay outlives the process, until it has arrived")
+    func replays() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("fanfare.db")
+        let (a, b, c) = (try patterns("/a")[0], try patterns("/b")[0], try patterns("/c")[0])
+        func run(_ operations: [StoreOperation]) throws -> [ChannelPattern: PendingReplay]? {
+            let opened = try OpenedStore(path: path)
+            let replays = opened.state.sessions.first?.replays
+            _ = opened.submit(operations)
+            opened.store.close()
+            return replays
+        }
+        var session = StoredState.Session(clientID: "s")
+        session.part = 1
+        let items = [SubscriptionItem(a, replay: .after(1)), .init(b, replay: .newOnly), .init(c)]
+        let publications: [StoreOperation] = try (1...3).map {
+            .publish(StoreTicket($0), try Self.draft("/a", "\($0)", publishedAt: 7))
+        }
+        #expect(try run(publications + [.subscribe(4, session, items, wall: 0)]) == nil)
+        var pending = PendingReplay(point: .after(1), through: 3, part: 1)
+        let steps: [SessionProgress.Replayed] = [.init(a, after: 1, through: 2), .init(c, after: 0, through: 3)]
+        #expect(
+            try run([.moveCursors(1, [.init("s", cursor: 3, replayed: steps)])])
+                == [a: pending, c: PendingReplay(point: nil, through: 3, part: 1)])
+        pending.position = 2
+        // One that asks for more begins anew; what arrives of the first is no longer its beginning.
+        session.part = 2
+        let again: [SessionProgress.Replayed] = [.init(a, after: 1, through: 3)]
+        #expect(
+            try run([
+                .subscribe(1, session, [.init(a, replay: .everything)], wall: 0),
+                .moveCursors(2, [.init("s", cursor: 3, replayed: again)]),
+            ]) == [a: pending])
+        #expect(
+            try run([.unsubscribe(1, clientID: "s", patterns: [a])])
+                == [a: PendingReplay(point: .everything, through: 3, part: 2)])
+        #expect(try run([.pass(1)]) == [:])
     }
 
     @Test("Publications that nothing needs are deleted, once they cannot be repeated any more; the others stay")
@@ -252,7 +291,7 @@ struct LogTests {
         #expect(opened.submit([.publish(1, try Self.draft("/a", "3"))]) == [.published(1, sequence: 2)])
     }
 
-    @Test("A database of every earlier version is brought up to date, with a copy of it kept", arguments: [1, 2])
+    @Test("A database of every earlier version is brought up to date, with a copy of it kept", arguments: [1, 2, 3])
     func migration(version: Int) throws {
         let folder = try TemporaryFolder()
         let path = folder.file("fanfare.db")
@@ -265,8 +304,8 @@ struct LogTests {
                     INSERT INTO log VALUES (1, 'old', 9);
                     INSERT INTO publication (sequence, channel, data, published_at) VALUES (7, '/a/b', x'31', 0);
                     INSERT INTO retained VALUES ('/a/b', '/a/', 7);
-                    INSERT INTO session VALUES (1, 's', 0);
-                    INSERT INTO subscription VALUES (1, '/a/*');
+                    INSERT INTO session (id, client_id, created_at) VALUES (1, 's', 0);
+                    INSERT INTO subscription (session_id, pattern) VALUES (1, '/a/*');
                     """)
             if version == 2 {
                 try database.execute(
@@ -281,7 +320,9 @@ struct LogTests {
         #expect(try OfflineDatabase(path: path).missingMigrations().count == Migration.all.count - version)
         let opened = try OpenedStore(path: path)
         #expect(opened.state.epoch == "old")
-        #expect(opened.state.sessions == [.init(clientID: "s", subscriptions: [try patterns("/a/*")[0]: 0], cursor: 9)])
+        let session = StoredState.Session(
+            clientID: "s", subscriptions: [try patterns("/a/*")[0]: 0], cursor: version < 3 ? 9 : 0)
+        #expect(opened.state.sessions == [session])
         #expect(opened.backlog(of: [.init(try patterns("/a/*")[0])])?.publications == [try stored(7, "/a/b", "1")])
         if version == 2 {
             let item = SubscriptionItem(try patterns("/h/*")[0], replay: .after(1))

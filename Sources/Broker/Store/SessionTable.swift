@@ -3,9 +3,9 @@ import GRDB
 
 /// Sessions, their subscriptions and cursors, as they are stored.
 enum SessionTable {
-    /// Adds subscriptions, and the session if it is new.
+    /// Adds subscriptions, and the session if it is new; `hasPast` says whether they get something of the past.
     static func subscribe(
-        _ session: StoredState.Session, to patterns: [ChannelPattern], since: UInt64, wall: Int64,
+        _ session: StoredState.Session, to items: [SubscriptionItem], since: UInt64, hasPast: Bool, wall: Int64,
         in database: Database
     ) throws {
         try database.cachedStatement(
@@ -14,7 +14,8 @@ enum SessionTable {
                 ON CONFLICT (client_id) DO NOTHING
                 """
         ).execute(arguments: [session.clientID, wall, Int64(clamping: session.cursor), session.acknowledges])
-        for (pattern, since) in Array(session.subscriptions) + patterns.map({ ($0, since) }) {
+        let patterns = items.map { (key: $0.pattern, value: since) }
+        for (pattern, since) in Array(session.subscriptions) + patterns {
             try database.cachedStatement(
                 sql: """
                     INSERT OR IGNORE INTO subscription (session_id, pattern, since)
@@ -22,6 +23,35 @@ enum SessionTable {
                     """
             ).execute(arguments: [pattern.text, Int64(since), session.clientID])
         }
+        for (pattern, replay) in session.replays { try add(replay, to: pattern, of: session.clientID, in: database) }
+        guard hasPast else { return }
+        for item in items {
+            guard let replay = PendingReplay(of: item, through: since, part: session.part) else { continue }
+            try add(replay, to: item.pattern, of: session.clientID, in: database)
+        }
+    }
+
+    /// Writes down what a subscription is to get of the past, together with what it has not got yet.
+    private static func add(
+        _ replay: PendingReplay, to pattern: ChannelPattern, of clientID: String, in database: Database
+    ) throws {
+        let earlier = try Row.fetchOne(
+            database.cachedStatement(
+                sql: """
+                    SELECT replay, replay_after, replay_through, replay_part FROM subscription
+                    WHERE session_id = (SELECT id FROM session WHERE client_id = ?) AND pattern = ?
+                    """),
+            arguments: [clientID, pattern.text])
+        let replay = earlier.flatMap { PendingReplay(row: $0, from: 0) }.map(replay.joined) ?? replay
+        try database.cachedStatement(
+            sql: """
+                UPDATE subscription SET replay = ?, replay_after = ?, replay_through = ?, replay_part = ?
+                WHERE session_id = (SELECT id FROM session WHERE client_id = ?) AND pattern = ?
+                """
+        ).execute(arguments: [
+            replay.point?.number, Int64(clamping: replay.position), Int64(clamping: replay.through), replay.part,
+            clientID, pattern.text,
+        ])
     }
 
     /// Removes subscriptions of a session.
@@ -50,11 +80,25 @@ enum SessionTable {
     }
 
     /// Writes down how far sessions have come.
-    static func move(_ cursors: [(clientID: String, cursor: UInt64)], in database: Database) throws {
+    static func move(_ cursors: [SessionProgress], in database: Database) throws {
         let statement = try database.cachedStatement(sql: "UPDATE session SET cursor = ? WHERE client_id = ?")
-        for (clientID, cursor) in cursors {
-            try statement.execute(arguments: [Int64(clamping: cursor), clientID])
+        for progress in cursors {
+            try statement.execute(arguments: [Int64(clamping: progress.cursor), progress.clientID])
+            for part in progress.replayed { try move(part, of: progress.clientID, in: database) }
         }
+    }
+
+    /// Writes down how far a replay has come, unless the subscription has asked for more since: then what has arrived is
+    /// no longer the beginning of what was asked for.
+    private static func move(_ part: SessionProgress.Replayed, of clientID: String, in database: Database) throws {
+        let through = Int64(clamping: part.through)
+        try database.cachedStatement(
+            sql: """
+                UPDATE subscription SET replay_after = max(replay_after, ?),
+                    replay_through = CASE WHEN replay_through > ? THEN replay_through END
+                WHERE session_id = (SELECT id FROM session WHERE client_id = ?) AND pattern = ? AND replay_after >= ?
+                """
+        ).execute(arguments: [through, through, clientID, part.pattern.text, Int64(clamping: part.after)])
     }
 
     /// All sessions, the oldest first.
@@ -63,7 +107,8 @@ enum SessionTable {
         let rows = try Row.fetchCursor(
             database,
             sql: """
-                SELECT client_id, cursor, acknowledges, pattern, since
+                SELECT client_id, cursor, acknowledges, pattern, since,
+                    replay, replay_after, replay_through, replay_part
                 FROM session LEFT JOIN subscription ON session_id = session.id ORDER BY session.id
                 """)
         while let row = try rows.next() {
@@ -74,9 +119,20 @@ enum SessionTable {
             }
             if let text = row[3] as String?, let pattern = ChannelPattern(stored: text) {
                 sessions[sessions.count - 1].subscriptions[pattern] = UInt64(row[4] as Int64)
+                sessions[sessions.count - 1].replays[pattern] = PendingReplay(row: row, from: 5)
             }
         }
         return sessions
+    }
+}
+
+extension PendingReplay {
+    /// From the columns `replay`, `replay_after`, `replay_through`, `replay_part`; nil if nothing is pending.
+    fileprivate init?(row: Row, from column: Int) {
+        guard let through = row[column + 2] as Int64? else { return nil }
+        self.init(
+            point: (row[column] as Int64?).flatMap(ReplayPoint.init), through: UInt64(through),
+            position: UInt64(row[column + 1] as Int64? ?? 0), part: row[column + 3] as Int64? ?? 0)
     }
 }
 

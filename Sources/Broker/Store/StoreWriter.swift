@@ -126,11 +126,12 @@ struct StoreWriter {
             return .published(ticket, sequence: try log.append(draft, to: database))
         case .subscribe(let ticket, let session, let items, let wall):
             let since = log.lastSequence
+            let hasPast = try hasPast(items, in: database)
             if let session {
                 try SessionTable.subscribe(
-                    session, to: items.map(\.pattern), since: since, wall: wall, in: database)
+                    session, to: items, since: since, hasPast: hasPast, wall: wall, in: database)
             }
-            return .subscribed(ticket, through: since, hasPast: try hasPast(items, in: database))
+            return .subscribed(ticket, through: since, hasPast: hasPast)
         case .unsubscribe(let ticket, let clientID, let patterns):
             try SessionTable.unsubscribe(clientID, from: patterns, in: database)
             return .done(ticket)

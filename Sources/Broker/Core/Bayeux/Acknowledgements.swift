@@ -3,49 +3,101 @@
 /// Every reply to a connect ends a batch and bears its number; a connect acknowledges all batches up to the one that it
 /// names, and has the others sent again. Bounds are those of the session's queue, which gets them back.
 ///
-/// A number says where in the log the client is when it has the batch, so that what it acknowledges still means
-/// something when the broker was started again and has forgotten everything else.
+/// A number says where the client is when it has the batch, in the log or in a replay, so that what it acknowledges
+/// still means something when the broker was started again and has forgotten everything else. Batches at the same place
+/// are told apart by a counter that goes round.
 struct Acknowledgements {
-    /// The lower bits of a number count the batches at one place in the log.
-    private static let counterBits = 12
+    /// Where a client is.
+    enum Place: Equatable {
+        /// It has all that was live up to this sequence number.
+        case log(UInt64)
+        /// It has a replay up to this sequence number; of the replay's own number there are the lower bits.
+        case replay(part: Int64, UInt64)
 
-    /// The number of the last batch.
+        /// Of a number: a mark for replays, the replay, the counter.
+        static let placeBits: Int64 = 12
+        static let replayMark: Int64 = 1 << 11
+        static let partShift: Int64 = 7
+        static let partMask: Int64 = 15
+        static let counterMask: Int64 = (1 << 11) - 1
+        static let replayCounterMask: Int64 = (1 << 7) - 1
+
+        /// The place that a number stands for; nil for none.
+        init?(_ number: Int64) {
+            guard number > 0 else { return nil }
+            let position = UInt64(number >> Self.placeBits)
+            self =
+                number & Self.replayMark == 0
+                ? .log(position) : .replay(part: number >> Self.partShift & Self.partMask, position)
+        }
+
+        /// The first number that stands for it.
+        var first: Int64 {
+            switch self {
+            case .log(let position): Self.shifted(position)
+            case .replay(let part, let position):
+                Self.shifted(position) | Self.replayMark | (part & Self.partMask) << Self.partShift
+            }
+        }
+
+        private static func shifted(_ position: UInt64) -> Int64 {
+            Int64(truncatingIfNeeded: min(position, UInt64.max >> (placeBits + 1)) << placeBits)
+        }
+
+        var isReplay: Bool { if case .replay = self { true } else { false } }
+
+        /// The number behind `last`.
+        func number(after last: Int64) -> Int64 {
+            let mask = if case .log = self { Self.counterMask } else { Self.replayCounterMask }
+            return last & ~mask == first ? first | (last + 1) & mask : first
+        }
+
+        /// Whether a replay with this number is meant.
+        static func means(_ part: Int64, _ replay: Int64) -> Bool { part & partMask == replay & partMask }
+    }
+
+    /// What a connect says.
+    enum Receipt {
+        /// The client is there. What it has not acknowledged is to be sent again, oldest first, or read again if it was a
+        /// replay's; without a place nothing new is known.
+        case received(Place?, missing: [Publication], missesReplay: Bool)
+        /// The number is of before the broker was started again.
+        case restored(Place)
+    }
+
     private var lastBatch: Int64
-    private var unacknowledged: [(batch: Int64, messages: [Publication])] = []
+    private var unacknowledged: [(batch: Int64, place: Place, messages: [Publication])] = []
+    private var isRestored: Bool
 
-    /// Begins at a place in the log.
-    init(position: UInt64) {
-        lastBatch = Self.first(at: position)
+    /// Begins at a place in the log, or goes on there after a restart.
+    init(position: UInt64, isRestored: Bool = false) {
+        lastBatch = Place.log(position).first
+        self.isRestored = isRestored
     }
 
-    private static func first(at position: UInt64) -> Int64 {
-        Int64(truncatingIfNeeded: min(position, UInt64.max >> (counterBits + 1)) << counterBits)
+    /// A connect names the last batch that the client has; none, or -1, if it has not got any.
+    mutating func receive(_ batch: Int64?) -> Receipt {
+        if isRestored {
+            isRestored = false
+            if let batch, let place = Place(batch) {
+                // What comes now must not bear a number that the client has seen.
+                lastBatch = batch
+                return .restored(place)
+            }
+        }
+        let last = unacknowledged.lastIndex { $0.batch == batch }
+        let place = last.map { unacknowledged[$0].place }
+        let missing = unacknowledged[(last.map { $0 + 1 } ?? 0)...]
+        defer { unacknowledged.removeAll() }
+        return .received(
+            place, missing: missing.filter { !$0.place.isReplay }.flatMap(\.messages),
+            missesReplay: missing.contains { $0.place.isReplay && !$0.messages.isEmpty })
     }
 
-    /// Where in the log a client is that has a batch.
-    static func position(of batch: Int64) -> UInt64 { batch > 0 ? UInt64(batch) >> counterBits : 0 }
-
-    /// The client has everything up to `batch`; what it has not is returned, oldest first, to be sent again. Nil for a
-    /// batch that was never sent.
-    mutating func receive(_ batch: Int64) -> [Publication]? {
-        guard batch <= lastBatch else { return nil }
-        let missing = unacknowledged.filter { $0.batch > batch }.flatMap(\.messages)
-        unacknowledged.removeAll()
-        return missing
-    }
-
-    /// A reply carries these messages, with which the client has everything up to `position`; its batch's number.
-    mutating func send(_ messages: [Publication], position: UInt64) -> Int64 {
-        lastBatch = max(lastBatch + 1, Self.first(at: position))
-        if !messages.isEmpty { unacknowledged.append((lastBatch, messages)) }
+    /// A reply carries these messages, with which the client is at a place; its batch's number.
+    mutating func send(_ messages: [Publication], place: Place) -> Int64 {
+        lastBatch = place.number(after: lastBatch)
+        unacknowledged.append((lastBatch, place, messages))
         return lastBatch
     }
-
-    /// Goes on behind a batch of before the broker was started again, which the client acknowledges.
-    mutating func resume(after batch: Int64) {
-        lastBatch = max(lastBatch, batch)
-    }
-
-    /// The first publication that is not acknowledged.
-    var firstSequence: UInt64? { unacknowledged.lazy.flatMap(\.messages).compactMap(\.sequence).first }
 }

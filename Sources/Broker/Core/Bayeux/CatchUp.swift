@@ -3,6 +3,9 @@
 /// It is a list of steps in the order in which the client gets them: parts of the log, and messages that were waiting
 /// when the next part was added. A part is read in pages, the next one when the last one has left, so that little of it
 /// waits in memory. What is published meanwhile waits in the session's queue, behind all steps.
+///
+/// A client that acknowledges has a replay behind it only when its acknowledgement of the last page is written down
+/// (`settle`): then the number of a batch says which replay it belongs to, also after a restart.
 package struct CatchUp {
     /// A part of the log.
     package enum Part: Equatable, Sendable {
@@ -16,15 +19,29 @@ package struct CatchUp {
         case part(Part)
         case plan(BacklogPlan)
     }
+    /// How far what came with a subscription was handed out.
+    struct Replayed {
+        let request: BacklogRequest
+        let position: UInt64
+    }
+    /// A replay of which something was handed out, and of which the end is not settled.
+    struct Begun {
+        let part: Int64
+        /// What is newer is live; all older that was live has been handed out before.
+        let through: UInt64
+        /// Up to here it was handed out.
+        var position: UInt64
+    }
     private enum Step {
         case part(Part)
         case messages(MessageQueue)
     }
-    /// Beyond that a subscription's past does not wait for messages that came before it.
+    /// Beyond that what waits is read from the log again, where it can be.
     private static let stepLimit = 16
 
+    private let acknowledges: Bool
     private var steps: ArraySlice<Step> = []
-    /// The part that the plan and the page belong to; it begins anew when the connection is lost.
+    /// The part that the plan and the page belong to.
     private var current: Part?
     private var plan: BacklogPlan?
     private var page: [Publication] = []
@@ -35,10 +52,17 @@ package struct CatchUp {
     private var isStale = false
     /// All that the client has, or is on its way to it, of what lies up to here in the log.
     private(set) var position: UInt64
+    /// The replay that has begun, and how far its client has acknowledged it.
+    private(set) var begun: Begun?
+    private var acknowledged: UInt64 = 0
+    /// Whether all of it was handed out, and the acknowledgement is not written down yet.
+    private(set) var isUnsettled = false
+    private var news: Replayed?
 
     /// Nothing to get yet, for a client that has everything up to `position`.
-    init(position: UInt64) {
+    init(position: UInt64, acknowledges: Bool = false) {
         self.position = position
+        self.acknowledges = acknowledges
     }
 
     /// Whether nothing is left to get.
@@ -64,46 +88,135 @@ package struct CatchUp {
 
     /// A subscription brings something of the past, behind what waits already.
     mutating func add(_ request: BacklogRequest, behind waiting: inout MessageQueue) {
-        if !waiting.isEmpty, steps.count < Self.stepLimit {
-            steps.append(.messages(waiting))
-            waiting = MessageQueue()
+        if !waiting.isEmpty {
+            if steps.count < Self.stepLimit {
+                steps.append(.messages(waiting))
+                waiting = MessageQueue()
+            } else if let logged = waiting.dropLogged() {
+                addMissed(logged)
+            }
         }
         steps.append(.part(.backlog(request)))
     }
 
     /// Messages that have to be sent again, before all else.
     mutating func prepend(_ messages: MessageQueue) {
+        putBack(after: begun?.position)
+        if let first = messages.firstSequence { position = min(position, first - 1) }
         steps.insert(.messages(messages), at: steps.startIndex)
+    }
+
+    /// A part of the log that has to be sent again, before all else.
+    mutating func prepend(missed range: ClosedRange<UInt64>) {
+        putBack(after: begun?.position)
+        position = min(position, range.lowerBound - 1)
+        steps.insert(.part(.missed(range)), at: steps.startIndex)
+    }
+
+    /// What the client has not acknowledged of a replay has to be read again, before all else.
+    mutating func repeatReplay() {
+        guard case .backlog? = current else { return }
+        putBack(after: acknowledged)
+        begun?.position = acknowledged
+        if acknowledged == 0 { begun = nil }
+    }
+
+    /// Interrupts the part that is under way: its rest is to be read anew.
+    private mutating func putBack(after position: UInt64?) {
+        switch current {
+        case .missed(let range)?:
+            let next = max(range.lowerBound, self.position + 1)
+            if next <= range.upperBound {
+                steps.insert(.part(.missed(next...range.upperBound)), at: steps.startIndex)
+            }
+        case .backlog(let request)?:
+            let rest = position.map { request.resumed(after: $0) } ?? request
+            steps.insert(.part(.backlog(rest)), at: steps.startIndex)
+        case nil: break
+        }
+        dropCurrent()
+    }
+
+    private mutating func dropCurrent() {
+        if isReading { isStale = true }
+        (current, plan, page, isUnsettled) = (nil, nil, [], false)
+    }
+
+    private mutating func leaveReplay() {
+        (begun, acknowledged, isUnsettled) = (nil, 0, false)
     }
 
     /// The client says that it has everything up to here.
     mutating func skip(through sequence: UInt64) {
+        putBack(after: begun?.position)
         position = max(position, sequence)
-        guard current == nil, case .part(.missed(let range))? = steps.first, sequence >= range.lowerBound else {
-            return
-        }
-        steps.removeFirst()
-        if sequence < range.upperBound {
-            steps.insert(.part(.missed(sequence + 1...range.upperBound)), at: steps.startIndex)
-        }
+        steps = ArraySlice(
+            steps.compactMap { step in
+                guard case .part(.missed(let range)) = step, sequence >= range.lowerBound else { return step }
+                return sequence < range.upperBound ? .part(.missed(sequence + 1...range.upperBound)) : nil
+            })
     }
 
-    /// The connection was lost with an unknown part of what was written to it: begins anew with the part that was under
-    /// way, and before all else with what may be missed of what was live.
-    mutating func restart(missed: ClosedRange<UInt64>?) {
-        if let current { steps.insert(.part(current), at: steps.startIndex) }
-        current = nil
-        plan = nil
-        page = []
-        isStale = isReading
-        guard let missed else { return }
-        isResumption = true
-        if case .part(.missed(let first))? = steps.first {
-            let (from, to) = (min(first.lowerBound, missed.lowerBound), max(first.upperBound, missed.upperBound))
-            steps[steps.startIndex] = .part(.missed(from...to))
+    /// The client says that it has the first replay up to here, with all that comes before it. That replay; nil if it is
+    /// not the one that the client means.
+    mutating func skip(replay isMeant: (Int64) -> Bool, through position: UInt64) -> BacklogRequest? {
+        putBack(after: nil)
+        let first = steps.firstIndex { if case .part(.backlog) = $0 { true } else { false } }
+        guard let first, case .part(.backlog(let request)) = steps[first], isMeant(request.part) else { return nil }
+        steps.removeFirst(first - steps.startIndex)
+        begun = Begun(part: request.part, through: request.through, position: position)
+        acknowledged = position
+        if position >= request.through {
+            steps.removeFirst()
+            current = .backlog(request)
+            isUnsettled = true
         } else {
-            steps.insert(.part(.missed(missed)), at: steps.startIndex)
+            steps[steps.startIndex] = .part(.backlog(request.resumed(after: position)))
         }
+        self.position = max(self.position, request.through)
+        return request
+    }
+
+    /// The connection was lost with an unknown part of what was written to it: begins anew, in the order of the log, with
+    /// what may be missed of what was live and with the replays that had begun. `replays` gives those of all but certain
+    /// patterns.
+    mutating func restart(
+        missed: ClosedRange<UInt64>?, replays: (_ without: Set<ChannelPattern>) -> [BacklogRequest]
+    ) {
+        var missed = missed
+        func add(_ part: Part, to range: ClosedRange<UInt64>?) -> ClosedRange<UInt64>? {
+            guard case .missed(let other) = part else { return range }
+            guard let range else { return other }
+            return min(range.lowerBound, other.lowerBound)...max(range.upperBound, other.upperBound)
+        }
+        if let current { missed = add(current, to: missed) }
+        dropCurrent()
+        leaveReplay()
+        while case .part(let part)? = steps.first {
+            missed = add(part, to: missed)
+            steps.removeFirst()
+        }
+        let later = steps.flatMap { step -> [ChannelPattern] in
+            if case .part(.backlog(let request)) = step { request.items.map(\.pattern) } else { [] }
+        }
+        steps = Self.chronological(missed: missed, replays: replays(Set(later))) + steps
+        isResumption = true
+    }
+
+    /// What is missed and replays, in the order of the log.
+    private static func chronological(missed: ClosedRange<UInt64>?, replays: [BacklogRequest]) -> ArraySlice<Step> {
+        var steps: ArraySlice<Step> = []
+        var missed = missed
+        for request in replays {
+            if let range = missed, range.lowerBound <= request.through {
+                let end = min(range.upperBound, request.through)
+                steps.append(.part(.missed(range.lowerBound...end)))
+                missed = end < range.upperBound ? end + 1...range.upperBound : nil
+            }
+            steps.append(.part(.backlog(request)))
+        }
+        if let missed { steps.append(.part(.missed(missed))) }
+        return steps
     }
 
     /// What is to be read now; nil while something is being read or waits to be handed out, and when all is done.
@@ -136,7 +249,11 @@ package struct CatchUp {
             isStale = false
             return nil
         }
-        defer { (current, plan) = (nil, nil) }
+        defer {
+            dropCurrent()
+            leaveReplay()
+        }
+        if case .backlog(let request)? = current { news = Replayed(request: request, position: request.through) }
         return current
     }
 
@@ -145,7 +262,15 @@ package struct CatchUp {
         if !page.isEmpty {
             let taken = page
             page = []
-            if case .missed? = current, let last = taken.last?.sequence { position = max(position, last) }
+            let last = taken.last?.sequence
+            switch current {
+            case .missed?: position = last.map { max($0, position) } ?? position
+            case .backlog(let request)?:
+                let reached = plan == nil ? request.through : last ?? begun?.position ?? 0
+                begun = Begun(part: request.part, through: request.through, position: reached)
+                news = Replayed(request: request, position: reached)
+            case nil: break
+            }
             finishPage()
             return taken
         }
@@ -156,10 +281,38 @@ package struct CatchUp {
         return taken
     }
 
+    /// What was handed out, or passed over as empty, of a replay since this was last asked.
+    mutating func takeNews() -> Replayed? {
+        defer { news = nil }
+        return news
+    }
+
     /// With its last page a part is done.
     private mutating func finishPage() {
         guard plan == nil else { return }
-        if case .missed(let range)? = current { position = max(position, range.upperBound) }
+        switch current {
+        case .missed(let range)?: position = max(position, range.upperBound)
+        case .backlog(let request)?:
+            if acknowledges, begun != nil {
+                begun?.position = request.through
+                return isUnsettled = true
+            }
+            news = Replayed(request: request, position: request.through)
+        case nil: break
+        }
         current = nil
+        leaveReplay()
+    }
+
+    /// The client has acknowledged what was handed out of a replay.
+    mutating func acknowledge() {
+        acknowledged = begun?.position ?? acknowledged
+    }
+
+    /// That it has acknowledged all of a replay is written down.
+    mutating func settle() {
+        guard isUnsettled else { return }
+        current = nil
+        leaveReplay()
     }
 }

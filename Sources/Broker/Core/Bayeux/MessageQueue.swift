@@ -52,6 +52,16 @@ struct MessageQueue {
         return lost + messages[first...]
     }
 
+    /// Leaves out what the log has; the range of it.
+    mutating func dropLogged() -> ClosedRange<UInt64>? {
+        let sequences = messages[first...].compactMap(\.sequence)
+        guard let oldest = sequences.first, let newest = sequences.last else { return nil }
+        messages = messages[first...].filter { $0.sequence == nil }
+        first = 0
+        byteCount = messages.reduce(0) { $0 + $1.json.count }
+        return oldest...newest
+    }
+
     private mutating func dropOldest(within limits: Limits) -> ClosedRange<UInt64>? {
         var logged: ClosedRange<UInt64>?
         while count > 1, count > limits.queuedMessages || byteCount > limits.queuedBytes {

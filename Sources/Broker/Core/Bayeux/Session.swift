@@ -60,6 +60,8 @@ final class Session {
     var cursor: UInt64
     /// Up to where the client had everything when its last connect was answered: with the next one it says so.
     var answeredPosition: UInt64
+    /// How far its client has come with what its subscriptions asked for of the past.
+    var replays = ReplayProgress()
     /// What its handshake asked for of the past.
     var replayPoints = ReplayPoints()
     /// Whether it is only there for one connection, and ends with it.
@@ -88,6 +90,12 @@ final class Session {
         self.handle = handle
         self.isEphemeral = isEphemeral
         self.expiresAt = expiresAt
+    }
+
+    /// A connect is answered, with which the client has everything live up to `position`, and what was sent of its replays.
+    func noteAnswer(position: UInt64) {
+        answeredPosition = position
+        replays.answer()
     }
 
     /// Whether this is the session's client id. No copy is made of one that was written plainly.

@@ -11,11 +11,15 @@ extension Router {
 
     /// Gives a session something to catch up with.
     mutating func catchUp(_ session: Session, _ add: (inout CatchUp) -> Void) {
-        var catchUp = session.catchUp ?? CatchUp(position: position(of: session))
+        var catchUp = session.catchUp ?? newCatchUp(of: session)
         add(&catchUp)
         guard !catchUp.isOver else { return }
         session.catchUp = catchUp
         routes[Int(session.handle)] = Self.nowhere
+    }
+
+    private func newCatchUp(of session: Session) -> CatchUp {
+        CatchUp(position: position(of: session), acknowledges: session.acknowledgements != nil)
     }
 
     /// Reads what the session needs next, if that can be done now.
@@ -25,7 +29,8 @@ extension Router {
         switch read {
         case .plan(let plan):
             submit(operation, to: &outbox) { .readOn($0, plan) }
-        case .part(.backlog(let request)):
+        case .part(.backlog(var request)):
+            request.wall = now.wall
             submit(operation, to: &outbox) { .readBacklog($0, request) }
         case .part(.missed(let range)):
             let request = BacklogRequest(
@@ -48,6 +53,12 @@ extension Router {
             session.record.missedSome = true
             for loss in losses(of: part, session) { queue(loss, for: session, into: &outbox) }
         }
+        noteReplayed(session, now: now)
+        goOn(session, now: now, into: &outbox)
+    }
+
+    /// Hands out what there is now, or reads what comes next.
+    private mutating func goOn(_ session: Session, now: Moment, into outbox: inout Outbox) {
         guard let catchUp = session.catchUp, catchUp.hasPage || catchUp.isOver else {
             return readOn(session, now: now, into: &outbox)
         }
@@ -55,7 +66,7 @@ extension Router {
             pushWaiting(for: session, to: connection, now: now, into: &outbox)
         } else if session.link.deadline != nil {
             if catchUp.isOver { finishCatchUp(session) }
-            if session.hasWaiting { readyPolls.append(handle) }
+            if session.hasWaiting { readyPolls.append(session.handle) }
         } else if catchUp.isOver {
             finishCatchUp(session)
         }
@@ -129,6 +140,7 @@ extension Router {
     ) -> [Publication] {
         if session.isSuspended { return [] }
         var messages = session.catchUp?.takePage(epoch: epoch) ?? []
+        noteReplayed(session, now: now)
         if session.catchUp?.isOver == true { finishCatchUp(session) }
         if session.catchUp == nil, !session.queue.isEmpty {
             queuedBytes -= session.queue.byteCount
@@ -150,17 +162,22 @@ extension Router {
     /// A connection is gone with what was on its way: the client gets again, with the same numbers, what it is not known
     /// to have. One that acknowledges says itself what it has.
     mutating func lose(_ session: Session) {
+        guard session.acknowledgements == nil, !session.isEphemeral else { return }
         session.answeredPosition = session.cursor
-        guard session.acknowledgements == nil, !session.isEphemeral else {
-            session.catchUp?.restart(missed: nil)
-            return
-        }
+        session.replays.forgetSent()
         let position = position(of: session)
         let missed = session.cursor < position ? session.cursor + 1...position : nil
-        if missed == nil, session.catchUp == nil { return }
-        var catchUp = session.catchUp ?? CatchUp(position: session.cursor)
-        catchUp.restart(missed: missed)
-        session.catchUp = catchUp
+        restartCatchUp(of: session, missed: missed)
+    }
+
+    /// A session gets what its client may have missed of what was live, and the rest of its replays.
+    mutating func restartCatchUp(of session: Session, missed: ClosedRange<UInt64>?) {
+        if missed == nil, session.catchUp == nil, session.replays.pending.isEmpty { return }
+        var catchUp =
+            session.catchUp
+            ?? CatchUp(position: session.cursor, acknowledges: session.acknowledgements != nil)
+        catchUp.restart(missed: missed) { session.replays.requests(without: $0, limit: limits.replayedMessages) }
+        session.catchUp = catchUp.isOver ? nil : catchUp
     }
 }
 
@@ -170,17 +187,54 @@ extension Router {
     mutating func confirm(_ session: Session, _ position: UInt64, now: Moment) {
         guard position > session.cursor else { return }
         session.cursor = position
+        noteProgress(of: session, now: now)
+    }
+
+    /// What a session's client is known to have is to be written down.
+    private mutating func noteProgress(of session: Session, now: Moment) {
         guard session.isStored else { return }
         movedCursors.insert(session.handle)
         if cursorDeadline == nil { cursorDeadline = now.adding(limits.cursorInterval) }
     }
 
+    /// Takes down how far a session's replay has been sent. Where nothing had to be sent, there is nothing to wait for.
+    private mutating func noteReplayed(_ session: Session, now: Moment) {
+        guard let news = session.catchUp?.takeNews(), !session.isEphemeral else { return }
+        session.replays.send(news.request.items, through: news.position)
+        guard session.acknowledgements != nil, session.catchUp?.begun == nil else { return }
+        confirmReplays(of: session, now: now) { $0.confirmSent() }
+    }
+
+    /// A session's client is known to have some of its replays.
+    mutating func confirmReplays(of session: Session, now: Moment, _ confirm: (inout ReplayProgress) -> Bool) {
+        if confirm(&session.replays) { noteProgress(of: session, now: now) }
+    }
+
+    /// A client has acknowledged what was sent of its replay: behind the last part of it there is a note to be made first.
+    mutating func acknowledgeReplay(of session: Session, now: Moment, into outbox: inout Outbox) {
+        session.catchUp?.acknowledge()
+        if let begun = session.catchUp?.begun { confirm(session, begun.through, now: now) }
+        confirmReplays(of: session, now: now) { $0.confirmSent() }
+        guard let catchUp = session.catchUp, catchUp.isUnsettled, let part = catchUp.begun?.part else { return }
+        guard session.isStored else { return settle(session.clientID, part: part, now: now, into: &outbox) }
+        movedCursors.remove(session.handle)
+        let progress = session.takeProgress()
+        submit(.settle(clientID: session.clientID, part: part), to: &outbox) { .moveCursors($0, [progress]) }
+    }
+
+    /// It is made, or cannot be: the session goes on.
+    mutating func settle(_ clientID: String, part: Int64, now: Moment, into outbox: inout Outbox) {
+        guard let handle = handles[clientID], let session = sessions[Int(handle)],
+            session.catchUp?.isUnsettled == true, session.catchUp?.begun?.part == part
+        else { return }
+        session.catchUp?.settle()
+        goOn(session, now: now, into: &outbox)
+    }
+
     /// Has the store write down how far sessions have come, all of them at once.
     mutating func storeCursors(into outbox: inout Outbox) {
         cursorDeadline = nil
-        let cursors = movedCursors.compactMap { handle in
-            sessions[Int(handle)].map { (clientID: $0.clientID, cursor: $0.cursor) }
-        }
+        let cursors = movedCursors.compactMap { sessions[Int($0)]?.takeProgress() }
         movedCursors.removeAll()
         guard !cursors.isEmpty else { return }
         submit(.note, to: &outbox) { .moveCursors($0, cursors) }
@@ -190,4 +244,9 @@ extension Router {
 extension Session {
     /// Whether there is something that can be written now.
     var hasWaiting: Bool { catchUp.map(\.hasPage) ?? !queue.isEmpty }
+
+    /// How far it has come, to be written down.
+    fileprivate func takeProgress() -> SessionProgress {
+        SessionProgress(clientID, cursor: cursor, replayed: replays.takeUnwritten())
+    }
 }

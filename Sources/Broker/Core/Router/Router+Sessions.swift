@@ -112,8 +112,9 @@ extension Router {
         let asked = ExtensionFields(of: request.envelope)
         if session.acknowledgements == nil {
             confirm(session, session.answeredPosition, now: now)
-        } else if let batch = asked.acknowledgedBatch(in: text) {
-            acknowledge(batch, of: session, now: now)
+            confirmReplays(of: session, now: now) { $0.confirmAnswered() }
+        } else {
+            acknowledge(asked.acknowledgedBatch(in: text), of: session, now: now, into: &outbox)
         }
 
         let timeout = timeout(of: request, text: text)
@@ -154,16 +155,32 @@ extension Router {
     }
 
     /// A client says what it has; what it has not is sent again, before anything newer.
-    private mutating func acknowledge(_ batch: Int64, of session: Session, now: Moment) {
-        let position = Acknowledgements.position(of: batch)
-        if let missing = session.acknowledgements?.receive(batch) {
+    private mutating func acknowledge(
+        _ batch: Int64?, of session: Session, now: Moment, into outbox: inout Outbox
+    ) {
+        switch session.acknowledgements?.receive(batch) {
+        case .received(let place, let missing, let missesReplay)?:
+            switch place {
+            case .log(let position)?: confirm(session, position, now: now)
+            case .replay?: acknowledgeReplay(of: session, now: now, into: &outbox)
+            case nil: break
+            }
+            if missesReplay {
+                session.replays.forgetSent()
+                session.catchUp?.repeatReplay()
+            }
             sendAgain(missing, to: session)
-        } else if position <= lastSequence {
-            // A batch of before the broker was started again.
-            session.acknowledgements?.resume(after: batch)
+        case .restored(.log(let position))? where position <= lastSequence:
             session.catchUp?.skip(through: position)
+            confirm(session, position, now: now)
+        case .restored(.replay(let part, let position))?:
+            let replay = session.catchUp?.skip(
+                replay: { Acknowledgements.Place.means(part, $0) }, through: position)
+            guard let replay else { return }
+            session.replays.send(replay.items, through: position)
+            acknowledgeReplay(of: session, now: now, into: &outbox)
+        case .restored(.log)?, nil: break
         }
-        if position <= lastSequence { confirm(session, position, now: now) }
     }
 
     private mutating func sendAgain(_ messages: [Publication], to session: Session) {
@@ -172,7 +189,7 @@ extension Router {
             var queue = MessageQueue()
             let logged = queue.prepend(messages, within: limits)
             session.catchUp?.prepend(queue)
-            if let logged { session.catchUp?.restart(missed: logged) }
+            if let logged { session.catchUp?.prepend(missed: logged) }
         } else {
             let before = session.queue.byteCount
             let logged = session.queue.prepend(messages, within: limits)
@@ -263,14 +280,15 @@ extension Router {
     /// Answers a connect, with what waits for the session if messages travel with the answer.
     mutating func answer(_ held: HeldConnect, of session: Session, now: Moment, into outbox: inout Outbox) {
         guard held.isPoll else {
-            session.answeredPosition = position(of: session)
+            session.noteAnswer(position: position(of: session))
             return answerWithoutMessages(held, into: &outbox)
         }
         // The reply may complete an HTTP response, so what the response carries comes before it.
         let messages = pushWaiting(for: session, to: held.peer.connection, now: now, into: &outbox)
         let position = position(of: session)
-        session.answeredPosition = position
-        let batch = session.acknowledgements?.send(messages, position: position)
+        session.noteAnswer(position: position)
+        let place = session.catchUp?.begun.map { Acknowledgements.Place.replay(part: $0.part, $0.position) }
+        let batch = session.acknowledgements?.send(messages, place: place ?? .log(position))
         answerWithoutMessages(held, batch: batch, into: &outbox)
     }
 
@@ -321,6 +339,7 @@ extension Router {
     /// Whether the session was subscribed to it.
     mutating func removeSubscription(to pattern: ChannelPattern, of session: Session) -> Bool {
         guard session.subscriptions.removeValue(forKey: pattern) != nil else { return false }
+        session.replays.remove(pattern)
         _ = table.unsubscribe(session.handle, from: pattern)
         return true
     }

@@ -38,6 +38,8 @@ extension Router {
             reply(to: change.peer, head: change.replyHead, .storeFailed(error), into: &outbox)
         case (.catchUp(let clientID), .backlog(_, let backlog)):
             finishRead(clientID: clientID, backlog, now: now, into: &outbox)
+        case (.settle(let clientID, let part), _):
+            settle(clientID, part: part, now: now, into: &outbox)
         case (.catchUp(let clientID), .failed):
             finishRead(clientID: clientID, nil, now: now, into: &outbox)
         case (.readRetained(let connection), .backlog(_, let backlog)):
@@ -133,6 +135,8 @@ enum PendingOperation {
     case probe
     /// The store is told of a session whose publications it is to know again.
     case keep(Session)
+    /// That a client has acknowledged the whole of a replay is being written down.
+    case settle(clientID: String, part: Int64)
     /// A session's part of the past is being read.
     case catchUp(clientID: String)
     case readRetained(ConnectionID)
@@ -148,7 +152,7 @@ enum PendingOperation {
         case .subscribe(let change), .unsubscribe(let change): change.peer.connection
         case .readRetained(let connection), .readHistory(let connection): connection
         case .service(let peer, _): peer.connection
-        case .note, .probe, .keep, .catchUp: nil
+        case .note, .probe, .keep, .settle, .catchUp: nil
         }
     }
 }

@@ -93,7 +93,7 @@ extension Router {
         if session.link.connection == nil {
             pushWaiting(for: session, to: request.peer.connection, now: now, into: &outbox)
         }
-        session.answeredPosition = position(of: session)
+        session.noteAnswer(position: position(of: session))
         let advice = Advice(reconnect: .retry, interval: limits.timeout.milliseconds, timeout: 0)
         reply(to: request, text: text, nil, into: &outbox) { bytes in
             bytes += #""advice":\#(advice.json),"#.utf8

@@ -23,7 +23,10 @@ extension Router {
             change.items = change.patterns.map {
                 SubscriptionItem($0, replay: points[$0] ?? session.replayPoints[$0])
             }
-            let (stored, items) = (session.stored, change.items)
+            change.part = session.replays.nextPart()
+            var stored = session.stored
+            stored.part = change.part
+            let items = change.items
             session.mayBeStored = true
             router.submit(.subscribe(change), for: request.peer.connection, to: &outbox) {
                 .subscribe($0, stored, items, wall: now.wall)
@@ -142,7 +145,9 @@ extension Router {
         }
         if hasPast {
             let request = BacklogRequest(
-                items: change.items, through: through, limit: limits.replayedMessages, wall: now.wall)
+                items: change.items, through: through, limit: limits.replayedMessages, wall: now.wall,
+                part: change.part)
+            if !session.isEphemeral { session.replays.add(change.items, through: through, part: change.part) }
             queuedBytes -= session.queue.byteCount
             catchUp(session) { $0.add(request, behind: &session.queue) }
             queuedBytes += session.queue.byteCount
@@ -197,6 +202,8 @@ struct SubscriptionChange {
     let patterns: [ChannelPattern]
     /// The patterns with what is wanted of the past.
     var items: [SubscriptionItem] = []
+    /// The number of the replay that comes of it.
+    var part: Int64 = 0
     let replyHead: [UInt8]
     /// What refused the rest of the request.
     let error: BayeuxError?
@@ -209,7 +216,7 @@ extension Session {
     var stored: StoredState.Session {
         StoredState.Session(
             clientID: clientID, subscriptions: isStored ? [:] : subscriptions, cursor: cursor,
-            acknowledges: acknowledgements != nil)
+            acknowledges: acknowledgements != nil, replays: isStored ? [:] : replays.pending)
     }
 }
 

@@ -111,11 +111,12 @@ package struct Router: ~Copyable {
         session.mustBeReviewed = rules != nil
         session.cursor = stored.cursor
         session.answeredPosition = stored.cursor
-        if stored.acknowledges { session.acknowledgements = Acknowledgements(position: stored.cursor) }
+        if stored.acknowledges {
+            session.acknowledgements = Acknowledgements(position: stored.cursor, isRestored: true)
+        }
         for (pattern, since) in stored.subscriptions { addSubscription(to: pattern, since: since, of: session) }
-        guard stored.cursor < lastSequence else { return }
-        session.catchUp = CatchUp(position: stored.cursor)
-        session.catchUp?.addMissed(stored.cursor + 1...lastSequence)
+        session.replays = ReplayProgress(stored.replays)
+        restartCatchUp(of: session, missed: stored.cursor < lastSequence ? stored.cursor + 1...lastSequence : nil)
     }
 
     /// A publication of before the broker was started again, whose publisher may send it once more.
@@ -256,7 +257,10 @@ package struct Router: ~Copyable {
                 unbindPoll(held)
                 answer(held, of: session, now: now, into: &outbox)
             }
-            if session.acknowledgements == nil { confirm(session, position(of: session), now: now) }
+            if session.acknowledgements == nil {
+                confirm(session, position(of: session), now: now)
+                confirmReplays(of: session, now: now) { $0.confirmSent() }
+            }
         }
         storeCursors(into: &outbox)
     }

@@ -124,7 +124,9 @@ package struct MemoryLog: Sendable {
 
 extension SubscriptionItem {
     /// The sequence number behind which it wants retained messages and history; nil if it wants neither.
-    package var start: UInt64? {
+    package var start: UInt64? { Self.start(of: replay).map { max($0, resumedAfter) } }
+
+    static func start(of replay: ReplayPoint?) -> UInt64? {
         switch replay {
         case .newOnly: nil
         case nil, .everything: 0
@@ -135,9 +137,9 @@ extension SubscriptionItem {
     /// Whether it wants something else of the past than what is retained.
     package var asksForPast: Bool { replay != nil && replay != .newOnly }
 
-    /// Whether it wants to know what is missing: only who names a number can miss anything.
+    /// Whether it wants to know what is missing: only who names a number, or has begun, can miss anything.
     package var wantsLosses: Bool {
-        if case .after = replay { true } else { false }
+        if case .after = replay { true } else { asksForPast && resumedAfter > 0 }
     }
 }
 

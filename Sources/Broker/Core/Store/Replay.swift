@@ -16,6 +16,15 @@ package enum ReplayPoint: Hashable, Sendable {
         default: return nil
         }
     }
+
+    /// The number that a client would name.
+    package var number: Int64 {
+        switch self {
+        case .newOnly: -1
+        case .everything: -2
+        case .after(let sequence): Int64(clamping: sequence)
+        }
+    }
 }
 
 /// A channel or pattern to subscribe to, and what of the past is wanted.
@@ -23,11 +32,19 @@ package struct SubscriptionItem: Hashable, Sendable {
     package let pattern: ChannelPattern
     /// Without one, the subscriber gets what is retained, and no history.
     package let replay: ReplayPoint?
+    /// What lies up to here it has already.
+    package let resumedAfter: UInt64
 
     /// A subscription.
-    package init(_ pattern: ChannelPattern, replay: ReplayPoint? = nil) {
+    package init(_ pattern: ChannelPattern, replay: ReplayPoint? = nil, resumedAfter: UInt64 = 0) {
         self.pattern = pattern
         self.replay = replay
+        self.resumedAfter = resumedAfter
+    }
+
+    /// The same for one who has what lies up to `position`.
+    func resumed(after position: UInt64) -> SubscriptionItem {
+        SubscriptionItem(pattern, replay: replay, resumedAfter: max(resumedAfter, position))
     }
 }
 
@@ -39,14 +56,23 @@ package struct BacklogRequest: Sendable, Equatable {
     /// Of more than so many the newest are given, and the rest told as lost.
     package let limit: Int
     /// The time, in milliseconds since 1970.
-    package let wall: Int64
+    package var wall: Int64
+    /// Which of its session's replays it is (`PendingReplay`).
+    package let part: Int64
 
     /// A request.
-    package init(items: [SubscriptionItem], through: UInt64, limit: Int, wall: Int64) {
+    package init(items: [SubscriptionItem], through: UInt64, limit: Int, wall: Int64, part: Int64 = 0) {
         self.items = items
         self.through = through
         self.limit = limit
         self.wall = wall
+        self.part = part
+    }
+
+    /// The same for one who has what lies up to `position`.
+    func resumed(after position: UInt64) -> BacklogRequest {
+        BacklogRequest(
+            items: items.map { $0.resumed(after: position) }, through: through, limit: limit, wall: wall, part: part)
     }
 }
 

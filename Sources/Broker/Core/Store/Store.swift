@@ -39,7 +39,7 @@ package enum StoreOperation: Sendable {
     /// Forgets a session and its subscriptions.
     case endSession(StoreTicket, clientID: String)
     /// Writes down how far sessions are known to have everything; those that are not stored are passed over.
-    case moveCursors(StoreTicket, [(clientID: String, cursor: UInt64)])
+    case moveCursors(StoreTicket, [SessionProgress])
     /// Changes nothing: its outcome comes after those of all that was submitted before it.
     case pass(StoreTicket)
     /// Writes something and removes it, to see whether that can be done.
@@ -198,16 +198,21 @@ package struct StoredState: Sendable, Equatable {
         package let cursor: UInt64
         /// Whether it uses the acknowledgement extension.
         package let acknowledges: Bool
+        /// What its subscriptions asked for of the past and its client may not have.
+        package var replays: [ChannelPattern: PendingReplay]
+        /// Of a session that subscribes: the number of the replay that comes of it.
+        package var part: Int64 = 0
 
         /// A stored session.
         package init(
             clientID: String, subscriptions: [ChannelPattern: UInt64] = [:], cursor: UInt64 = 0,
-            acknowledges: Bool = false
+            acknowledges: Bool = false, replays: [ChannelPattern: PendingReplay] = [:]
         ) {
             self.clientID = clientID
             self.subscriptions = subscriptions
             self.cursor = cursor
             self.acknowledges = acknowledges
+            self.replays = replays
         }
     }
 

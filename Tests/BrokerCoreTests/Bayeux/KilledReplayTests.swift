@@ -1,0 +1,300 @@
+import BrokerCore
+import Support
+import Testing
+
+/// A broker that is killed, or a connection that is lost, in the middle of a replay: the client gets the rest.
+@Suite("Killed in a replay")
+struct KilledReplayTests {
+    /// A broker that keeps the last thousand publications of every channel below /h, and may be killed.
+    private static func harness(on store: RememberingStore, limits: Limits = Limits()) throws -> RouterHarness {
+        var policies = ChannelPolicies()
+        let pattern = try ChannelPattern("/h/**", grammar: .faye, maximumBytes: 100)
+        policies[pattern] = ChannelPolicy(historyCount: 5000)
+        return try RouterHarness(limits: limits, policies: policies, sessions: store.sessions, store: store)
+    }
+
+    private static func publish(_ numbers: ClosedRange<Int>, on harness: RouterHarness, to channel: String = "/h/a") {
+        let peer = harness.socket()
+        for number in numbers { harness.publish(.number(Double(number)), to: channel, from: peer) }
+    }
+
+    private static func numbers(_ events: [RouterHarness.Event]) -> [Int] {
+        events.compactMap { event in
+            guard case .push(let message) = event, case .number(let number)? = message["data"] else { return nil }
+            return Int(number)
+        }
+    }
+
+    @discardableResult
+    private static func subscribe(
+        _ clientID: String, to pattern: String = "/h/a", replay: Int? = -2, from peer: Peer, on harness: RouterHarness
+    ) -> [RouterHarness.Event] {
+        let ext: JSON = replay.map { ["replay": [pattern: .number(Double($0))]] } ?? [:]
+        return harness.send(
+            [
+                [
+                    "channel": "/meta/subscribe", "clientId": .string(clientID), "subscription": .string(pattern),
+                    "ext": ext,
+                ]
+            ], from: peer)
+    }
+
+    @Test("The rest comes when the client does, over a broker that was killed", arguments: [nil, -2, 0, 200])
+    func kill(replay: Int?) throws {
+        let store = RememberingStore()
+        let first = try Self.harness(on: store)
+        if replay == nil {
+            for number in 1...1200 {
+                first.publish(
+                    .number(Double(number)), to: "/r/\(number)", from: first.socket(), ext: ["retain": true])
+            }
+        } else {
+            Self.publish(1...1200, on: first)
+        }
+        let pattern = replay == nil ? "/r/*" : "/h/a"
+        let (peer, clientID) = first.open()
+        first.readsPromptly = false
+        let page = Self.subscribe(clientID, to: pattern, replay: replay, from: peer, on: first)
+        let begin = max(replay ?? 0, 0) + 1
+        #expect(Self.numbers(page) == Array(begin..<begin + 512))
+
+        let second = try Self.harness(on: store)
+        let again = second.socket()
+        #expect(Self.numbers(second.connect(clientID, from: again)) == Array(begin...1200))
+        // What is live follows, and the client's next connects say that it has all of it.
+        Self.publish(1201...1201, on: second, to: replay == nil ? "/r/live" : "/h/a")
+        for _ in 1...3 { second.connect(clientID, from: again) }
+        second.advance(by: .seconds(50))
+        #expect(store.sessions.first?.replays == [:])
+        let third = try Self.harness(on: store)
+        let rest = Self.numbers(third.connect(clientID, from: third.socket()))
+        #expect(rest == (replay == nil ? [] : [1201]) || rest == [])
+    }
+
+    @Test("What the client has said that it has does not come again")
+    func progress() throws {
+        let store = RememberingStore()
+        let first = try Self.harness(on: store)
+        Self.publish(1...1200, on: first)
+        let (peer, clientID) = first.open()
+        first.readsPromptly = false
+        #expect(Self.numbers(Self.subscribe(clientID, from: peer, on: first)).count == 512)
+        // This one is held, its answer comes behind the first page; the next says that the page has arrived.
+        first.connect(clientID, from: peer)
+        first.advance(by: .seconds(60))
+        first.connect(clientID, from: peer)
+        first.advance(by: .seconds(2))
+        let second = try Self.harness(on: store)
+        #expect(Self.numbers(second.connect(clientID, from: second.socket())) == Array(513...1200))
+    }
+
+    @Test("The last page is lost with a connection that took it, too")
+    func lostLastPage() throws {
+        let harness = try Self.harness(on: RememberingStore())
+        Self.publish(1...600, on: harness)
+        let (peer, clientID) = harness.open()
+        #expect(Self.numbers(Self.subscribe(clientID, from: peer, on: harness)) == Array(1...600))
+        harness.close(peer)
+        Self.publish(601...601, on: harness)
+        let again = harness.socket()
+        #expect(Self.numbers(harness.connect(clientID, from: again)) == Array(1...601))
+        for _ in 1...2 { harness.connect(clientID, from: again) }
+        harness.close(again)
+        #expect(Self.numbers(harness.connect(clientID, from: harness.socket())) == [])
+    }
+
+    @Test("A broker that is stopped has sent what it has sent")
+    func stop() throws {
+        let store = RememberingStore()
+        let first = try Self.harness(on: store)
+        Self.publish(1...1200, on: first)
+        let (peer, clientID) = first.open()
+        first.readsPromptly = false
+        #expect(Self.numbers(Self.subscribe(clientID, from: peer, on: first)).count == 512)
+        first.shutDown()
+        let second = try Self.harness(on: store)
+        #expect(Self.numbers(second.connect(clientID, from: second.socket())) == Array(513...1200))
+    }
+
+    @Test("Two replays and what was missed of what was live come in the order of the log")
+    func order() throws {
+        let store = RememberingStore()
+        let first = try Self.harness(on: store)
+        Self.publish(1...10, on: first)
+        Self.publish(11...20, on: first, to: "/h/b")
+        let (peer, clientID) = first.open()
+        Self.subscribe(clientID, to: "/h/c", replay: nil, from: peer, on: first)
+        Self.publish(21...22, on: first, to: "/h/c")
+        Self.subscribe(clientID, to: "/h/b", from: peer, on: first)
+        Self.publish(23...24, on: first, to: "/h/c")
+        Self.subscribe(clientID, to: "/h/a", from: peer, on: first)
+        Self.publish(25...26, on: first, to: "/h/a")
+        let second = try Self.harness(on: store)
+        let numbers = Self.numbers(second.connect(clientID, from: second.socket()))
+        #expect(numbers == [21, 22] + Array(11...20) + [23, 24] + Array(1...10) + [25, 26])
+    }
+
+    @Test("A subscription that was taken back is not replayed; one that asks again gets what it asked for at first")
+    func changes() throws {
+        let store = RememberingStore()
+        let first = try Self.harness(on: store)
+        Self.publish(1...10, on: first)
+        Self.publish(11...20, on: first, to: "/h/b")
+        let (peer, clientID) = first.open()
+        Self.subscribe(clientID, to: "/h/a", replay: 5, from: peer, on: first)
+        Self.subscribe(clientID, to: "/h/b", from: peer, on: first)
+        first.unsubscribe(clientID, from: "/h/b", over: peer)
+        Self.subscribe(clientID, to: "/h/a", replay: 8, from: peer, on: first)
+        let second = try Self.harness(on: store)
+        #expect(Self.numbers(second.connect(clientID, from: second.socket())) == Array(6...10))
+    }
+}
+
+/// Random clients that acknowledge, or do not, whose broker is killed and whose connections swallow answers.
+@Suite("Killed at random")
+struct KilledReplayRandomTests {
+    private static let channels = ["/h/a", "/h/b", "/h/c"]
+
+    private struct Client {
+        let acknowledges: Bool
+        var harness: RouterHarness
+        var peer: Peer
+        var clientID = ""
+        var batch = -1
+        var subscribed: [String: Int] = [:]
+        var received: [Int] = []
+
+        mutating func shakeHands() {
+            let message: JSON = [
+                "channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["websocket"],
+                "ext": acknowledges ? ["ack": true] : [:],
+            ]
+            for case .reply(let reply) in harness.send([message], from: peer) {
+                clientID = reply["clientId"]?.text ?? ""
+            }
+        }
+
+        /// Reads what has come.
+        mutating func take(_ events: [RouterHarness.Event]) {
+            for event in events {
+                switch event {
+                case .push(let message):
+                    if case .number(let number)? = message["ext"]?["seq"] { received.append(Int(number)) }
+                case .reply(let reply):
+                    if case .number(let number)? = reply["ext"]?["ack"] { batch = Int(number) }
+                default: break
+                }
+            }
+        }
+
+        /// Sends a connect, or with `timeout` 0 one that is answered at once; what came of it.
+        func connect() -> [RouterHarness.Event] {
+            var message: [String: JSON] = [
+                "channel": "/meta/connect", "clientId": .string(clientID), "connectionType": "websocket",
+            ]
+            if acknowledges {
+                message["ext"] = ["ack": .number(Double(batch))]
+                message["advice"] = ["timeout": 0]
+            }
+            return harness.send([.object(message)], from: peer)
+        }
+
+        /// Subscribes, and reads what comes with the answer.
+        mutating func subscribe(to channel: String, replay: Int) {
+            subscribed[channel] = replay
+            take(
+                harness.send(
+                    [
+                        [
+                            "channel": "/meta/subscribe", "clientId": .string(clientID),
+                            "subscription": .string(channel),
+                            "ext": ["replay": [channel: .number(Double(replay))]],
+                        ]
+                    ], from: peer))
+        }
+    }
+
+    @Test(
+        "Nothing is lost; with acknowledgements nothing comes twice, without them only behind a reconnection",
+        arguments: [true, false], 1...8)
+    func random(acknowledges: Bool, seed: Int) throws {
+        var random = SeededGenerator(seed: UInt64(seed))
+        let store = RememberingStore()
+        var policies = ChannelPolicies()
+        policies[try ChannelPattern("/h/**", grammar: .faye, maximumBytes: 100)] = ChannelPolicy(historyCount: 5000)
+        var limits = Limits()
+        limits.queuedMessages = 50
+        func start() throws -> RouterHarness {
+            let harness = try RouterHarness(limits: limits, policies: policies, sessions: store.sessions, store: store)
+            harness.readsPromptly = false
+            return harness
+        }
+        var published: [(channel: String, sequence: Int)] = []
+        func publish(_ count: Int, on harness: RouterHarness) {
+            let publisher = harness.socket()
+            for _ in 0..<count {
+                let channel = Self.channels.randomElement(using: &random) ?? ""
+                published.append((channel, published.count + 1))
+                harness.publish(1, to: channel, from: publisher)
+            }
+        }
+        let first = try start()
+        publish(1200, on: first)
+        var client = Client(acknowledges: acknowledges, harness: first, peer: first.socket())
+        client.shakeHands()
+        client.take(client.connect())
+        client.subscribe(to: Self.channels[0], replay: -2)
+
+        func check(_ before: Int) {
+            let new = client.received[before...]
+            #expect(Set(new).count == new.count, "twice over one connection")
+        }
+        var before = 0
+        func reconnect() {
+            if !acknowledges {
+                check(before)
+                before = client.received.count
+            }
+            client.peer = client.harness.socket()
+        }
+        for _ in 0..<60 {
+            switch Int.random(in: 0..<12, using: &random) {
+            case 0: publish(Int.random(in: 1...30, using: &random), on: client.harness)
+            case 1:
+                guard let channel = Self.channels.first(where: { client.subscribed[$0] == nil }) else { break }
+                client.subscribe(to: channel, replay: Int.random(in: 0...1000, using: &random))
+            case 2: client.harness.advance(by: .milliseconds(1500))
+            case 3:
+                // The broker is killed; what was on its way may have arrived or not.
+                if Bool.random(using: &random) { client.take(client.harness.take(client.peer)) }
+                client.harness = try start()
+                reconnect()
+                _ = acknowledges ? client.connect() : []
+                if !acknowledges { client.take(client.connect()) }
+            case 4:
+                // The connection is lost, with what was on it or not.
+                if Bool.random(using: &random) { client.take(client.harness.take(client.peer)) }
+                client.harness.close(client.peer)
+                reconnect()
+                client.take(client.connect())
+            case 5 where acknowledges:
+                // The answer is swallowed.
+                _ = client.connect()
+            case 6: client.take(client.harness.take(client.peer))
+            case 7, 8: client.harness.drain()
+            default: client.take(client.connect())
+            }
+        }
+        for _ in 0..<40 {
+            client.harness.drain()
+            client.take(client.connect())
+            client.take(client.harness.take(client.peer))
+        }
+        check(before)
+        let expected = published.filter { publication in
+            client.subscribed[publication.channel].map { publication.sequence > $0 } ?? false
+        }.map(\.sequence)
+        #expect(Set(client.received) == Set(expected))
+        if acknowledges { #expect(client.received.count == expected.count, "twice in spite of acknowledgements") }
+    }
+}
