@@ -1,7 +1,10 @@
 """A TCP proxy in front of a broker, which a test can cut, and which can refuse some kinds of requests."""
 
+import queue
 import socket
 import threading
+
+from broker import PATIENCE
 
 # What the first bytes of a request hold, in lower case, of each kind that can be blocked.
 KINDS = {"websocket": b"upgrade: websocket", "eventsource": b"accept: text/event-stream"}
@@ -18,6 +21,7 @@ class Network:
         self._is_cut = False
         self._blocked = set()
         self._seen = set()
+        self._swallowed = None
         self._listener = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -42,8 +46,19 @@ class Network:
             self._end(pair)
 
     def mend(self):
+        self._swallowed = None
         with self._lock:
             self._is_cut = False
+
+    def swallow(self):
+        """Let requests through, and no answer, until it is mended."""
+        self._swallowed = queue.Queue()
+
+    def wait_until_swallowed(self, part):
+        """Wait for an answer that holds `part`."""
+        data = b""
+        while part not in data:
+            data += self._swallowed.get(timeout=PATIENCE)
 
     def freeze(self):
         """Let nothing through any more on the connections that there are, and close none: as after a sleep."""
@@ -90,6 +105,9 @@ class Network:
                     self._seen |= seen
                     if seen & self._blocked:
                         break
+                if not is_request and (swallowed := self._swallowed):
+                    swallowed.put(data)
+                    continue
                 target.sendall(data)
         except OSError:
             pass

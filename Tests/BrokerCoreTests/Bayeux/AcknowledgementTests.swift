@@ -108,6 +108,56 @@ struct AcknowledgementTests {
         #expect(Self.parts(events).data == [1, 2])
     }
 
+    @Test(
+        "A client that says -1, or nothing, has got nothing: all that it has not acknowledged comes again",
+        arguments: [-1, nil], [Peer.Kind.socket, .exchange])
+    func nothingReceived(batch: Int?, kind: Peer.Kind) throws {
+        let (harness, peer, clientID) = try Self.open(kind)
+        harness.publish(1, to: "/a", from: harness.socket())
+        let first = Self.parts(harness.send([Self.connect(clientID, 1, over: kind)], from: peer()))
+        #expect(first.data == [1])
+        // Swallowed, again and again.
+        for _ in 1...3 {
+            let again = Self.parts(harness.send([Self.connect(clientID, batch, over: kind)], from: peer()))
+            #expect(again.data == [1])
+        }
+        harness.publish(2, to: "/a", from: harness.socket())
+        let last = Self.parts(harness.send([Self.connect(clientID, batch, over: kind)], from: peer()))
+        #expect(last.data == [1, 2])
+        guard case .number(let number)? = last.batch else { return #expect(Bool(false)) }
+        // What it has acknowledged does not come again, whatever it says.
+        let acknowledged = Self.connect(clientID, Int(number), over: kind, timeout: 0)
+        #expect(Self.parts(harness.send([acknowledged], from: peer())).data == [])
+        let nothing = Self.connect(clientID, batch, over: kind, timeout: 0)
+        #expect(Self.parts(harness.send([nothing], from: peer())).data == [])
+    }
+
+    @Test("A poll that is held and swallowed with its answer: the next one, over any transport, brings it again")
+    func swallowedPoll() throws {
+        let (harness, _, clientID) = try Self.open(.socket)
+        let first = harness.exchange()
+        #expect(harness.send([Self.connect(clientID, 1, over: .exchange)], from: first) == [])
+        harness.publish(1, to: "/a", from: harness.socket())
+        #expect(Self.parts(harness.take(first)).data == [1])
+        // Its client has got nothing, and gives up.
+        let second = harness.exchange()
+        #expect(Self.parts(harness.send([Self.connect(clientID, 1, over: .exchange)], from: second)).data == [1])
+        let third = harness.socket()
+        #expect(Self.parts(harness.send([Self.connect(clientID, -1, over: .socket)], from: third)).data == [1])
+    }
+
+    @Test("A number that was never given acknowledges nothing", arguments: [2, 99, 1 << 40, Int(Int64.max)])
+    func inventedNumber(batch: Int) throws {
+        let (harness, peer, clientID) = try Self.open(.exchange)
+        harness.publish(1, to: "/a", from: harness.socket())
+        harness.publish(2, to: "/a", from: harness.socket())
+        let first = Self.parts(harness.send([Self.connect(clientID, 1, over: .exchange)], from: peer()))
+        #expect(first.batch == 2)
+        let claimed = batch == 2 ? 3 : batch
+        let again = Self.parts(harness.send([Self.connect(clientID, claimed, over: .exchange)], from: peer()))
+        #expect(again.data == [1, 2])
+    }
+
     @Test("What exceeds the bounds is told as a gap")
     func bounds() throws {
         var limits = Limits()
