@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import socket
 import subprocess
 import time
 
@@ -165,6 +166,24 @@ def test_bad_tokens_are_refused_wherever_they_are_shown(guarded, bad):
             reply = client.request("/meta/handshake", **fields)
             assert reply["error"].startswith("401::") and reply["advice"]["reconnect"] == "none", reply
             assert client.request("/open/a", data=1, ext={"token": bad})["error"].startswith("401::")
+
+
+def test_no_token_makes_the_broker_call_anybody(guarded):
+    """Keys come from the configuration: no address in a token is called, be its signature good or not."""
+    with socket.create_server(("127.0.0.1", 0)) as canary:
+        url = "http://127.0.0.1:%d/keys" % canary.getsockname()[1]
+        header = {"alg": "HS256", "kid": url, "jku": url, "x5u": url}
+        for signer in SECRET, "somebody else's":
+            claims = {"sub": "alice", "iss": url, "aud": url, "tenant": url, "exp": time.time() + 600, **GRANTED}
+            signed = encode(json.dumps(header).encode()) + "." + encode(json.dumps(claims).encode())
+            signature = encode(hmac.digest(signer.encode(), signed.encode(), hashlib.sha256))
+            headers = {"Authorization": f"Bearer {signed}.{signature}"}
+            status, _ = ask(guarded, "POST", "/channels/closed/a", "1", **headers)
+            # An audience is somebody; this one is not the broker.
+            assert status == 401
+        canary.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            canary.accept()
 
 
 def test_tokens_of_sockets_and_streams(guarded):
