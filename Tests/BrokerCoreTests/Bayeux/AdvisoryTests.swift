@@ -85,7 +85,7 @@ struct AdvisoryTests {
         let (peer, clientID) = harness.open()
         harness.subscribe(clientID, to: "/a", from: peer)
         let message: JSON = [
-            "channel": "/a", "data": 1, "id": "7", "clientId": "somebody", "successful": true, "error": "401::",
+            "channel": "/a", "data": 1, "id": "7", "clientId": "somebody", "successful": true,
             "advice": ["reconnect": "none"],
             "ext": ["seq": 99, "epoch": "forged", "retained": true, "gap": ["from": 1, "to": 2], "user": "root"],
         ]
