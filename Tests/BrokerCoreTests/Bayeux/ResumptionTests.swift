@@ -57,6 +57,22 @@ struct ResumptionTests {
             ])
     }
 
+    @Test(
+        "An answer that a half open connection swallows is no sign that the client has what came before it",
+        arguments: [false, true])
+    func answeredIntoTheVoid(polls: Bool) throws {
+        let harness = try Self.harness()
+        let (dead, clientID) = harness.open()
+        harness.subscribe(clientID, to: "/**", from: dead)
+        harness.connect(clientID, from: dead)
+        Self.publish(1...1, on: harness)
+        // The held connect is answered.
+        harness.advance(by: .seconds(60))
+        #expect(Self.data(harness.take(dead)) == [1])
+        let events = harness.connect(clientID, from: polls ? harness.exchange() : harness.socket())
+        #expect(Self.data(events) == [1])
+    }
+
     @Test("A connection that is half open: what was written to it comes again over the next one")
     func halfOpenConnection() throws {
         let harness = try Self.harness()

@@ -14,7 +14,7 @@ struct StreamTests {
     private static func heartbeat(_ clientID: String) -> RouterHarness.Event {
         .reply([
             "channel": "/meta/connect", "clientId": .string(clientID), "successful": true,
-            "advice": ["reconnect": "retry", "interval": 60_000, "timeout": 0],
+            "advice": ["reconnect": "retry", "interval": 25_000, "timeout": 0],
         ])
     }
 
@@ -33,6 +33,31 @@ struct StreamTests {
         harness.advance(by: .seconds(121))
         #expect(harness.take(stream) == [.close])
         #expect(harness.sessionCount == 0)
+    }
+
+    @Test("A broker that stops advises clients of streams, too, when to come back; but not streams of channels")
+    func shutDown() throws {
+        var limits = Limits()
+        limits.drainSpread = .seconds(30)
+        let harness = try RouterHarness(limits: limits)
+        let clientID = harness.handshake(harness.exchange())
+        let stream = harness.stream(of: clientID)
+        let bare = try harness.stream(of: "/a", replay: nil)
+        let (socket, _) = harness.open()
+        _ = (harness.take(stream), harness.take(bare), harness.take(socket))
+        harness.shutDown()
+        guard case .reply(let message)? = harness.take(stream).first,
+            case .number(let interval)? = message["advice"]?["interval"]
+        else {
+            Issue.record("There is no advice.")
+            return
+        }
+        #expect(message["channel"] == "/meta/connect")
+        #expect(message["id"] == nil)
+        #expect((0...30_000).contains(interval))
+        #expect(harness.take(bare) == [])
+        // Its next connect is under way; a second answer would confuse other clients than ours.
+        #expect(harness.take(socket) == [])
     }
 
     @Test("Without its stream a session gets what waits with the connect")

@@ -111,8 +111,10 @@ extension Router {
         if peer.kind == .socket { release(peer.connection, unlessBoundTo: session, into: &outbox) }
         let asked = ExtensionFields(of: request.envelope)
         if session.acknowledgements == nil {
-            confirm(session, session.answeredPosition, now: now)
-            confirmReplays(of: session, now: now) { $0.confirmAnswered() }
+            if hasAnswer(peer, of: session, connectionType: request.envelope.connectionType, text: text) {
+                confirm(session, session.answeredPosition, now: now)
+                confirmReplays(of: session, now: now) { $0.confirmAnswered() }
+            }
         } else {
             acknowledge(asked.acknowledgedBatch(in: text), of: session, now: now, into: &outbox)
         }
@@ -146,12 +148,24 @@ extension Router {
             unbindPoll(older)
             answerWithoutMessages(older, into: &outbox)
         }
-        if let socket = action.attach { bind(socket, to: session) }
+        if let socket = action.attach {
+            bind(socket, to: session)
+            session.hasStream = false
+        }
         if isPoll, !action.answer { bindings[peer.connection] = session.handle }
         if !isPoll { pushWaiting(for: session, to: peer.connection, now: now, into: &outbox) }
         if action.answer { answer(connect, of: session, now: now, into: &outbox) }
         if isPoll { readOn(session, now: now, into: &outbox) }
         schedule(session)
+    }
+
+    /// Whether a connect says that the answer to the last one has come. It does not over another connection than the one
+    /// that the answer was written to, while that is taken for open: it may be half open, and have swallowed it.
+    private func hasAnswer(
+        _ peer: Peer, of session: Session, connectionType: JSONSlice, text: RawSpan
+    ) -> Bool {
+        guard let bound = session.link.connection else { return true }
+        return bound == peer.connection || connectionType.equals("eventsource", in: text)
     }
 
     /// A client says what it has; what it has not is sent again, before anything newer.

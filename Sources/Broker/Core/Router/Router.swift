@@ -256,6 +256,8 @@ package struct Router: ~Copyable {
             if let held = session.link.advance(to: .max) {
                 unbindPoll(held)
                 answer(held, of: session, now: now, into: &outbox)
+            } else if session.hasStream, !session.isEphemeral, let connection = session.link.connection {
+                adviseToComeBack(over: connection, into: &outbox)
             }
             if session.acknowledgements == nil {
                 confirm(session, position(of: session), now: now)

@@ -76,6 +76,15 @@ struct FanOut {
         return Frame(number: UInt32(ends.count - 1))
     }
 
+    /// The same as an event of a stream, without an id.
+    mutating func appendEvent(of objects: RawSpan) -> Frame {
+        bytes.writeStaticString("data: [")
+        objects.withUnsafeBytes { _ = bytes.writeBytes($0) }
+        bytes.writeStaticString("]\r\n\r\n")
+        ends.append(bytes.writerIndex)
+        return Frame(number: UInt32(ends.count - 1))
+    }
+
     /// Encodes a publication in another form than a plain text frame.
     mutating func append(_ publication: Publication, as form: WireForm) -> Frame {
         form.append(publication, to: &bytes)

@@ -384,7 +384,10 @@ extension Shard {
             scheduleFlush()
         case .exchange(let exchange):
             exchange.append(replies: objects)
-        case .stream, .free, .gone:
+        case .stream:
+            fanOut.enqueue(fanOut.appendEvent(of: objects), for: slot)
+            scheduleFlush()
+        case .free, .gone:
             break
         }
     }
