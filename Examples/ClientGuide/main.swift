@@ -1,13 +1,14 @@
-// client-guide URL
+// client-guide URL [TOKEN-FILE]
 //
 // What the guide of FanfareClient shows, as a program: it runs through all of it against a broker, and says what it got.
-// The broker needs a history for /guide/**.
+// The broker needs a history for /guide/**. With a file of tokens, which something else renews, it goes on for longer than one
+// of them is good for.
 
 import FanfareClient
 import Foundation
 
-guard CommandLine.arguments.count == 2 else {
-    FileHandle.standardError.write(Data("usage: client-guide URL\n".utf8))
+guard (2...3).contains(CommandLine.arguments.count) else {
+    FileHandle.standardError.write(Data("usage: client-guide URL [TOKEN-FILE]\n".utf8))
     exit(64)
 }
 let url = CommandLine.arguments[1]
@@ -21,6 +22,42 @@ func connected() async throws -> BayeuxClient {
     let client = try BayeuxClient(configuration)
     try await client.connect()
     return client
+}
+
+/// A client whose tokens expire, and are fetched anew in time.
+func connected(tokenFile: String) async throws -> BayeuxClient {
+    var configuration = ClientConfiguration(endpoint: try Endpoint(url))
+    configuration.tokenSource = TokenSource {
+        let text = try String(contentsOfFile: tokenFile, encoding: .utf8)
+        guard !text.isEmpty else { throw TokenSource.Unauthorized("log in first") }
+        return text
+    }
+    let client = try BayeuxClient(configuration)
+    try await client.connect()
+    return client
+}
+
+/// Publishes and hears it, again and again; says when that came to an end.
+func outlive(_ client: BayeuxClient) async throws {
+    async let states: Void = {
+        for await state in client.states() {
+            if case .connected(_, let resumed) = state { print(resumed ? "back in the session" : "in a new session") }
+        }
+    }()
+    let messages = try await client.subscribe(to: "/guide/clock")
+    do {
+        try await client.publish("0", to: "/guide/clock")
+        for try await message in messages {
+            let tick = Int(String(decoding: message.data, as: UTF8.self)) ?? 0
+            print("tick", tick)
+            try await Task.sleep(for: .milliseconds(200))
+            try await client.publish("\(tick + 1)", to: "/guide/clock")
+        }
+    } catch let error as ClientError {
+        print("over:", error)
+    }
+    await client.close()
+    await states
 }
 
 /// Prints what comes, until there were so many.
@@ -76,6 +113,11 @@ func ask(_ client: BayeuxClient) async -> String {
     } catch {
         return "\(error)"
     }
+}
+
+if CommandLine.arguments.count == 3 {
+    try await outlive(try await connected(tokenFile: CommandLine.arguments[2]))
+    exit(0)
 }
 
 let client = try await connected()

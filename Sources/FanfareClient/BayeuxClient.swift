@@ -31,7 +31,24 @@ public final class BayeuxClient: Sendable {
         self.loop = loop
         self.shared = shared
         core = NIOLoopBoundBox.makeBoxSendingValue(
-            ClientCore(configuration, loop: loop, shared: shared) { dialer.connect($0) }, eventLoop: loop)
+            ClientCore(
+                configuration, loop: loop, shared: shared, fetchToken: { Self.fetchToken(for: $0) },
+                connect: { dialer.connect($0) }),
+            eventLoop: loop)
+    }
+
+    private static func fetchToken(for core: ClientCore) {
+        guard let source = core.configuration.tokenSource else { return }
+        let loop = core.loop
+        let bound = NIOLoopBound(core, eventLoop: loop)
+        Task {
+            do {
+                let token = try await source.fetch()
+                loop.execute { bound.value.tokenFetched(token) }
+            } catch {
+                loop.execute { bound.value.tokenFailed(error) }
+            }
+        }
     }
 
     /// Begins the session. Throws ``ClientError`` when none came about in `maximumFirstOutage`.

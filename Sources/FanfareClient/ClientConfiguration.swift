@@ -4,6 +4,9 @@ public struct ClientConfiguration: Sendable {
     public var endpoint: Endpoint
     /// The caller's credential: sent as `Authorization: Bearer` and as `ext.token` of the handshake.
     public var token: String?
+    /// Where tokens come from that expire; it wins over `token`. They are sent as `ext.token`, and a new one goes to the
+    /// broker without a new session.
+    public var tokenSource: TokenSource?
     /// A PEM file of the authorities that are trusted instead of the system's.
     public var certificateAuthorityFile: String?
     /// A PEM file of the certificate, with those between it and its authority, by which a broker that asks for one knows

@@ -29,26 +29,35 @@ extension ClientCore {
         clientID = nil
         acknowledgedBatch = nil
         phase = .shakingHands
-        var fields = Array(#""version":"1.0","supportedConnectionTypes":["websocket"]"#.utf8)
+        awaitsToken = token == nil && configuration.tokenSource != nil
+        if awaitsToken { return askForToken() }
+        isTokenNew = false
+        let fields = Array(#""version":"1.0","supportedConnectionTypes":["websocket"]"#.utf8)
         var ext: [[UInt8]] = []
         if configuration.acknowledgesMessages { ext.append(Array(#""ack":true"#.utf8)) }
-        if let token = configuration.token {
-            var member = Array(#""token":"#.utf8)
-            member.append(jsonString: token)
-            ext.append(member)
-        }
-        if !ext.isEmpty {
-            fields += #","ext":{"#.utf8
-            fields += ext.joined(separator: ",".utf8)
-            fields.append(UInt8(ascii: "}"))
-        }
-        send("/meta/handshake", .handshake, fields)
+        if let token { ext.append(Self.member(token: token)) }
+        send("/meta/handshake", .handshake, fields + Self.members(ext: ext))
     }
 
+    /// A connect; one that is held is answered for it, and that answer means nothing any more.
     func sendConnect() {
-        var fields = Array(#""connectionType":"websocket""#.utf8)
-        if let acknowledgedBatch { fields += #","ext":{"ack":\#(acknowledgedBatch)}"#.utf8 }
-        send("/meta/connect", .connect, fields)
+        for case (let id, .connect) in requests { requests[id] = nil }
+        var ext: [[UInt8]] = []
+        if let acknowledgedBatch { ext.append(Array(#""ack":\#(acknowledgedBatch)"#.utf8)) }
+        if isTokenNew, let token { ext.append(Self.member(token: token)) }
+        isTokenNew = false
+        send("/meta/connect", .connect, Array(#""connectionType":"websocket""#.utf8) + Self.members(ext: ext))
+    }
+
+    private static func member(token: String) -> [UInt8] {
+        var member = Array(#""token":"#.utf8)
+        member.append(jsonString: token)
+        return member
+    }
+
+    /// The member `ext` with its own members, behind a comma; nothing without them.
+    private static func members(ext: [[UInt8]]) -> [UInt8] {
+        ext.isEmpty ? [] : Array(#","ext":{"#.utf8) + ext.joined(separator: ",".utf8) + "}".utf8
     }
 
     func sendSubscribe(_ group: SubscriptionGroup) {
@@ -163,6 +172,7 @@ extension ClientCore {
         let advice = ReceivedAdvice(envelope, text)
         let answer = envelope.error.string(in: text) ?? "no reason"
         guard isSuccessful, let clientID = envelope.clientId.string(in: text) else {
+            if tokenRefused(answer) { return beginAgain(after: advice.interval) }
             let code = Int(answer.prefix(3)) ?? 0
             let isForGood = advice.reconnect == "none" || advice.reconnect == nil || (301...403).contains(code)
             if isForGood {
@@ -196,8 +206,9 @@ extension ClientCore {
             if advice.reconnect == "none" { return }
             return after(advice.interval) { $0.sendConnect() }
         }
-        guard advice.reconnect != "none" || phase == .closing else {
-            let answer = envelope.error.string(in: text) ?? "no reason"
+        let answer = envelope.error.string(in: text) ?? "no reason"
+        let isRenewed = phase != .closing && tokenRefused(answer)
+        guard advice.reconnect != "none" || phase == .closing || isRenewed else {
             pendingEnd = ClientError(.denied, "the broker ended the session: \(answer)", answer: answer)
             return
         }
@@ -205,12 +216,20 @@ extension ClientCore {
         for group in groups { group.loseConnection() }
         publications.loseConnection()
         phase = .shakingHands
-        after(advice.interval) { $0.shakeHands() }
+        isRenewed ? beginAgain(after: advice.interval) : after(advice.interval) { $0.shakeHands() }
+    }
+
+    /// A handshake with another token, after a moment: who has refused one may refuse the next.
+    private func beginAgain(after interval: Duration) {
+        var generator = SystemRandomNumberGenerator()
+        let delay = configuration.backoff.delay(afterFailures: tokenRefusals, floor: interval, using: &generator)
+        after(delay) { $0.shakeHands() }
     }
 
     private func open(resumed: Bool) {
         phase = .open
         hasBeenOpen = true
+        tokenRefusals = 0
         shared.tell(.connected(clientID: clientID ?? "", resumed: resumed))
         for promise in ready { promise.succeed() }
         ready = []

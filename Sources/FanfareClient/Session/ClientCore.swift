@@ -43,14 +43,29 @@ final class ClientCore {
     var ready: [EventLoopPromise<Void>] = []
     var closed: [EventLoopPromise<Void>] = []
     var acknowledgedBatch: Int64?
+    /// The caller's credential; one of a source is nil until it is there.
+    var token: String?
+    /// Whether the broker has not been shown it yet.
+    var isTokenNew = false
+    var isFetchingToken = false
+    /// Whether the handshake waits for a token.
+    var awaitsToken = false
+    /// Tokens that the broker has refused since a session was open.
+    var tokenRefusals = 0
+    /// The next token, when its time has come.
+    var renewal: Scheduled<Void>?
+    /// Begins to ask the source; it ends with `tokenFetched` or `tokenFailed`.
+    let fetchToken: (ClientCore) -> Void
     /// Why the session ended while the driver was at work.
     var pendingEnd: ClientError?
 
     init(
         _ configuration: ClientConfiguration, loop: any EventLoop, shared: ClientShared,
-        connect: @escaping (ClientCore) -> Void
+        fetchToken: @escaping (ClientCore) -> Void, connect: @escaping (ClientCore) -> Void
     ) {
         self.configuration = configuration
+        self.fetchToken = fetchToken
+        token = configuration.tokenSource == nil ? configuration.token : nil
         self.loop = loop
         self.shared = shared
         self.connect = connect
@@ -131,6 +146,7 @@ final class ClientCore {
         guard phase != .closed else { return }
         phase = .closed
         timer?.cancel()
+        renewal?.cancel()
         handler?.close()
         handler = nil
         let failure = error ?? .clientClosed

@@ -30,14 +30,19 @@ final class SessionHarness {
     private(set) var transport = Transport()
     /// How often a connection was asked for.
     var dialCount: Int { dials.current }
+    /// How often the source was asked for a token.
+    var tokenCount: Int { tokens.current }
     private let dials = Dials()
+    private let tokens = Dials()
     private final class Dials { var current = 0 }
 
     init(_ configure: (inout ClientConfiguration) -> Void = { _ in }) throws {
         var configuration = ClientConfiguration(endpoint: try Endpoint("http://broker.example/bayeux"))
         configure(&configuration)
-        let dials = dials
-        core = ClientCore(configuration, loop: loop, shared: shared) { _ in dials.current += 1 }
+        let (dials, tokens) = (dials, tokens)
+        core = ClientCore(
+            configuration, loop: loop, shared: shared, fetchToken: { _ in tokens.current += 1 },
+            connect: { _ in dials.current += 1 })
     }
 
     /// The connection that was asked for is there; what the session says at once.

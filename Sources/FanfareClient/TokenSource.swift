@@ -1,0 +1,52 @@
+import BrokerCore
+import Foundation
+
+/// Where a client gets its tokens from, as often as it needs a new one.
+///
+/// It is asked before the session begins, when the broker refuses the token, and when 80 to 95 % of the life of a JSON Web
+/// Token are over. When it throws it is asked again after 5 to 10 s, but not after ``Unauthorized``.
+public struct TokenSource: Sendable {
+    /// There is no token to be had: the client ends, with an error of the kind `denied`.
+    public struct Unauthorized: Error, Sendable, CustomStringConvertible {
+        /// One line for people.
+        public let description: String
+
+        /// The reason in words.
+        public init(_ description: String = "there is no token to be had") {
+            self.description = description
+        }
+    }
+
+    /// So often the broker may refuse a new token in a row before the client ends.
+    static let patience = 3
+
+    let fetch: @Sendable () async throws -> String
+
+    /// A source that calls `fetch` for each token.
+    public init(_ fetch: @escaping @Sendable () async throws -> String) {
+        self.fetch = fetch
+    }
+
+    /// How long a source that has failed is left alone.
+    static func pause(using generator: inout some RandomNumberGenerator) -> Duration {
+        .seconds(Double.random(in: 5...10, using: &generator))
+    }
+
+    /// When a token has to be replaced: after 80 to 95 % of the life that it has left. Nil for one that does not say.
+    static func renewal(of token: String, using generator: inout some RandomNumberGenerator) -> Duration? {
+        let parts = token.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 3, let claims = decoded(parts[1]) else { return nil }
+        let text = claims.span.bytes
+        guard let value = try? EnvelopeScanner().scanValue(validatingUTF8: text),
+            let expiry = value.member("exp", in: text).double(in: text)
+        else { return nil }
+        let left = min(expiry - Date().timeIntervalSince1970, 1e9)
+        return left > 0 ? .seconds(left * Double.random(in: 0.8...0.95, using: &generator)) : nil
+    }
+
+    private static func decoded(_ part: Substring) -> [UInt8]? {
+        var base64 = String(part).replacing("-", with: "+").replacing("_", with: "/")
+        base64 += String(repeating: "=", count: (4 - base64.utf8.count % 4) % 4)
+        return Data(base64Encoded: base64).map { Array($0) }
+    }
+}

@@ -1,0 +1,150 @@
+import Foundation
+import NIOCore
+import Support
+import Testing
+
+@testable import FanfareClient
+
+/// A session whose tokens come from a source.
+struct TokenSourceTests {
+    private static func harness() throws -> SessionHarness {
+        try SessionHarness { $0.tokenSource = TokenSource { preconditionFailure("The harness answers.") } }
+    }
+
+    /// A token that is good for some seconds; nobody looks at its signature.
+    private static func token(seconds: Double, name: String = "a") -> String {
+        let claims = Data(#"{"sub":"\#(name)","exp":\#(Date().timeIntervalSince1970 + seconds)}"#.utf8)
+        let base64 = claims.base64EncodedString().replacing("+", with: "-").replacing("/", with: "_")
+        return "e30.\(base64.replacing("=", with: "")).x"
+    }
+
+    /// An open session with a token.
+    private static func established(seconds: Double) throws -> SessionHarness {
+        let harness = try harness()
+        harness.core.start()
+        harness.open()
+        harness.core.tokenFetched(token(seconds: seconds))
+        harness.acceptHandshake()
+        _ = harness.take()
+        return harness
+    }
+
+    @Test
+    func handshakeWaitsForIt() throws {
+        let harness = try Self.harness()
+        harness.core.start()
+        #expect(harness.tokenCount == 0)
+        #expect(harness.open() == [])
+        #expect(harness.tokenCount == 1)
+        harness.core.tokenFetched("first")
+        #expect(harness.take().map { $0["ext"] } == [["token": "first"]])
+        harness.acceptHandshake()
+        // It was shown already.
+        #expect(harness.take().map { $0["ext"] } == [nil])
+        // It does not say when it ends.
+        harness.advance(.hours(100))
+        #expect(harness.tokenCount == 1)
+    }
+
+    @Test(arguments: 0..<20)
+    func renewedInTime(round: Int) throws {
+        let harness = try Self.established(seconds: 1000)
+        harness.advance(.seconds(795))
+        #expect(harness.tokenCount == 1)
+        harness.advance(.seconds(156))
+        #expect(harness.tokenCount == 2)
+        let old = try #require(harness.core.requests.first { if case .connect = $0.value { true } else { false } }?.key)
+        harness.core.tokenFetched("second")
+        let sent = harness.take()
+        #expect(sent.map { $0["channel"] } == ["/meta/connect"])
+        #expect(sent.map { $0["ext"] } == [["token": "second"]])
+        // The connect that was held is answered for the new one, and must not begin another one.
+        harness.receive(["channel": "/meta/connect", "clientId": "one", "successful": true, "id": .string(old)])
+        #expect(harness.take() == [])
+        harness.answer("/meta/connect", ["clientId": "one"])
+        #expect(harness.take().map { $0["ext"] } == [nil])
+        #expect(harness.core.phase == .open)
+    }
+
+    @Test
+    func whileTheConnectionIsLost() throws {
+        let harness = try Self.established(seconds: 1000)
+        harness.lose()
+        harness.core.tokenFetched("second")
+        #expect(harness.take() == [])
+        harness.waitForDial()
+        #expect(harness.open().map { $0["ext"] } == [["token": "second"]])
+    }
+
+    @Test
+    func sourceThatFails() throws {
+        let harness = try Self.harness()
+        harness.core.start()
+        harness.open()
+        for attempt in 1...3 {
+            #expect(harness.tokenCount == attempt)
+            harness.core.tokenFailed(CancellationError())
+            harness.advance(.milliseconds(4999))
+            #expect(harness.tokenCount == attempt)
+            harness.advance(.milliseconds(5002))
+        }
+        harness.core.tokenFetched("at last")
+        #expect(harness.take().map { $0["ext"] } == [["token": "at last"]])
+    }
+
+    @Test
+    func noneToBeHad() throws {
+        let harness = try Self.harness()
+        let (promise, ready) = harness.promise(Void.self)
+        harness.core.ready.append(promise)
+        harness.core.start()
+        harness.open()
+        harness.core.tokenFailed(TokenSource.Unauthorized("log in first"))
+        #expect(harness.core.phase == .closed)
+        harness.advance(.hours(1))
+        #expect(harness.tokenCount == 1)
+        guard case .failure(let error as ClientError)? = ready.outcome else {
+            Issue.record("It is still waited for.")
+            return
+        }
+        #expect(error.kind == .denied)
+        #expect(error.description == "log in first")
+    }
+
+    @Test("The broker refuses tokens: others are fetched, but not for ever")
+    func refused() throws {
+        let harness = try Self.harness()
+        harness.core.start()
+        harness.open()
+        for attempt in 1...4 {
+            #expect(harness.tokenCount == attempt)
+            harness.core.tokenFetched("bad")
+            harness.answer(
+                "/meta/handshake", ["error": "401::Token expired", "advice": ["reconnect": "none"]], successful: false)
+            harness.advance(.seconds(20))
+        }
+        #expect(harness.tokenCount == 4)
+        #expect(harness.core.phase == .closed)
+    }
+
+    @Test("It expired in an open session")
+    func expired() throws {
+        let harness = try Self.established(seconds: 1000)
+        harness.answer(
+            "/meta/connect", ["error": "401::Token expired", "advice": ["reconnect": "handshake"]], successful: false)
+        harness.advance(.seconds(20))
+        #expect(harness.tokenCount == 2)
+        harness.core.tokenFetched("second")
+        #expect(harness.take().map { $0["ext"] } == [["token": "second"]])
+    }
+
+    @Test("Another session, not another token")
+    func unknownSession() throws {
+        let harness = try Self.established(seconds: 1000)
+        harness.answer(
+            "/meta/connect", ["error": "401:one:Unknown client", "advice": ["reconnect": "handshake"]],
+            successful: false)
+        #expect(harness.tokenCount == 1)
+        #expect(harness.take().map { $0["channel"] } == ["/meta/handshake"])
+    }
+}
