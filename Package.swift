@@ -92,8 +92,10 @@ let package = Package(
             name: "WebAssets", path: "web",
             resources: [
                 .embedInCode("index.html"), .embedInCode("fanfare.js"), .embedInCode("fanfare-fallback.js"),
-                .embedInCode("fanfare-tabs.js"), .embedInCode("fanfare-token.js"), .embedInCode("fanfare.d.ts"),
-                .embedInCode("dashboard.html"), .embedInCode("dashboard.css"), .embedInCode("dashboard.js"),
+                .embedInCode("fanfare-resume.js"), .embedInCode("fanfare-tabs.js"), .embedInCode("fanfare-ticker.js"),
+                .embedInCode("fanfare-token.js"), .embedInCode("fanfare.d.ts"), .embedInCode("page.css"),
+                .embedInCode("page.js"), .embedInCode("dashboard.html"), .embedInCode("dashboard.css"),
+                .embedInCode("dashboard.js"),
             ], swiftSettings: settings),
 
         .executableTarget(

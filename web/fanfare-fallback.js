@@ -10,6 +10,9 @@
 const batchCount = 100;
 const batchLength = 256 << 10;
 const messageTooBig = 1009;
+const serviceRestart = 1012;
+/** Milliseconds for which the next pages try what has worked first. */
+const memory = 24 * 3600_000;
 /** Milliseconds until the better transport is tried again, in case that only the broker was away. */
 const probeAfter = 30_000;
 
@@ -19,6 +22,8 @@ export function open(transport, endpoint, events) {
 }
 
 class Fallback {
+    #transport;
+    #isRemembered = false;
     #endpoint;
     #events;
     #hasStream;
@@ -26,6 +31,7 @@ class Fallback {
     /** The session whose stream it is. */
     #streamOf;
     #isClosed = false;
+    #isStopping = false;
     /** Messages to send, each the text of an array of one. */
     #waiting = [];
     /** While they are being sent. */
@@ -39,6 +45,7 @@ class Fallback {
     #probe;
 
     constructor(transport, endpoint, events) {
+        this.#transport = transport;
         this.#endpoint = endpoint;
         this.#events = events;
         this.#hasStream = transport === "eventsource";
@@ -78,6 +85,7 @@ class Fallback {
             try {
                 const text = await this.#post(`[${batch.map((one) => one.slice(1, -1)).join(",")}]`);
                 if (this.#isClosed) return;
+                this.#remember();
                 this.#events.receive(text);
                 const answered = batch.filter((one) => one.startsWith('[{"channel":"/meta/subscribe"')).length;
                 // Later, so that who waits for a subscription has it before its messages.
@@ -119,7 +127,11 @@ class Fallback {
         const stream = new EventSource(`${this.#endpoint}/${clientId}`);
         this.#stream = stream;
         this.#streamOf = clientId;
-        stream.onmessage = ({ data }) => this.#receive(data);
+        stream.onmessage = ({ data }) => {
+            // No answer of a connect's, but the advice of a broker that stops.
+            this.#isStopping ||= data.startsWith('[{"channel":"/meta/connect"');
+            this.#receive(data);
+        };
         const isOpen = await new Promise((resolve) => {
             stream.onopen = () => resolve(true);
             stream.onerror = () => resolve(false);
@@ -141,6 +153,17 @@ class Fallback {
         return response.text();
     }
 
+    /** An answer has come: this works here. */
+    #remember() {
+        if (this.#isRemembered) return;
+        this.#isRemembered = true;
+        try {
+            localStorage[`fanfare:${this.#endpoint}`] = `${this.#transport} ${Date.now() + memory}`;
+        } catch {
+            // Then the next page finds it out again.
+        }
+    }
+
     #receive(text) {
         if (this.#isClosed) return;
         if (this.#subscribing > 0) this.#held.push(text);
@@ -155,7 +178,7 @@ class Fallback {
     #fail = (error) => {
         if (this.#isClosed) return;
         this.close();
-        this.#events.close(error?.status === 413 ? messageTooBig : undefined);
+        this.#events.close(error?.status === 413 ? messageTooBig : this.#isStopping ? serviceRestart : undefined);
     };
 
     /** A WebSocket that answers is better; an empty batch is answered by an empty one. */

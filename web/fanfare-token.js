@@ -1,30 +1,35 @@
 /**
  * Tokens that the page fetches, for fanfare.js, which loads this module when `token` is a function.
  */
+import { FanfareError } from "./fanfare.js";
 
 const firstRetry = 5_000;
 /** Beyond this a timer would be due at once. */
 const longestTimer = 2 ** 31 - 1;
 
 /**
- * Call `token` until it answers, every 5 to 10 s. Rejects with an `UnauthorizedError`, which says that there is none to
- * be had; `failed` is told of every other failure, and answers whether to go on.
+ * Call `token` until it answers, every 5 to 10 s; what it answered, and in how many milliseconds to ask again. Rejects
+ * with an `UnauthorizedError`, which says that there is none to be had; `failed` is told of every other failure, and
+ * answers whether to go on.
  */
 export async function fetchToken(token, failed) {
     for (;;) {
         try {
-            return await token();
+            const answer = await token();
+            return [answer, renewalDelay(answer)];
         } catch (error) {
-            if (error?.name === "UnauthorizedError" || !failed(error)) throw error;
+            if (error?.name === "UnauthorizedError") throw error;
+            const failure = new FanfareError(error?.message ?? String(error), "token", error);
+            if (!failed(failure)) throw failure;
             await new Promise((resolve) => setTimeout(resolve, firstRetry * (1 + Math.random())));
         }
     }
 }
 
-/** A timer for `renew`, when 80 to 95 % of a JSON Web Token's life are over; none for a token that is none. */
-export function scheduleRenewal(token, renew) {
+/** When 80 to 95 % of a JSON Web Token's life are over; never for a token that does not say. */
+function renewalDelay(token) {
     const delay = lifetime(token) * (0.8 + 0.15 * Math.random());
-    if (delay > 0) return setTimeout(renew, Math.min(delay, longestTimer));
+    if (delay > 0) return Math.min(delay, longestTimer);
 }
 
 /** The milliseconds that a token is still good for; NaN when it does not say. */

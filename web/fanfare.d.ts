@@ -39,29 +39,47 @@ export interface ConnectOptions {
     share?: boolean;
     /** What is tried, in this order; by default all three. */
     transports?: Transport[];
+    /** Milliseconds that the broker may be silent before it is asked whether it lives; 25,000 by default. */
+    heartbeat?: number;
+    /** Milliseconds for an answer of the broker, before the connection is given up; 10,000 by default. */
+    timeout?: number;
 }
 
 export type Transport = "websocket" | "eventsource" | "long-polling";
 
-/** `waiting`: for the next attempt to connect. */
+/** `waiting`: for the next attempt to connect, or for the network; `closed`: for good. */
 export type State = "connecting" | "connected" | "waiting" | "closed";
 
 /**
- * Why a state was entered. `network`: the connection was lost; `timeout`: an answer was overdue; `too-large`: a
- * message was, and is rejected; `restart`: the broker stops to come back; `offline`: the browser has no network;
- * `hidden`: the page is put aside; `session`: the broker has forgotten the session; `refused`: it does not want us;
- * `upgrade`: a better transport is there; `disconnect`: we went.
+ * Why a state was entered. With the code that it has when neither the socket nor the broker gave one:
+ * `disconnect` (1): we went; `network` (2): the connection was lost, or not made; `timeout` (3): an answer was overdue;
+ * `offline` (4): the browser has no network, no attempts are made until it has; `hidden` (5): the page is put aside;
+ * `session` (6): the broker has forgotten the session; `refused` (7): it does not want us; `unauthorized` (8): the page
+ * has no token for us; `too-large` (9): a message was, and is rejected; `restart` (10): the broker stops to come back;
+ * `upgrade` (11): a better transport is there.
  */
 export type Reason =
-    | "network" | "timeout" | "too-large" | "restart" | "offline" | "hidden" | "session" | "refused" | "upgrade"
-    | "disconnect";
+    | "disconnect" | "network" | "timeout" | "offline" | "hidden" | "session" | "refused" | "unauthorized"
+    | "too-large" | "restart" | "upgrade";
 
 export interface StateDetail {
     state: State;
+    /** The state before. */
+    old: State;
+    /**
+     * 0 when things go well; else 1 to 11, see `Reason`; 400 to 499, Bayeux's number in the broker's refusal; or the
+     * close code of the socket. From 4000 on the broker wants nobody back: the state is `closed`, and stays so.
+     */
+    code: number;
     /** None when things go well. */
     reason?: Reason;
-    /** The broker's words, `code:arguments:text`. */
+    /** The broker's words, `code:arguments:text`, or those of its close frame. */
     error?: string;
+    /**
+     * With `connected`: whether the session from before goes on, with all that was published meanwhile. If not,
+     * subscriptions go on behind their last number, and what is not stored is lost.
+     */
+    recovered?: boolean;
 }
 
 /** Messages that this session did not get. */
@@ -96,7 +114,16 @@ export interface Acknowledgement {
     channel: string;
     successful: true;
     id: string;
+    /** With `receipt`: its sequence number, if it is stored. */
+    seq?: number;
+    /** With `receipt`: how many subscriptions it went to. */
+    matched?: number;
     [field: string]: unknown;
+}
+
+/** The answer to a publication with `receipt`. */
+export interface Receipt extends Acknowledgement {
+    matched: number;
 }
 
 export type Callback<Data = any> = (data: Data, message: Message<Data>) => void;
@@ -129,6 +156,8 @@ export interface PublishOptions {
     ttl?: number;
     /** Do not deliver it to this session. */
     noEcho?: boolean;
+    /** Ask for `seq` and `matched` in the answer. */
+    receipt?: boolean;
     /** Further fields of the message's `ext`. */
     ext?: Record<string, unknown>;
     /** An id of one's own; sent again with the same channel and data within a session it is stored once. */
@@ -138,8 +167,8 @@ export interface PublishOptions {
 export interface FanfareEvents {
     state: CustomEvent<StateDetail>;
     gap: CustomEvent<GapDetail>;
-    /** A subscription that a new session has lost, or a token that could not be fetched. */
-    error: CustomEvent<Error>;
+    /** A subscription that a new session has lost, a publication refused after a reload, a token not to be fetched. */
+    error: CustomEvent<FanfareError>;
 }
 
 /** A session with a broker. */
@@ -161,6 +190,7 @@ export class Fanfare extends EventTarget {
      * Publish anything that JSON can say; it is copied now. Waits while there is no connection, and is sent again with
      * the same id until it is answered. Resolves to the broker's answer; rejects with a `FanfareError` when it refuses.
      */
+    publish(channel: string, data: unknown, options: PublishOptions & { receipt: true }): Promise<Receipt>;
     publish(channel: string, data: unknown, options?: PublishOptions): Promise<Acknowledgement>;
 
     /** End the session. What was sent before is still answered; what is unanswered then is rejected. */
@@ -180,9 +210,20 @@ export class Fanfare extends EventTarget {
     ): void;
 }
 
+/**
+ * Whose matter an error is. `denied`: who we are does not do (401, 403); `refused`: what we asked for does not do;
+ * `unauthorized`: the page has no token for us; `token`: one could not be fetched, for now; `closed`: the session is
+ * over; `full`: too much waits; `too-large`: a message is; `slow`: an iteration fell behind.
+ */
+export type ErrorCategory =
+    | "denied" | "refused" | "unauthorized" | "token" | "closed" | "full" | "too-large" | "slow";
+
 /** What the broker refused, or why a request came to nothing. */
 export class FanfareError extends Error {
-    constructor(text: string);
+    constructor(text: string, category?: ErrorCategory, cause?: unknown);
     /** Bayeux's number (401, 403, …), if there is one. */
     readonly code: number | undefined;
+    readonly category: ErrorCategory;
+    /** What the page threw, when a token could not be fetched. */
+    readonly cause?: unknown;
 }

@@ -1,66 +1,70 @@
-/**
- * Fanfare's browser client: publish and subscribe over a connection that mends itself. It speaks Bayeux 1.0.
- * What can be called stands in fanfare.d.ts; the session's rules, in docs/browser.md.
- */
+/** Fanfare's browser client. What can be called: fanfare.d.ts; the session's rules: docs/browser.md. */
 
 const defaultAdvice = { reconnect: "retry", interval: 0, timeout: 60_000 };
-/** Milliseconds for the broker's answer, and for a socket to open: less, if other transports are left. */
+/** All in milliseconds: for an answer, and how long the broker may be silent before. */
 const answerTimeout = 10_000;
+const heartbeat = 25_000;
+/** For a socket to open; half of it, if other transports are left. */
 const openTimeout = 5_000;
-const openTimeoutBeforeOthers = 2_500;
-/** A connection that has lasted so long is good. */
 const stableAfter = 10_000;
 const firstRetry = 500;
 const longestRetry = 20_000;
 const watchInterval = 1_000;
-/** How long a subscription from before a reload waits to be claimed. */
-const claimTimeout = 10_000;
-/** How long a transport that was fallen back to is preferred. */
-const memory = 24 * 3600_000;
 /** So often a transport that has worked is tried first. */
 const patience = 3;
 const closeReasons = { 1009: "too-large", 1012: "restart" };
+/** Why a state was entered. The place is its code, unless a socket or the broker gave one. */
+const reasons = [
+    undefined, "disconnect", "network", "timeout", "offline", "hidden", "session", "refused", "unauthorized",
+    "too-large", "restart", "upgrade",
+];
 const loopback = /\/\/(localhost|127\.|\[::1)/;
 const sessionEnded = "The broker ended the session.";
+const sessionClosed = () => new FanfareError("The session is closed.", "closed");
 
-/** What the broker refused, or why a request came to nothing; `code` is Bayeux's number (401, 403, …), if any. */
 export class FanfareError extends Error {
-    constructor(text) {
-        super(text);
-        this.name = "FanfareError";
-        const code = /^(\d{3}):/.exec(text);
-        this.code = code ? Number(code[1]) : undefined;
+    name = "FanfareError";
+
+    constructor(text, category, cause) {
+        super(text, { cause });
+        const code = /^(\d{3}):/.exec(text)?.[1];
+        this.code = code && Number(code);
+        this.category = category || (code === "401" || code === "403" ? "denied" : "refused");
     }
 }
 
-/** Connect to a broker: `connect(options)`, or `connect(url, options)`. Returns at once. */
+const modules = {};
+let loads = 0;
+
+/** After a failure it has another name, for browsers remember it. */
+function load(name) {
+    modules[name] ??= import(`./fanfare-${name}.js${loads ? `?${loads}` : ""}`).catch((error) => {
+        loads++;
+        delete modules[name];
+        throw error;
+    });
+    return modules[name];
+}
+
 export function connect(url = "/bayeux", options = {}) {
     if (!url.href && typeof url === "object") [url, options] = [url.url ?? "/bayeux", url];
     const endpoint = new URL(url, globalThis.location?.href);
     endpoint.protocol = endpoint.protocol.replace("ws", "http");
-    let loads = 0;
-    // After a failure by another name, for browsers remember it.
-    const load = (name, events, open) => {
-        const module = import(`./fanfare-${name}.js${loads ? `?${loads}` : ""}`);
-        module.catch(() => loads++);
-        return openLater(module, events, open);
-    };
     const all = { ...options, key: `fanfare:${endpoint}`, transports: options.transports ?? transports };
     if (options.share && globalThis.navigator?.locks && globalThis.BroadcastChannel) {
-        const open = (events) => load("tabs", events, (tabs) => tabs.open(endpoint, options, events));
+        const open = (events) => openLater("tabs", events, (tabs) => tabs.open(endpoint, options, events));
         const key = `fanfare:shared:${endpoint}`;
-        return new Fanfare(open, { ...all, key, transports: ["shared"], token: undefined, ext: undefined });
+        return start(open, { ...all, key, transports: ["shared"], token: undefined, ext: undefined });
     }
-    return new Fanfare((events, transport) => {
+    const open = (events, transport) => {
         if (transport === "websocket") return openWebSocket(endpoint, events);
-        return load("fallback", events, (fallback) => fallback.open(transport, endpoint, events));
-    }, all);
+        return openLater("fallback", events, (fallback) => fallback.open(transport, endpoint, events));
+    };
+    return start(open, all);
 }
 
-/** In the order in which they are tried. */
 const transports = ["websocket", "eventsource", "long-polling"];
 
-/** Whether a subscription's pattern takes in a channel: `/a/*` one more segment, `/a/**` one or more. */
 export function matches(pattern, channel) {
     if (pattern.endsWith("/**")) return channel.startsWith(pattern.slice(0, -2));
     if (!pattern.endsWith("/*")) return pattern === channel;
@@ -68,19 +72,31 @@ export function matches(pattern, channel) {
     return channel.startsWith(parent) && !channel.includes("/", parent.length);
 }
 
-/** A session with a broker. Events: `state`, `gap`, `error`. */
 export class Fanfare extends EventTarget {
     state = "connecting";
-    clientId;
     transport;
-    /** What is wanted: a set of { pattern, callback, backlog, last, active, … }. */
+    #reason;
+    /** The session, the newest sequence number and its log, what is acknowledged, if anything is. */
+    #place = { seq: 0 };
+    /** What is wanted: { pattern, callback, backlog, last, active, … }. */
     #subscribers = new Set();
     /** By id, in the order they were made: { fields, data, answer, socket, sentAt }. */
     #requests = new Map();
+    /** What `resume` takes up, and with `save` keeps. */
+    #kept = {
+        place: this.#place,
+        subscribers: this.#subscribers,
+        requests: this.#requests,
+        hand,
+        failed: (error) => this.#tell("error", error),
+        unsubscribe: (subscriber) => this.#unsubscribe(subscriber),
+    };
     #socket;
     #opened = false;
     #works = false;
     #advice = defaultAdvice;
+    /** The interval that was advised first. */
+    #usual = 0;
     /** The handshake or connect under way: { id, due }. */
     #meta;
     /** While the broker is being told good-bye. */
@@ -90,27 +106,25 @@ export class Fanfare extends EventTarget {
     #failures = 0;
     #winner;
     #index = 0;
+    /** A session's ids are used once, by all of its pages. */
+    #ids = Math.random().toString(36).slice(2, 8);
     #lastId = 0;
     #lastReceived = 0;
     #lastWatch = 0;
-    /** The newest sequence number, and the log that it belongs to. */
-    #seq = 0;
-    #epoch;
     #token;
-    /** What is acknowledged, if anything is. */
-    #ack;
     #isTokenNew = false;
-    /** Timers: the next step when it has to wait; when the connection is stable; the token's renewal. */
-    #next;
-    #stable;
-    #renewal;
+    #isNew = false;
+    /** By name: { run, due, timer }. */
+    #timers = {};
     #watch;
+    #ticker;
     #openSocket;
     #options;
     #transports;
     #listeners = {
         online: () => this.#check(),
-        visibilitychange: () => document.visibilityState === "visible" && this.#check(),
+        offline: () => this.#isOffline && this.#pause("offline"),
+        visibilitychange: () => (this.#isHidden ? this.#tickWhileHidden() : this.#check()),
         pagehide: ({ persisted }) => this.#hide(persisted),
         pageshow: ({ persisted }) => persisted && this.#check(),
     };
@@ -120,34 +134,29 @@ export class Fanfare extends EventTarget {
         this.#openSocket = openSocket;
         this.#options = options;
         this.#transports = options.transports ?? ["websocket"];
-        const [name, until] = this.#recall("localStorage", options.key) ?? [];
-        if (until > Date.now() && this.#transports.includes(name)) {
-            this.#winner = name;
-            this.#index = this.#transports.indexOf(name);
-        }
-        this.clientId = options.clientId;
-        if (options.resume) this.#restore();
+        this.#recall();
+        this.#place.clientId = options.clientId;
         this.#listen("addEventListener");
+        if (this.#isHidden) this.#tickWhileHidden();
         this.#open();
     }
 
-    /** Subscribe with a callback, or without one to iterate. */
+    get clientId() {
+        return this.#place.clientId;
+    }
+
     subscribe(pattern, callback, options) {
         if (typeof callback !== "function") [callback, options] = [undefined, callback];
         const { since, replay = since === "start" ? -2 : since, retained = true, buffer = 10_000 } = options ?? {};
-        let subscriber = [...this.#subscribers].find((other) => other.orphan && other.pattern === pattern);
-        const isNew = !subscriber;
-        subscriber ??= { pattern, replay, backlog: [], last: Math.max(replay ?? 0, 0), subscribed: deferred() };
-        Object.assign(subscriber, { callback, retained, buffer, orphan: false });
+        const known = this.#kept.claim?.(pattern);
+        const last = Math.max(replay ?? 0, 0);
+        const subscriber = known ?? { pattern, replay, last, backlog: [], subscribed: deferred() };
+        Object.assign(subscriber, { callback, retained, buffer });
         const closed = this.#closed();
         if (closed) subscriber.subscribed.reject(closed);
-        else if (isNew) {
+        else if (!known) {
             this.#subscribers.add(subscriber);
             this.#requestSubscription(subscriber);
-        } else if (callback) {
-            queueMicrotask(() => {
-                for (const message of subscriber.backlog.splice(0)) hand(subscriber, message);
-            });
         }
         const subscribed = subscriber.subscribed.promise;
         const subscription = {
@@ -158,44 +167,45 @@ export class Fanfare extends EventTarget {
         return Object.assign(subscribed.then(() => subscription), subscription);
     }
 
-    /** Publish to a channel. The data is copied now; what becomes of the object later does not matter. */
-    async publish(channel, data, { ext, retain, ttl, noEcho, id } = {}) {
+    async publish(channel, data, { ext, retain, ttl, noEcho, receipt, id } = {}) {
         const closed = this.#closed();
         if (closed) throw closed;
         const text = JSON.stringify(data);
         if (text === undefined) throw new TypeError("What is published must have a JSON form.");
-        const all = { ...ext, ...(retain && { retain }), ...(ttl && { ttl }), ...(noEcho && { noEcho }) };
-        return this.#request(Object.keys(all).length ? { channel, ext: all } : { channel }, text, id);
+        for (const [name, value] of Object.entries({ retain, ttl, noEcho, receipt })) {
+            if (value) ext = { ...ext, [name]: value };
+        }
+        const answer = await this.#request({ channel, ext }, text, id);
+        return { ...answer, seq: answer.ext?.seq, matched: answer.ext?.matched };
     }
 
-    /** End the session. What was sent before is still answered; what is unanswered then is rejected. */
     async disconnect() {
         if (this.state === "closed") return;
         if (!this.clientId || this.state !== "connected") return this.#finish();
         if (!this.#leaving) {
             this.#leaving = deferred();
             this.#send({ channel: "/meta/disconnect", clientId: this.clientId, id: this.#newId() });
-            clearTimeout(this.#next);
-            this.#next = setTimeout(() => this.#finish(), answerTimeout);
+            this.#later("next", () => this.#finish(), this.#patience);
         }
         return this.#leaving.promise;
     }
 
-    /** Every delivered message passes here; the sharing of tabs hands them on. */
+    /** The sharing of tabs hands messages on from here. */
     deliver(message) {
         const { seq, epoch, gap, retained } = message.ext ?? {};
         if (gap) this.#tell("gap", { channel: message.channel, ...gap });
         if (!("data" in message)) return;
-        if (epoch && epoch !== this.#epoch) {
-            if (this.#epoch) {
-                // The log began anew: its numbers are lower, and what was between is not known.
+        const place = this.#place;
+        if (epoch && epoch !== place.epoch) {
+            if (place.epoch) {
+                // The log began anew, with lower numbers.
                 for (const subscriber of this.#subscribers) subscriber.last = 0;
                 this.#tell("gap", { channel: message.channel, isReset: true });
-                this.#seq = 0;
+                place.seq = 0;
             }
-            this.#epoch = epoch;
+            place.epoch = epoch;
         }
-        this.#seq = Math.max(this.#seq, seq ?? 0);
+        place.seq = Math.max(place.seq, seq ?? 0);
         for (const subscriber of this.#subscribers) {
             if (!subscriber.active || !matches(subscriber.pattern, message.channel)) continue;
             if (seq <= subscriber.last) continue;
@@ -204,30 +214,27 @@ export class Fanfare extends EventTarget {
         }
     }
 
-    // The socket's life
-
     #open() {
-        clearTimeout(this.#next);
+        this.#cancel("next");
         this.#setState("connecting");
         this.transport = this.#transports[this.#index];
-        const current = (step) => (value) => socket === this.#socket && step(value);
+        const current = (step) => (...values) => socket === this.#socket && step(...values);
         const socket = this.#openSocket({
             open: current(() => {
                 this.#opened = true;
                 this.clientId ? this.#connect(0) : this.#handshake();
             }),
             receive: current((text) => this.#receive(text)),
-            close: current((code) => this.#lost(closeReasons[code] ?? "network")),
-            // A better transport has become possible.
+            close: current((code, text) => this.#lost(closeReasons[code] ?? "network", code, text)),
             upgrade: current(() => {
                 this.#index = 0;
                 this.#winner = undefined;
                 this.#lost("upgrade");
             }),
-        }, this.transport);
+        }, this.transport, this.#kept);
         this.#socket = socket;
         const hasOthers = this.#transports.length > 1 && this.transport !== this.#winner;
-        this.#meta = { id: "", due: performance.now() + (hasOthers ? openTimeoutBeforeOthers : openTimeout) };
+        this.#meta = { id: "", due: performance.now() + openTimeout / (hasOthers ? 2 : 1) };
         this.#lastWatch = Date.now();
         this.#watch = setInterval(() => this.#checkAnswers(), watchInterval);
     }
@@ -237,30 +244,43 @@ export class Fanfare extends EventTarget {
         this.#socket = this.#meta = undefined;
         this.#opened = this.#works = false;
         clearInterval(this.#watch);
-        clearTimeout(this.#stable);
-        clearTimeout(this.#next);
+        this.#cancel("stable", "next");
         socket?.close();
     }
 
-    #lost(reason) {
+    #pause(reason) {
+        this.#dropSocket();
+        this.#leaving ? this.#finish() : this.#setState("waiting", reason);
+    }
+
+    get #isOffline() {
+        return globalThis.navigator?.onLine === false && !loopback.test(this.#options.key);
+    }
+
+    #lost(reason, code, text) {
         if (reason === "too-large") this.#rejectLargest();
         const hasWorked = this.#works;
         this.#dropSocket();
         if (this.#leaving) return this.#finish();
+        // The broker means it: coming back would change nothing.
+        if (code >= 4000) return this.#finish(text || sessionEnded, undefined, code);
         if (!hasWorked && ++this.#failures && (this.transport !== this.#winner || this.#failures >= patience)) {
             this.#winner = undefined;
             this.#index = (this.#index + 1) % this.#transports.length;
             // Each is tried once, then all wait.
             if (this.#failures % this.#transports.length) return this.#open();
         }
-        const isOffline = globalThis.navigator?.onLine === false && !loopback.test(this.#options.key);
-        this.#setState("waiting", isOffline ? "offline" : reason);
-        // Each client has a moment of its own.
-        const least = reason === "restart" ? this.#advice.interval : 0;
-        if (!isOffline) this.#next = setTimeout(() => this.#open(), Math.max(least, this.#backoff()));
+        if (this.#isOffline) return this.#pause("offline");
+        const { interval } = this.#advice;
+        // Not every transport can be closed with a code.
+        if (interval > this.#usual) reason = "restart";
+        this.#advice.interval = this.#usual;
+        this.#setState("waiting", reason, code);
+        const least = reason === "restart" ? interval : 0;
+        this.#later("next", () => this.#open(), Math.max(least, this.#backoff()));
     }
 
-    /** Full jitter: a random part of a bound that doubles, so that all clients of a broker come back spread. */
+    /** Full jitter, so that all clients of a broker come back spread. */
     #backoff() {
         return Math.random() * Math.min(longestRetry, firstRetry * 2 ** this.#attempts++);
     }
@@ -268,66 +288,94 @@ export class Fanfare extends EventTarget {
     /** Give a socket up on which an answer is overdue. */
     #checkAnswers() {
         const now = performance.now();
-        const quietSince = (request) => Math.max(request.sentAt, this.#lastReceived);
-        const overdue = [...this.#requests.values()].some(
-            (request) => request.socket === this.#socket && now > quietSince(request) + answerTimeout,
-        );
-        if (overdue || (this.#meta && now > this.#meta.due)) return this.#lost("timeout");
-        const slept = Date.now() - this.#lastWatch > 10 * watchInterval;
+        const [first] = this.#requests.values();
+        const due = first?.socket === this.#socket && Math.max(first.sentAt, this.#lastReceived) + this.#patience;
+        if ((due && now > due) || now > this.#meta?.due) return this.#lost("timeout");
+        const last = this.#lastWatch;
         this.#lastWatch = Date.now();
-        if (slept) this.#check();
+        if (Date.now() - last > 10 * watchInterval) this.#check();
     }
 
-    /** The page is back, or the network: connect now, or see whether the connection still lives. */
+    get #patience() {
+        return this.#options.timeout ?? answerTimeout;
+    }
+
+    #later(name, step, delay) {
+        this.#cancel(name);
+        const run = () => {
+            this.#cancel(name);
+            step();
+        };
+        this.#timers[name] = { run, due: performance.now() + delay, timer: setTimeout(run, delay) };
+    }
+
+    #cancel(...names) {
+        for (const name of names) {
+            clearTimeout(this.#timers[name]?.timer);
+            delete this.#timers[name];
+        }
+    }
+
+    get #isHidden() {
+        return globalThis.document?.visibilityState === "hidden";
+    }
+
+    /** A hidden page's timers are late; a Worker's are not. */
+    #tickWhileHidden() {
+        const tick = () => {
+            for (const { due, run } of Object.values(this.#timers)) if (performance.now() >= due) run();
+            if (this.#socket) this.#checkAnswers();
+        };
+        this.#ticker ??= load("ticker").then((ticker) => ticker.tick(tick)).catch(() => {});
+    }
+
+    /** Connect now, or see whether the connection still lives. */
     #check() {
         if (this.state === "waiting" && !this.#socket) this.#open();
         else if (this.state === "connected" && !this.#leaving) {
-            clearTimeout(this.#next);
+            this.#cancel("next");
             this.#connect(0);
             this.#meta.due = performance.now() + openTimeout;
         }
     }
 
-    /** The page goes away: for good, or `isKept` to be shown again, which browsers do only without sockets. */
+    /** The page goes: for good, or `isKept` to be shown again, which browsers do only without sockets. */
     #hide(isKept) {
-        if (this.#options.resume) this.#save();
-        if (isKept || this.#options.resume) {
-            this.#dropSocket();
-            this.#setState("waiting", "hidden");
-        } else if (this.clientId && !this.#options.stays?.()) {
+        this.#kept.save?.();
+        if (isKept || this.#options.resume) this.#pause("hidden");
+        else if (this.clientId && !this.#options.stays?.()) {
             this.#send({ channel: "/meta/disconnect", clientId: this.clientId, id: this.#newId() });
         }
     }
 
-    /** The broker closes a socket over a message beyond its limit: never send that one again. */
+    /** Never send again what the broker closes sockets over. */
     #rejectLargest() {
         const sent = [...this.#requests].filter(([, { socket, data }]) => socket === this.#socket && data);
         const largest = sent.sort(([, a], [, b]) => b.data.length - a.data.length)[0];
         if (!largest) return;
         this.#requests.delete(largest[0]);
-        largest[1].answer.reject(new FanfareError("The message is larger than the broker allows."));
+        largest[1].answer.reject(new FanfareError("The message is larger than the broker allows.", "too-large"));
     }
 
-    /** `cause`: what the broker did, or nothing when the page itself is leaving. */
-    #finish(cause) {
+    /** `cause`: what the broker did, if the page is not leaving by itself. */
+    #finish(cause, why, code) {
         if (this.state === "closed") return;
         const error = this.#leaving ? undefined : cause;
         this.#dropSocket();
-        clearTimeout(this.#renewal);
+        this.#cancel("renewal");
+        this.#ticker?.then((stop) => stop?.());
         this.#listen("removeEventListener");
-        this.clientId = undefined;
-        const reason = new FanfareError(error ?? "The session was ended before the broker answered.");
+        this.#place.clientId = undefined;
+        const reason = error ? new FanfareError(error, why) : sessionClosed();
         for (const subscriber of this.#subscribers) if (subscriber.confirmed) end(subscriber, error && reason);
         this.#subscribers.clear();
         for (const { fields, answer } of this.#requests.values()) {
             fields.channel === "/meta/unsubscribe" ? answer.resolve() : answer.reject(reason);
         }
         this.#requests.clear();
-        this.#setState("closed", error ? "refused" : "disconnect", error);
+        this.#setState("closed", error ? (why ?? "refused") : "disconnect", code ?? reason.code, error);
         this.#leaving?.resolve();
     }
-
-    // The session's life
 
     #handshake() {
         if (typeof this.#options.token === "function" && !this.#token) return this.#fetchToken(() => this.#handshake());
@@ -337,50 +385,44 @@ export class Fanfare extends EventTarget {
         // A response that is lost takes messages along, unless they are acknowledged.
         const ack = this.transport === "long-polling";
         const ext = { ...this.#options.ext, ...(token && { token }), ...(ack && { ack }) };
-        this.#sendMeta(Object.keys(ext).length ? { ...fields, ext } : fields, answerTimeout);
+        this.#sendMeta(Object.keys(ext).length ? { ...fields, ext } : fields, this.#patience);
     }
 
-    /** `timeout`: how long the broker may hold it; 0 on a new socket, to hear that all is well. */
+    /** On a new socket it is not held (`timeout` 0), to hear that all is well. */
     #connect(timeout) {
         const fields = { channel: "/meta/connect", clientId: this.clientId, connectionType: this.transport };
-        const held = timeout ?? this.#advice.timeout;
-        if (timeout !== undefined) fields.advice = { timeout };
+        const held = timeout ?? Math.min(this.#advice.timeout, this.#options.heartbeat ?? heartbeat);
+        fields.advice = { timeout: held };
         const token = this.#isTokenNew ? this.#token : undefined;
-        if (token || this.#ack) fields.ext = { ack: this.#ack, token };
+        const { ack = this.transport === "long-polling" ? -1 : undefined } = this.#place;
+        if (token || ack) fields.ext = { ack, token };
         this.#isTokenNew = false;
-        this.#sendMeta(fields, held + answerTimeout);
+        this.#sendMeta(fields, held + this.#patience);
     }
 
-    /** Ask the page for a token, then go on, and again before it expires. */
     async #fetchToken(next) {
         const socket = this.#socket;
         if (this.#meta) this.#meta.due = Infinity;
-        const failed = (error) => {
-            this.#tell("error", error);
-            return this.state !== "closed";
-        };
-        const renewed = () => {
-            this.#isTokenNew = true;
-            this.#check();
-        };
+        const failed = (error) => this.#tell("error", error) || this.state !== "closed";
         try {
-            const { fetchToken, scheduleRenewal } = await import("./fanfare-token.js");
-            this.#token = await fetchToken(this.#options.token, failed);
-            clearTimeout(this.#renewal);
-            this.#renewal = scheduleRenewal(this.#token, () => this.#fetchToken(renewed));
+            const [token, renewal] = await (await load("token")).fetchToken(this.#options.token, failed);
+            this.#token = token;
+            this.#isTokenNew = true;
+            if (renewal) this.#later("renewal", () => this.#fetchToken(() => this.#check()), renewal);
             if (socket === this.#socket) next();
         } catch (error) {
-            error?.name === "UnauthorizedError" ? this.#finish(error.message) : this.#lost("network");
+            error?.name === "UnauthorizedError" ? this.#finish(error.message, "unauthorized") : this.#lost("network");
         }
     }
 
     #receiveHandshake(reply) {
         if (!reply.successful) return this.#refused(reply);
-        this.clientId = reply.clientId;
-        this.#ack = reply.ext?.ack && -1;
+        this.#isNew = true;
+        this.#place.clientId = reply.clientId;
+        this.#place.ack = reply.ext?.ack && -1;
         this.#advice = { ...defaultAdvice, ...reply.advice };
         this.#connect(0);
-        // The new session starts without subscriptions: ask for all of them, before what waits to be published.
+        // Subscriptions first, before what waits to be published.
         const waiting = [...this.#requests];
         this.#requests.clear();
         for (const subscriber of this.#subscribers) this.#requestSubscription(subscriber);
@@ -393,103 +435,58 @@ export class Fanfare extends EventTarget {
 
     #receiveConnect(reply) {
         if (!reply.successful) return this.#refused(reply);
-        this.#ack = reply.ext?.ack ?? this.#ack;
+        this.#place.ack = reply.ext?.ack ?? this.#place.ack;
         this.#advice = { ...this.#advice, reconnect: "retry", ...reply.advice };
         if (this.#advice.reconnect === "none") return this.#finish(sessionEnded);
         if (this.#leaving) return;
         this.#works = true;
+        const { interval } = this.#advice;
         if (this.state !== "connected") {
-            this.#stable = setTimeout(() => (this.#attempts = 0), stableAfter);
+            this.#usual = interval;
+            this.#later("stable", () => (this.#attempts = 0), stableAfter);
             this.#remember();
             this.#setState("connected");
             this.#flush();
         }
-        clearTimeout(this.#next);
-        this.#next = setTimeout(() => this.#connect(), this.#advice.interval);
+        interval ? this.#later("next", () => this.#connect(), interval) : this.#connect();
     }
 
     /** A handshake or connect failed: do as advised, and never in a tight loop. */
     #refused(reply) {
         let { reconnect = "handshake", interval = 0 } = reply.advice ?? {};
-        // Perhaps the token has expired.
+        // Its token may have expired.
         if (reconnect === "none" && typeof this.#options.token === "function" && this.#attempts < patience) {
             this.#token = undefined;
             reconnect = "handshake";
         }
-        if (reconnect === "none") return this.#finish(reply.error ?? "The broker refused the session.");
-        if (reconnect === "handshake") this.clientId = undefined;
-        clearTimeout(this.#stable);
-        clearTimeout(this.#next);
-        this.#setState("waiting", this.clientId ? "refused" : "session", reply.error);
-        this.#next = setTimeout(
-            () => {
-                this.#setState("connecting");
-                this.clientId ? this.#connect(0) : this.#handshake();
-            },
-            Math.max(interval, this.#backoff()),
-        );
+        if (reconnect === "none") return this.#finish(reply.error ?? sessionEnded);
+        if (reconnect === "handshake") this.#place.clientId = undefined;
+        this.#cancel("stable");
+        const { code } = new FanfareError(reply.error);
+        this.#setState("waiting", this.clientId ? "refused" : "session", code, reply.error);
+        const again = () => {
+            this.#setState("connecting");
+            this.clientId ? this.#connect(0) : this.#handshake();
+        };
+        this.#later("next", again, Math.max(interval, this.#backoff()));
     }
 
-    // Over a reload, and a choice for the next page
-
-    #recall(storage, key) {
+    #recall() {
         try {
-            return JSON.parse(globalThis[storage].getItem(key));
+            const [name, until] = localStorage[this.#options.key].split(" ");
+            const index = this.#transports.indexOf(name);
+            if (until > Date.now() && index >= 0) [this.#winner, this.#index] = [name, index];
         } catch {}
     }
 
+    /** A transport that is fallen back to remembers itself. */
     #remember() {
-        const isNew = this.#winner !== this.transport;
         this.#winner = this.transport;
         this.#failures = 0;
-        const key = this.#options.key;
         try {
-            if (this.#index === 0) localStorage.removeItem(key);
-            else if (isNew) localStorage.setItem(key, JSON.stringify([this.transport, Date.now() + memory]));
+            if (!this.#index) delete localStorage[this.#options.key];
         } catch {}
     }
-
-    get #sessionKey() {
-        const { key, resume } = this.#options;
-        return `${key}:${resume === true ? location.pathname : resume}`;
-    }
-
-    #save() {
-        const { clientId } = this;
-        const requests = [...this.#requests].flatMap(([id, { fields, data }]) => (data ? [[id, fields, data]] : []));
-        const subscribers = [...this.#subscribers].filter(({ confirmed }) => confirmed)
-            .map(({ pattern, last, from }) => ({ pattern, last, from }));
-        const [lastId, seq, epoch, ack] = [this.#lastId, this.#seq, this.#epoch, this.#ack];
-        const saved = { clientId, requests, subscribers, lastId, seq, epoch, ack };
-        try {
-            if (clientId) sessionStorage.setItem(this.#sessionKey, JSON.stringify(saved));
-        } catch {}
-    }
-
-    /** Taken out at once, so that a copy of the tab does not claim the same session. */
-    #restore() {
-        const saved = this.#recall("sessionStorage", this.#sessionKey);
-        if (!saved) return;
-        sessionStorage.removeItem(this.#sessionKey);
-        this.clientId = saved.clientId;
-        [this.#lastId, this.#seq, this.#epoch, this.#ack] = [saved.lastId, saved.seq, saved.epoch, saved.ack];
-        const known = { active: true, confirmed: true, retained: true, orphan: true };
-        for (const subscriber of saved.subscribers) {
-            const subscribed = deferred();
-            subscribed.resolve();
-            this.#subscribers.add({ ...subscriber, ...known, subscribed, backlog: [] });
-        }
-        for (const [id, fields, data] of saved.requests) {
-            const answer = deferred();
-            answer.promise.catch((error) => this.#tell("error", error));
-            this.#requests.set(id, { fields, data, answer, sentAt: 0 });
-        }
-        setTimeout(() => {
-            for (const subscriber of this.#subscribers) if (subscriber.orphan) this.#unsubscribe(subscriber);
-        }, claimTimeout);
-    }
-
-    // Requests and deliveries
 
     #requestSubscription(subscriber) {
         const { pattern, confirmed, last, from, replay } = subscriber;
@@ -500,7 +497,7 @@ export class Fanfare extends EventTarget {
         // At once, for messages may follow in the same frame.
         const agreed = () => {
             subscriber.active = subscriber.confirmed = true;
-            subscriber.from ??= this.#seq;
+            subscriber.from ??= this.#place.seq;
             subscriber.subscribed.resolve();
         };
         this.#request(fields, undefined, undefined, agreed).catch((error) => {
@@ -533,7 +530,7 @@ export class Fanfare extends EventTarget {
 
     #request(fields, data, id = this.#newId(), agreed) {
         if (this.#requests.size >= (this.#options.queueLimit ?? 10_000)) {
-            return Promise.reject(new FanfareError("Too many requests are waiting for the broker's answer."));
+            return Promise.reject(new FanfareError("Too many requests are waiting for the broker's answer.", "full"));
         }
         const request = { fields, data, agreed, answer: deferred(), sentAt: 0 };
         this.#requests.set(id, request);
@@ -541,7 +538,7 @@ export class Fanfare extends EventTarget {
         return request.answer.promise;
     }
 
-    /** Send every request that this socket has not carried yet. */
+    /** Send what this socket has not carried yet. */
     #flush() {
         for (const [id, request] of this.#requests) {
             if (request.socket === this.#socket) continue;
@@ -551,7 +548,6 @@ export class Fanfare extends EventTarget {
         }
     }
 
-    /** `patience`: milliseconds until the answer is overdue. */
     #sendMeta(fields, patience) {
         const id = this.#newId();
         this.#meta = { id, due: performance.now() + patience };
@@ -571,6 +567,7 @@ export class Fanfare extends EventTarget {
             if (socket !== this.#socket) return;
             if (message.channel === "/meta/disconnect") this.#finish(sessionEnded);
             else if (this.#meta && message.id === this.#meta.id) this.#receiveMeta(message);
+            else if (message.channel === "/meta/connect" && !message.id) this.#receiveConnect(message);
             else if ("successful" in message) this.#receiveReply(message);
             else this.deliver(message);
         }
@@ -586,7 +583,7 @@ export class Fanfare extends EventTarget {
         const request = this.#requests.get(reply.id);
         if (!request || request.fields.channel !== reply.channel) return;
         const error = new FanfareError(reply.error ?? "The broker refused without a reason.");
-        // The session is gone; the handshake that follows, on the advice of the next connect, asks again.
+        // The session is gone; the handshake that follows asks again.
         if (error.code === 401 && reply.channel.startsWith("/meta/") && !reply.successful) return;
         this.#requests.delete(reply.id);
         if (!reply.successful) return request.answer.reject(error);
@@ -595,7 +592,7 @@ export class Fanfare extends EventTarget {
     }
 
     #newId() {
-        return (++this.#lastId).toString(36);
+        return this.#ids + (++this.#lastId).toString(36);
     }
 
     #listen(change) {
@@ -603,36 +600,50 @@ export class Fanfare extends EventTarget {
     }
 
     #closed() {
-        if (this.state === "closed" || this.#leaving) return new FanfareError("The session is closed.");
+        if (this.state === "closed" || this.#leaving) return sessionClosed();
     }
 
     #tell(name, detail) {
         this.dispatchEvent(new CustomEvent(name, { detail }));
     }
 
-    #setState(state, reason, error) {
-        if (state === this.state && !error) return;
+    #setState(state, reason, code, error) {
+        const old = this.state;
+        if (state === old && reason === this.#reason && !error) return;
         this.state = state;
-        this.#tell("state", { state, reason, error });
+        this.#reason = reason;
+        const detail = { old, state, code: code ?? reasons.indexOf(reason), reason, error };
+        if (state === "connected") {
+            detail.recovered = !this.#isNew;
+            this.#isNew = false;
+        }
+        this.#tell("state", detail);
     }
 }
 
-/** The transport: text out, text in, one close. */
 function openWebSocket(endpoint, events) {
     const url = new URL(endpoint);
     url.protocol = url.protocol.replace("http", "ws");
     const socket = new WebSocket(url);
     socket.onopen = events.open;
     socket.onmessage = (event) => events.receive(event.data);
-    socket.onclose = (event) => events.close(event.code);
+    socket.onclose = ({ code, reason }) => events.close(code, reason);
     return { send: (text) => socket.send(text), close: () => socket.close() };
 }
 
-/** A transport whose module has to be loaded first. */
-function openLater(module, events, open) {
+/** To resume is to take up what a page before this one left before a socket is opened. */
+function start(open, options) {
+    if (!options.resume) return new Fanfare(open, options);
+    return new Fanfare((events, transport, kept) => openLater("resume", events, (resume) => {
+        resume.restore(options, kept);
+        return open(events, transport);
+    }), options);
+}
+
+function openLater(name, events, open) {
     let socket;
     let isClosed = false;
-    module.then((loaded) => isClosed || (socket = open(loaded))).catch(() => events.close());
+    load(name).then((loaded) => isClosed || (socket = open(loaded))).catch(() => events.close());
     return {
         send: (text) => socket.send(text),
         close() {
@@ -642,7 +653,7 @@ function openLater(module, events, open) {
     };
 }
 
-/** A fault in one callback is reported and does not keep a message from the others. */
+/** A callback's fault keeps nothing from the others. */
 function hand(subscriber, message) {
     const { callback, backlog, buffer } = subscriber;
     if (callback) {
@@ -654,10 +665,9 @@ function hand(subscriber, message) {
     } else if (backlog.length < (buffer ?? Infinity)) {
         backlog.push(message);
         subscriber.wake?.();
-    } else end(subscriber, new FanfareError("The iteration fell behind; messages were lost."));
+    } else end(subscriber, new FanfareError("The iteration fell behind; messages were lost.", "slow"));
 }
 
-/** Nothing more comes: an iteration ends, with an error if there is one. */
 function end(subscriber, error) {
     subscriber.ended = true;
     subscriber.error ??= error;

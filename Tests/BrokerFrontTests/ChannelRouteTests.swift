@@ -149,12 +149,20 @@ struct ChannelRouteTests {
     }
     static let others = [
         Other(method: "GET", target: "/", status: 200, type: "text/html; charset=utf-8", text: "<html"),
-        Other(method: "GET", target: "/?x", status: 200, type: "text/html; charset=utf-8", text: "fanfare.js"),
+        Other(method: "GET", target: "/?x", status: 200, type: "text/html; charset=utf-8", text: "page.js"),
         Other(
             method: "GET", target: "/fanfare.js", status: 200, type: "text/javascript; charset=utf-8", text: "export"),
         Other(
             method: "GET", target: "/fanfare-fallback.js?1", status: 200, type: "text/javascript; charset=utf-8",
             text: "EventSource"),
+        Other(
+            method: "GET", target: "/fanfare-resume.js", status: 200, type: "text/javascript; charset=utf-8",
+            text: "sessionStorage"),
+        Other(
+            method: "GET", target: "/fanfare-ticker.js", status: 200, type: "text/javascript; charset=utf-8",
+            text: "Worker"),
+        Other(method: "GET", target: "/page.js", status: 200, type: "text/javascript; charset=utf-8", text: "connect"),
+        Other(method: "GET", target: "/page.css", status: 200, type: "text/css; charset=utf-8", text: "body"),
         Other(
             method: "GET", target: "/fanfare-tabs.js", status: 200, type: "text/javascript; charset=utf-8",
             text: "BroadcastChannel"),
@@ -191,7 +199,7 @@ struct ChannelRouteTests {
             $0.servesPage = false
         } _: { broker in
             let socket = try await broker.connect()
-            #expect(try await socket.request("GET", "/").status == 404)
+            for path in ["/", "/page.css", "/page.js"] { #expect(try await socket.request("GET", path).status == 404) }
             #expect(try await socket.request("GET", "/fanfare.js").status == 200)
         }
     }

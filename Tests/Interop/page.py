@@ -13,7 +13,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from broker import PATIENCE, REPOSITORY
 
-PHONE, DESK = (390, 844), (1120, 820)
+PHONE, DESK = (375, 812), (1120, 820)
+ELSEWHERE = "fanfare.test"
 
 
 def start_browser():
@@ -21,6 +22,8 @@ def start_browser():
     options.binary_location = shutil.which("chromium")
     for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
         options.add_argument(flag)
+    # A name that is not this machine's own, for browsers do not count that as a network.
+    options.add_argument(f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1")
     driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
     driver.set_script_timeout(PATIENCE)
     return driver
@@ -29,9 +32,9 @@ def start_browser():
 class Page:
     """The try-out page, open, connected, and subscribed to /demo/**."""
 
-    def __init__(self, browser, broker):
+    def __init__(self, browser, broker, url=None):
         self.browser = browser
-        self.browser.get(broker.url("/"))
+        self.browser.get(url or broker.url("/"))
         self.wait_until_connected()
         self.wait(lambda: self.texts("#subscriptions li"))
 
@@ -63,13 +66,20 @@ class Page:
         self.fill("publish-data", text)
         self.element("publish-button").click()
 
+    def look(self, size=DESK, scheme="light"):
+        """As on a screen of that size, with a preference for light or dark."""
+        width, height = size
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE}
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+    def look_as_before(self):
+        self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
     def screenshot(self, name, size=DESK, scheme="light"):
         folder = os.environ.get("FANFARE_SCREENSHOTS", REPOSITORY / ".build" / "artifacts")
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
-        width, height = size
-        for command, parameters in (
-            ("setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}),
-            ("setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}),
-        ):
-            self.browser.execute_cdp_cmd(f"Emulation.{command}", parameters)
+        self.look(size, scheme)
         self.browser.save_screenshot(str(pathlib.Path(folder) / f"{name}.png"))

@@ -1,8 +1,5 @@
 """Who may do what, over real sockets: what is denied stays denied, whichever way it is asked for."""
 
-import base64
-import hashlib
-import hmac
 import http.client
 import json
 import socket
@@ -14,9 +11,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from broker import PATIENCE, PROGRAMS, Broker
+from tokens import SECRET, token
 from transports import ALL, LongPolling
 
-SECRET = "an old secret that nobody else may know"
 CONFIGURATION = """\
 auth:
   keys: [{secret}]
@@ -29,18 +26,6 @@ channels:
 """
 GRANTED = {"publish": ["/closed/**", "/never/**"], "subscribe": ["/closed/**", "/never/**"]}
 ELSEWHERE = {"publish": ["/elsewhere"], "subscribe": ["/elsewhere/**"]}
-
-
-def encode(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def token(subject="alice", seconds=600, algorithm="HS256", **claims):
-    """A token as any library makes one."""
-    now = time.time()
-    claims = {"sub": subject, "iat": int(now), "exp": now + seconds, **claims}
-    signed = encode(json.dumps({"alg": algorithm}).encode()) + "." + encode(json.dumps(claims).encode())
-    return signed + "." + encode(hmac.digest(SECRET.encode(), signed.encode(), hashlib.sha256))
 
 
 @pytest.fixture(scope="module")

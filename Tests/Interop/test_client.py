@@ -121,10 +121,11 @@ SCRIPTED = """
         } };
     };
     const ok = ({ id, channel }, more) => [{ id, channel, successful: true, ...more }];
+    const isHeld = ({ advice }) => advice.timeout > 0;
     const no = ({ id, channel }, error, more) => [{ id, channel, successful: false, error, ...more }];
     const answers = {
         "/meta/handshake": (message, socket) => ok(message, { clientId: `client${socket}` }),
-        "/meta/connect": (message) => (message.advice ? ok(message) : undefined),
+        "/meta/connect": (message) => (isHeld(message) ? undefined : ok(message)),
         "/meta/subscribe": ok, "/meta/unsubscribe": ok, "/meta/disconnect": ok,
     };
     const start = (options = {}) => {
@@ -179,7 +180,7 @@ SCRIPTS = [
         answers["/a"] = ok;
         answers["/meta/connect"] = (message) => message.clientId === "client1"
             ? no(message, "401:client1:Unknown client", { advice: { reconnect: "handshake" } })
-            : message.advice ? ok(message) : undefined;
+            : isHeld(message) ? undefined : ok(message);
         await publishing;
         return [brief(sent[1]).slice(0, 5), states];
         """,
@@ -215,7 +216,7 @@ SCRIPTS = [
         const refused = await fanfare.subscribe("/b", () => {}).catch((error) => error.message);
         answers["/meta/connect"] = (message) => message.clientId === "client1"
             ? no(message, "401:client1:Unknown client", { advice: { reconnect: "handshake" } })
-            : message.advice ? ok(message) : undefined;
+            : isHeld(message) ? undefined : ok(message);
         sockets[0].close(1006);
         await told;
         return [refused, events];
@@ -248,7 +249,7 @@ SCRIPTS = [
         await done;
         return [delays.filter((delay) => delay === 62 || delay === 63), sent[0].map(({ advice }) => advice ?? null)];
         """,
-        [[62, 63], [None, {"timeout": 0}, None, None]],
+        [[62, 63], [None, {"timeout": 0}, {"timeout": 25_000}, {"timeout": 25_000}]],
     ),
     (
         "attempts to connect are spread: a random part of a bound that doubles up to 20 s",
@@ -282,6 +283,214 @@ SCRIPTS = [
         return waits;
         """,
         [7000, 250],
+    ),
+    (
+        "a silent peer is asked after 25 s, and given up 10 s later",
+        """
+        const clock = performance.now.bind(performance), every = setInterval;
+        let skew = 0, checks = 0;
+        performance.now = () => clock() + skew;
+        globalThis.setInterval = (step) => every(() => (step(), checks++), 1);
+        const fanfare = start();
+        await state(fanfare, "connected");
+        const [, first, held] = sent[0];
+        const wait = async () => {
+            for (const before = checks; checks < before + 3; ) await new Promise((resolve) => setTimeout(resolve, 1));
+            return [states.length, sent.length];
+        };
+        skew = 34_000;
+        const before = await wait();
+        skew = 35_001;
+        const lost = state(fanfare, "waiting");
+        await Promise.all([lost, state(fanfare, "connected")]);
+        return [first.advice, held.advice, before, states];
+        """,
+        [
+            {"timeout": 0},
+            {"timeout": 25_000},
+            [1, 1],
+            ["connected", "waiting", "connecting", "connected"],
+        ],
+    ),
+    (
+        "a broker that holds connects for less than that is asked to do so no longer",
+        """
+        answers["/meta/handshake"] = (message) => ok(message, { clientId: "a", advice: { timeout: 4_000 } });
+        const fanfare = start();
+        await state(fanfare, "connected");
+        const impatient = new Fanfare(openSocket, { heartbeat: 300 });
+        await state(impatient, "connected");
+        return sent.map((log) => log.at(-1).advice.timeout);
+        """,
+        [4_000, 300],
+    ),
+    (
+        "a close code from 4000 on is the end, whenever it comes; others are not",
+        """
+        const details = [];
+        const outcome = async (code, reason) => {
+            const fanfare = start();
+            fanfare.addEventListener("state", ({ detail }) => details.push(detail));
+            await state(fanfare, "connected");
+            const publishing = fanfare.publish("/unanswered", 1).catch(({ message, category }) => [message, category]);
+            sockets.at(-1).close(code, reason);
+            const after = [fanfare.state, details.at(-1)];
+            if (fanfare.state !== "closed") fanfare.disconnect();
+            return [...after, await publishing];
+        };
+        const ended = await outcome(4403, "Come back never");
+        const attempts = sent.length;
+        const again = [await outcome(4000), await outcome(4999), await outcome(3999)].map(([state]) => state);
+        // One that is still shaking hands.
+        answers["/meta/handshake"] = () => undefined;
+        const early = start();
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        sockets.at(-1).close(4401, "");
+        return [ended, attempts, again, early.state];
+        """,
+        [
+            [
+                "closed",
+                {"old": "connected", "state": "closed", "code": 4403, "reason": "refused", "error": "Come back never"},
+                ["Come back never", "refused"],
+            ],
+            1,
+            ["closed", "closed", "waiting"],
+            "closed",
+        ],
+    ),
+    (
+        "every state has a code and a reason, and names the one before",
+        """
+        const steps = [];
+        const follow = (fanfare) => {
+            fanfare.addEventListener("state", ({ detail: { old, state, code, reason = "", recovered } }) => {
+                steps.push([old, state, code, reason, ...(recovered === undefined ? [] : [recovered])].join(" "));
+            });
+            return fanfare;
+        };
+        const fanfare = follow(start());
+        await state(fanfare, "connected");
+        sockets[0].close(1006);
+        await state(fanfare, "connected");
+        answers["/meta/connect"] = (message) => message.clientId === "client1"
+            ? no(message, "401:client1:Unknown client", { advice: { reconnect: "handshake" } })
+            : isHeld(message) ? undefined : ok(message);
+        sockets[1].close(1012);
+        await state(fanfare, "connected");
+        sockets[2].close();
+        await state(fanfare, "connected");
+        await fanfare.disconnect();
+        return steps;
+        """,
+        [
+            "connecting connected 0  false",
+            "connected waiting 1006 network",
+            "waiting connecting 0 ",
+            "connecting connected 0  true",
+            "connected waiting 1012 restart",
+            "waiting connecting 0 ",
+            "connecting waiting 401 session",
+            "waiting connecting 0 ",
+            "connecting connected 0  false",
+            "connected waiting 2 network",
+            "waiting connecting 0 ",
+            "connecting connected 0  true",
+            "connected closed 1 disconnect",
+        ],
+    ),
+    (
+        "errors have categories",
+        """
+        const category = (promise) => promise.then(() => "none", ({ category, code }) => [category, code ?? null]);
+        answers["/denied"] = (message) => no(message, "403:/denied:Denied");
+        answers["/odd"] = (message) => no(message, "407:/odd:Failed to publish");
+        const fanfare = start({ queueLimit: 2 });
+        const seen = [await category(fanfare.publish("/denied", 1)), await category(fanfare.publish("/odd", 1))];
+        for (const _ of [1, 2]) seen.push(category(fanfare.publish("/unanswered", 1)));
+        seen.push(await category(fanfare.publish("/a", 1)));
+        sockets[0].close(1009);
+        await state(fanfare, "connected");
+        fanfare.disconnect();
+        seen.push(category(fanfare.publish("/a", 1)));
+        const refusal = Object.assign(new Error("log in"), { name: "UnauthorizedError" });
+        seen.push(category(start({ token: () => Promise.reject(refusal) }).publish("/a", 1)));
+        return Promise.all(seen);
+        """,
+        [
+            ["denied", 403],
+            ["refused", 407],
+            ["too-large", None],
+            ["closed", None],
+            ["full", None],
+            ["closed", None],
+            ["unauthorized", None],
+        ],
+    ),
+    (
+        "a connect that is answered with the advice none ends the session",
+        """
+        const advice = (message) => ({ reconnect: isHeld(message) ? "none" : "retry" });
+        answers["/meta/connect"] = (message) => ok(message, { advice: advice(message) });
+        const fanfare = start();
+        let detail;
+        fanfare.addEventListener("state", (event) => (detail = event.detail));
+        await state(fanfare, "closed");
+        return [detail, sent.length];
+        """,
+        [
+            {
+                "old": "connected",
+                "state": "closed",
+                "code": 7,
+                "reason": "refused",
+                "error": "The broker ended the session.",
+            },
+            1,
+        ],
+    ),
+    (
+        "offline no attempts are made, and the state says so; online is tried at once",
+        """
+        const { prototype } = Navigator;
+        const online = Object.getOwnPropertyDescriptor(prototype, "onLine");
+        const set = (isOnline) => {
+            Object.defineProperty(prototype, "onLine", { get: () => isOnline, configurable: true });
+            dispatchEvent(new Event(isOnline ? "online" : "offline"));
+        };
+        const delays = recordDelays(), reasons = [];
+        const fanfare = start();
+        fanfare.addEventListener("state", ({ detail: { state, code, reason } }) => reasons.push([state, code, reason]));
+        await state(fanfare, "connected");
+        set(false);
+        const first = [fanfare.state, sent.length];
+        delays.length = 0;
+        set(true);
+        await state(fanfare, "connected");
+        // While an attempt is waited for, too.
+        sockets[1].close(1006);
+        delays.length = 0;
+        set(false);
+        const waiting = [...delays];
+        set(true);
+        await state(fanfare, "connected");
+        Object.defineProperty(prototype, "onLine", online);
+        return [first, waiting, reasons.map((reason) => reason.join(" ").trim())];
+        """,
+        [
+            ["waiting", 1],
+            [],
+            [
+                "connected 0",
+                "waiting 4 offline",
+                "connecting 0",
+                "connected 0",
+                "waiting 1006 network",
+                "waiting 4 offline",
+                "connecting 0",
+                "connected 0",
+            ],
+        ],
     ),
     (
         "a socket on which an answer is overdue is given up",

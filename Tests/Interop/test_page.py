@@ -4,11 +4,13 @@ import json
 import urllib.error
 import urllib.request
 
+import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from broker import PATIENCE, Broker
-from page import PHONE, Page
+from page import DESK, PHONE, Page
+from proxy import Network
 
 
 def test_page_receives(page, broker):
@@ -26,13 +28,14 @@ def test_page_receives(page, broker):
         broker.publish(f"/demo/room-{number % 3}", {"n": number})
     page.wait(lambda: page.texts("#retained dd") == ['"dark"'])
     # A second with messages lies behind.
-    page.wait(lambda: not page.text("rate-text").startswith("0"))
+    page.wait(lambda: page.text("rate-now") != "0")
     page.wait(lambda: page.browser.execute_script("return document.getAnimations().length === 0"))
-    page.screenshot("page")
-    page.screenshot("page-dark", scheme="dark")
-    page.screenshot("page-phone", size=PHONE)
-    page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    for suffix, size in (("", DESK), ("-phone", PHONE)):
+        for scheme in ("light", "dark"):
+            page.screenshot(f"page{suffix}{'-dark' if scheme == 'dark' else ''}", size, scheme)
+    page.browser.execute_script("document.querySelector('[aria-labelledby=messages-title]').scrollIntoView({ behavior: 'instant' })")
+    page.screenshot("page-phone-messages-dark", PHONE, "dark")
+    page.look_as_before()
     broker.publish("/demo/theme?retain=true", None)
 
 
@@ -47,7 +50,11 @@ def test_page_publishes(page, broker):
         document = json.loads(subscriber.lines.next())
         assert subscriber.wait() == 0
     assert (document["channel"], document["data"]) == (channel, {"text": "Grüße \N{TRUMPET}"})
-    page.wait(lambda: page.text("status") == f"Published to {channel}")
+    page.wait(lambda: page.text("status") == f"Published to {channel}: 1 subscriber now, not kept")
+    page.element("publish-retain").click()
+    page.publish(channel, '"kept"')
+    page.wait(lambda: page.text("status").startswith(f"Published to {channel}: 0 subscribers now, kept as number "))
+    broker.publish(channel + "?retain=true", None)
 
 
 def test_page_refuses_what_is_no_json(page):
@@ -90,7 +97,7 @@ def test_page_keeps_the_last_messages_only(page, broker):
         broker.publish("/demo/flood", number)
     page.wait(lambda: page.texts("#messages .data")[:1] == ["229"])
     assert page.texts("#messages .data") == [str(number) for number in range(229, 29, -1)]
-    assert page.text("count") == "230 received, the last 200 shown"
+    assert (page.text("received"), page.text("count")) == ("230", "the last 200")
     page.element("clear-button").click()
     assert page.texts("#messages li") == []
 
@@ -142,7 +149,7 @@ def test_page_shows_channels_and_what_they_retain(page):
 def test_page_shows_the_rate(page, broker):
     for number in range(20):
         broker.publish("/demo/rate", number)
-    page.wait(lambda: not page.text("rate-text").endswith("peak 0"))
+    page.wait(lambda: int(page.text("rate-peak")) > 0)
     points = page.browser.execute_script("return document.querySelector('#rate polyline').getAttribute('points')")
     assert len({point.split(",")[1] for point in points.split()}) > 1
 
@@ -170,14 +177,122 @@ def test_everything_on_the_page_has_a_name(page):
 
 
 def test_page_fits_a_phone(page, broker):
-    """Nothing is wider than the screen, whatever is published."""
+    """Nothing is wider than a screen of 375 px, or of 320, whatever is published; all can be read and used there."""
     broker.publish("/demo/" + "long" * 40, {"text": "x" * 500})
     page.wait(lambda: page.texts("#messages li"))
-    width, height = PHONE
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    assert page.browser.execute_script("return document.documentElement.scrollWidth") <= width
-    page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    try:
+        for size in (PHONE, (320, 568)):
+            page.look(size)
+            wider = page.browser.execute_script(
+                """
+                const wide = [...document.querySelectorAll("body *")].filter((element) => {
+                    const { left, right } = element.getBoundingClientRect();
+                    return left < 0 || right > innerWidth;
+                });
+                return [document.documentElement.scrollWidth <= innerWidth, wide.map((element) => element.outerHTML.slice(0, 80))];
+                """
+            )
+            assert wider == [True, []]
+        page.look(PHONE, "dark")
+        page.publish("/demo/phone", '"by thumb"')
+        page.wait(lambda: page.texts("#messages .data")[:1] == ['"by thumb"'])
+    finally:
+        page.look_as_before()
+
+
+CONTRAST = """
+    const channels = (colour) => {
+        const context = document.createElement("canvas").getContext("2d");
+        context.fillStyle = colour;
+        context.fillRect(0, 0, 1, 1);
+        return [...context.getImageData(0, 0, 1, 1).data];
+    };
+    const luminance = ([red, green, blue]) => [red, green, blue].map((value) => value / 255)
+        .map((value) => (value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, value, index) => sum + value * [0.2126, 0.7152, 0.0722][index], 0);
+    const ground = (element) => {
+        for (; element; element = element.parentElement) {
+            const colour = channels(getComputedStyle(element).backgroundColor);
+            if (colour[3] === 255) return colour;
+        }
+        return channels("white");
+    };
+    const faint = [];
+    for (const element of document.querySelectorAll("body *")) {
+        const isText = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+        if (!isText || !element.offsetParent) continue;
+        const [one, other] = [luminance(channels(getComputedStyle(element).color)), luminance(ground(element))];
+        const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+        if (contrast < 4.5) faint.push([element.outerHTML.slice(0, 80), contrast]);
+    }
+    return faint;
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everything_can_be_read(page, broker, scheme):
+    """The contrast that WCAG 2 asks of texts (level AA), in light and in dark."""
+    broker.publish("/demo/colours", {"text": "x", "number": 1, "word": None})
+    page.wait(lambda: page.texts("#messages .word") == ["null"])
+    page.wait(lambda: page.browser.execute_script("return document.getAnimations().length === 0"))
+    try:
+        page.look(scheme=scheme)
+        assert page.browser.execute_script(CONTRAST) == []
+    finally:
+        page.look_as_before()
+
+
+def test_page_says_what_is_missing(browser, tmp_path):
+    """Messages that were never kept, by their number; a log that began anew."""
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("limits: { queued-messages: 5 }\n")
+    broker = Broker(":memory:", tmp_path / "broker.log", "--config", settings).start()
+    try:
+        with Network(broker) as network:
+            page = Page(browser, broker, network.url("/"))
+            broker.publish("/demo/kept?retain=true", 1)
+            page.wait(lambda: page.texts("#messages .data") == ["1"])
+            network.cut()
+            page.wait(lambda: page.text("state") in ("reconnecting", "connecting"))
+            for number in range(8):
+                broker.publish("/demo/live", number)
+            network.mend()
+            page.wait(lambda: len(page.texts("#messages .data")) == 6)
+            assert page.texts("#messages .gap") == ["Missed on /demo/live: 3 messages"]
+            broker.kill()
+            broker.start()
+            page.wait_until_connected()
+            page.wait(lambda: broker.publish("/demo/kept?retain=true", 2)["matched"] == 1)
+            page.wait(lambda: len(page.texts("#messages .gap")) == 2)
+            assert page.texts("#messages .gap")[0].startswith("The broker's log began anew: what came on /demo/kept")
+            assert "bad" in page.element("status").get_attribute("class")
+    finally:
+        broker.kill()
+
+
+def test_page_keeps_to_its_policy(page, broker):
+    """Nothing that the page does is against its Content-Security-Policy, which lets no script in its text run."""
+    page.browser.execute_script(
+        """
+        window.violations = [];
+        addEventListener("securitypolicyviolation", ({ violatedDirective }) => violations.push(violatedDirective));
+        """
+    )
+    page.publish("/demo/policy", '"a"')
+    page.wait(lambda: page.texts("#messages .data") == ['"a"'])
+    assert page.browser.execute_script("return violations") == []
+    page.browser.execute_script(
+        """
+        const script = Object.assign(document.createElement("script"), { textContent: "window.attacked = true" });
+        document.body.append(script);
+        document.body.append(Object.assign(document.createElement("img"), { src: "http://127.0.0.1:1/x.png" }));
+        """
+    )
+    page.wait(lambda: page.browser.execute_script("return violations.length === 2"))
+    assert page.browser.execute_script("return [violations.sort(), window.attacked ?? null]") == [
+        ["img-src", "script-src-elem"],
+        None,
+    ]
 
 
 def test_page_can_be_switched_off(tmp_path):

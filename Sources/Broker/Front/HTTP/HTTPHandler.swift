@@ -221,7 +221,10 @@ extension HTTPHandler {
         let now = SystemClock.now
         deadline = now.adding(services.configuration.requestTimeout)
         var head = HTTPResponseHead(version: request.version, status: response.status, headers: response.headers)
-        head.headers.replaceOrAdd(name: "Content-Length", value: "\(response.body.readableBytes)")
+        // There it would be the length of what the client has (RFC 9110 §8.6).
+        if response.status != .notModified {
+            head.headers.replaceOrAdd(name: "Content-Length", value: "\(response.body.readableBytes)")
+        }
         head.headers.replaceOrAdd(name: "Date", value: shard.date.text(at: now.wall))
         services.addOriginHeaders(to: &head.headers, for: request.headers)
         let keepAlive = request.isKeepAlive && !shard.isShuttingDown

@@ -2,7 +2,6 @@ import BrokerCore
 import Logging
 import NIOCore
 import NIOHTTP1
-import WebAssets
 
 /// Which path is answered how.
 struct HTTPRoutes {
@@ -30,21 +29,7 @@ struct HTTPRoutes {
         if target.path.hasPrefix("/admin/") { return administration(head, target: target, from: handler) }
         if let response = dashboard(head, path: target.path, from: handler) { return response }
         if target.path == "/tickets" { return ticket(head, target) }
-        guard let file = self.file(at: target.path) else {
-            return .problem(.notFound, "Nothing is served at \(target.path)")
-        }
-        if let response = services.unlessRead(head, target.path) { return response }
-        var response = HTTPResponse(.ok, type: file.type, ByteBuffer(bytes: file.bytes))
-        response.headers.add(name: "Cache-Control", value: "no-cache")
-        response.headers.add(name: "X-Content-Type-Options", value: "nosniff")
-        return response
-    }
-
-    private func file(at path: Substring) -> WebAssets.File? {
-        switch path {
-        case WebAssets.page where !services.configuration.servesPage: nil
-        default: WebAssets.file(at: path)
-        }
+        return file(head, path: target.path) ?? .problem(.notFound, "Nothing is served at \(target.path)")
     }
 
     /// Opens an exchange for the router; when the input is refused there is none.

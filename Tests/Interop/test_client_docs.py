@@ -1,0 +1,135 @@
+"""What the documentation of the browser client shows is run, each block as a page would; so is the example."""
+
+import functools
+import http.server
+import re
+import threading
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
+
+from broker import PATIENCE, REPOSITORY, Broker
+from script import Script
+
+SETTINGS = """\
+channels:
+  /chat/*: { history: 100 }
+  /orders/open: { history: 100 }
+"""
+# What the blocks call, and leave to their page: each notes that it was called, and with what.
+PAGE = """
+    window.called = [];
+    for (const name of ["show", "light", "reload", "update", "render", "add"]) {
+        window[name] = (...all) => (called.push([name, ...all]), called.filter(([one]) => one === name).length < 2);
+    }
+    const fetched = fetch;
+    window.fetch = (url, ...all) => (url === "/token" ? Promise.resolve(new Response("a token")) : fetched(url, ...all));
+    window.faults = [];
+    addEventListener("error", ({ message }) => faults.push(message));
+    addEventListener("unhandledrejection", ({ reason }) => faults.push(String(reason)));
+    const log = console.log;
+    console.log = (...all) => called.push(["log", ...all]);
+"""
+
+
+@pytest.fixture(scope="module")
+def keeper(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("docs")
+    (folder / "settings.yaml").write_text(SETTINGS)
+    broker = Broker(folder / "fanfare.db", folder / "broker.log", "--config", folder / "settings.yaml").start()
+    try:
+        yield broker
+    finally:
+        broker.kill()
+
+
+@pytest.fixture
+def script(browser, keeper):
+    script = Script(browser, keeper.url("/health/live"))
+    script.run(PAGE)
+    yield script
+    browser.get("about:blank")
+
+
+def blocks():
+    guide = (REPOSITORY / "docs" / "browser.md").read_text(encoding="utf-8")
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    declarations = (REPOSITORY / "web" / "fanfare.d.ts").read_text(encoding="utf-8")
+    return [
+        *re.findall(r"```js\n(.*?)```", guide, re.DOTALL),
+        *re.findall(r'```html\n<script type="module">\n(.*?)</script>\n```', readme, re.DOTALL),
+        re.sub(r"(?m)^ \* ?", "", re.search(r"(?m)^ \*     import(?:.*\n \* )*.*$", declarations)[0]),
+    ]
+
+
+# What is published while a block runs, and what it has to call then.
+RUNS = [
+    ([("/chat/a", {"text": "said"})], ["show", "/chat/a", {"text": "said"}]),
+    ([("/prices/a", 1), ("/prices/a", 2)], ["update", 2]),
+    ([("/orders/open", "new")], ["add", "new"]),
+    ([("/demo/a", "x")], ["log", "/demo/a", "x"]),
+    ([("/chat/b", "y")], ["log", "/chat/b", "y"]),
+]
+
+
+def test_every_block_is_run():
+    assert len(blocks()) == len(RUNS)
+
+
+@pytest.mark.parametrize("index", range(len(RUNS)))
+def test_block(script, keeper, index):
+    published, call = RUNS[index]
+    keeper.publish("/orders/open", "old")
+    script.run(
+        """
+        const block = document.createElement("script");
+        Object.assign(block, { type: "module", textContent: arguments[0] });
+        document.head.append(block);
+        """,
+        blocks()[index],
+    )
+    for channel, data in published:
+        keeper.publish_until_matched(channel, data)
+    script.wait(f"called.some((one) => JSON.stringify(one.slice(0, {len(call)})) === JSON.stringify({call!r}))")
+    assert script.run("return faults") == []
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def folder():
+    """Where the example lies, on a server of its own."""
+    handler = functools.partial(Quiet, directory=REPOSITORY / "Examples" / "ChatPage")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+def test_chat_page(browser, keeper, folder):
+    """Two who come one after the other say something; the page shows what was said before, and text as text."""
+
+    def wait(condition):
+        WebDriverWait(browser, PATIENCE, poll_frequency=0.05).until(lambda _: condition())
+
+    def said():
+        script = "return [...document.querySelectorAll('#messages li')].map((line) => line.textContent)"
+        return browser.execute_script(script)
+
+    expected = []
+    for name in ("Ann", "<b>Bob</b>"):
+        browser.get(f"{folder}?broker={keeper.url('')}")
+        wait(lambda: browser.find_element(By.ID, "state").text == "connected")
+        wait(lambda: said() == expected)
+        browser.find_element(By.ID, "name").send_keys(name)
+        browser.find_element(By.ID, "text").send_keys("hello", Keys.ENTER)
+        expected.append(f"{name}hello")
+        wait(lambda: said() == expected)
+        assert browser.find_element(By.ID, "text").get_attribute("value") == ""
+    browser.get("about:blank")

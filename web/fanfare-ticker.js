@@ -1,0 +1,51 @@
+/**
+ * Ticks for a page that is hidden, for fanfare.js, which loads this module when its page is hidden for the first time.
+ * Browsers let the timers of a hidden page run once in a second, later once in a minute; those of a Worker they leave
+ * alone. This file is the module, and the Worker's program, too.
+ */
+
+const interval = 1_000;
+const program = `setInterval(() => postMessage(0), ${interval})`;
+
+/** Call `step` every second while the page is hidden. What is returned ends that. */
+export function tick(step) {
+    let worker;
+    const change = () => {
+        const isHidden = document.visibilityState === "hidden";
+        if (isHidden && !worker) worker = start(step);
+        if (!isHidden) end();
+    };
+    const end = () => {
+        worker?.terminate();
+        worker = undefined;
+    };
+    document.addEventListener("visibilitychange", change);
+    addEventListener("pagehide", end);
+    change();
+    return () => {
+        document.removeEventListener("visibilitychange", change);
+        removeEventListener("pagehide", end);
+        end();
+    };
+}
+
+/**
+ * A Worker needs a script of the page's own origin: this file, or, when the client comes from another one, a Blob. A
+ * page whose policy forbids it goes without: its own timers do the same, only later.
+ */
+function start(step) {
+    const isOwn = new URL(import.meta.url).origin === location.origin;
+    const address = isOwn ? import.meta.url : URL.createObjectURL(new Blob([program], { type: "text/javascript" }));
+    try {
+        const worker = new Worker(address, { type: "module" });
+        worker.onmessage = step;
+        worker.onerror = (event) => event.preventDefault();
+        return worker;
+    } catch {
+        return undefined;
+    } finally {
+        if (!isOwn) setTimeout(() => URL.revokeObjectURL(address), interval);
+    }
+}
+
+if (!globalThis.document) setInterval(() => postMessage(0), interval);
