@@ -14,6 +14,8 @@ import { connect, matches } from "./fanfare.js";
 const heartbeat = 20_000;
 /** How long the subscriptions of the hub before are kept for the tabs to ask for: milliseconds. */
 const claimTimeout = 10_000;
+/** How many messages wait for a tab between two of its sockets. */
+const waitingCount = 10_000;
 const ignore = () => {};
 /** What a hub is called that cannot reach the broker. */
 const away = "away";
@@ -78,6 +80,7 @@ class TabSocket {
     }
 
     close() {
+        this.#post({ isLeaving: true });
         this.#isClosed = true;
         this.#channel.close();
     }
@@ -93,7 +96,7 @@ class Hub {
     #channel;
     #start;
     #upstream;
-    /** By tab: its client id, and by pattern what it is subscribed to. */
+    /** By tab: its client id, by pattern what it is subscribed to, and what waits for its next socket. */
     #tabs = new Map();
     /** The tabs whose locks it waits for. */
     #watched = new Set();
@@ -103,8 +106,9 @@ class Hub {
     constructor(name, endpoint, options, { clientId, patterns }) {
         this.#name = name;
         this.#channel = new BroadcastChannel(name);
-        this.#channel.onmessage = ({ data: { from, text } }) => {
+        this.#channel.onmessage = ({ data: { from, text, isLeaving } }) => {
             if (text) this.#receive(from, text);
+            else if (isLeaving) this.#hold(this.#tabs.get(from), false);
             else if (from) this.#greet(from);
         };
         this.#start = () => this.#connect(endpoint, options);
@@ -120,8 +124,11 @@ class Hub {
         upstream.deliver = (message) => {
             deliver(message);
             const text = JSON.stringify([message]);
-            for (const [tab, { patterns }] of this.#tabs) {
-                if ([...patterns.keys()].some((pattern) => matches(pattern, message.channel))) this.#post(tab, text);
+            for (const [tab, { patterns, waiting }] of this.#tabs) {
+                if (![...patterns.keys()].some((pattern) => matches(pattern, message.channel))) continue;
+                if (!waiting) this.#post(tab, text);
+                // Too much: it begins anew, from its last numbers.
+                else if (waiting.push(text) > waitingCount) this.#leave(tab);
             }
         };
         upstream.addEventListener("state", ({ detail: { state, error } }) => {
@@ -136,12 +143,28 @@ class Hub {
     #announce() {
         const { state, clientId } = this.#upstream;
         const hub = state === "connected" || this.#refusal ? this.#id : away;
+        // Every tab will come with another socket, or has come already.
+        if (hub === away) for (const tab of this.#tabs.values()) this.#hold(tab, tab.isBack ?? false);
         const patterns = [...this.#tabs.values()].flatMap(({ patterns }) => [...patterns.keys()]);
         this.#channel.postMessage({ hub, ...(clientId && { session: { clientId, patterns } }) });
     }
 
+    /** What comes for a tab that has no socket waits for its next one. */
+    #hold(tab, isBack) {
+        if (tab) Object.assign(tab, { waiting: tab.waiting ?? [], isBack });
+    }
+
+    #release(name) {
+        const tab = this.#tabs.get(name);
+        if (!tab.isBack) return;
+        for (const text of tab.waiting) this.#post(name, text);
+        Object.assign(tab, { waiting: undefined, isBack: false });
+    }
+
     /** A tab has come; it is forgotten when it lets go of its lock. */
     #greet(tab) {
+        const known = this.#tabs.get(tab);
+        if (known?.waiting) known.isBack = true;
         if (this.#upstream.state === "closed" && !this.#refusal) this.#start();
         if (this.#upstream.state === "connected" || this.#refusal) this.#announce();
         if (this.#watched.has(tab)) return;
@@ -201,8 +224,10 @@ class Hub {
 
     #serve(tab, { id, channel, subscription: pattern, data, ext }, reply, refuse) {
         const { patterns } = this.#tabs.get(tab);
-        if (channel === "/meta/connect") reply({ advice: { interval: heartbeat, timeout: 0 } });
-        else if (channel === "/meta/disconnect") {
+        if (channel === "/meta/connect") {
+            reply({ advice: { interval: heartbeat, timeout: 0 } });
+            this.#release(tab);
+        } else if (channel === "/meta/disconnect") {
             reply();
             this.#leave(tab);
         } else if (channel === "/meta/unsubscribe") {

@@ -112,6 +112,22 @@ def test_tab_with_the_connection_is_closed(tabs, keeper):
         assert len(re.findall(rb'"seq"', response.read())) == published
 
 
+def test_what_comes_for_a_tab_between_two_of_its_sockets(tabs):
+    """It waits with the tab that has the connection, also what the broker does not keep."""
+    tabs.script.run(START, "/live/between")
+    tabs.open()
+    tabs.script.run(START, "/live/between")
+    tabs.script.run("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    assert tabs.script.run("return fanfare.state") == "waiting"
+    tabs.go(0).run("for (const n of [1, 2, 3]) await fanfare.publish('/live/between', n)")
+    tabs.script.wait("got.length === 3")
+    tabs.go(1).run("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    tabs.script.wait("got.length === 3")
+    tabs.go(0).run("await fanfare.publish('/live/between', 4)")
+    tabs.go(1).wait("got.length === 4")
+    assert tabs.script.run("return got") == [1, 2, 3, 4]
+
+
 def test_broker_is_killed_under_tabs(tabs, keeper):
     tabs.script.run(START, "/kept/b")
     tabs.open()
