@@ -1,8 +1,8 @@
 // client-guide URL [TOKEN-FILE]
 //
 // What the guide of FanfareClient shows, as a program: it runs through all of it against a broker, and says what it got.
-// The broker needs a history for /guide/**. With a file of tokens, which something else renews, it goes on for longer than one
-// of them is good for.
+// The broker needs a history for /guide/**. With a file of tokens, which something else renews, it goes on for longer than
+// one of them is good for.
 
 import FanfareClient
 import Foundation
