@@ -37,11 +37,16 @@ func connected(tokenFile: String) async throws -> BayeuxClient {
     return client
 }
 
+/// Prints a line at once, also into a pipe.
+func say(_ line: String) {
+    FileHandle.standardOutput.write(Data("\(line)\n".utf8))
+}
+
 /// Publishes and hears it, again and again; says when that came to an end.
 func outlive(_ client: BayeuxClient) async throws {
     async let states: Void = {
         for await state in client.states() {
-            if case .connected(_, let resumed) = state { print(resumed ? "back in the session" : "in a new session") }
+            if case .connected(_, let resumed) = state { say(resumed ? "back in the session" : "in a new session") }
         }
     }()
     let messages = try await client.subscribe(to: "/guide/clock")
@@ -49,12 +54,12 @@ func outlive(_ client: BayeuxClient) async throws {
         try await client.publish("0", to: "/guide/clock")
         for try await message in messages {
             let tick = Int(String(decoding: message.data, as: UTF8.self)) ?? 0
-            print("tick", tick)
+            say("tick \(tick)")
             try await Task.sleep(for: .milliseconds(200))
             try await client.publish("\(tick + 1)", to: "/guide/clock")
         }
     } catch let error as ClientError {
-        print("over:", error)
+        say("over: \(error)")
     }
     await client.close()
     await states
