@@ -14,7 +14,7 @@ BROWSER_PACKAGES = $(if $(shell command -v chromedriver),,chromium chromium-driv
 # docs/dependencies.md says what each is for.
 BUILD_PACKAGES = libsqlite3-dev libssl-dev zlib1g-dev
 TEST_PACKAGES = $(BROWSER_PACKAGES) gcc groff libc6-dev openssl curl fonts-dejavu-core haproxy nginx node-typescript \
-    prometheus python3-lib2to3 python3-venv ruby-faye systemd tinyproxy-bin
+    prometheus python3-lib2to3 python3-venv ruby-faye sslscan systemd tinyproxy-bin
 BENCH_PACKAGES = gcc libuv1 mosquitto nats-server nginx libnginx-mod-nchan ruby-faye thin
 
 # $(call install,PACKAGES): installs those that are missing.
@@ -31,13 +31,13 @@ fi
 endef
 
 .PHONY: run test check-swift build-packages test-packages bench-packages build release unit interop conformance lint \
-    configuration conformance-quick faults crash-test cli-crash-test man deb docs format fuzz hot-paths bench bench-quick bench-driver clean help
+    configuration conformance-quick attack attack-quick attack-load faults crash-test cli-crash-test man deb docs format fuzz hot-paths bench bench-quick bench-driver clean help
 
 run: release
 	@echo "== Starting the broker"
 	@exec .build/release/broker-server serve $(ARGS)
 
-test: unit interop faults conformance-quick docs
+test: unit interop attack-quick faults conformance-quick docs
 	@echo "== All tests have passed"
 
 check-swift:
@@ -70,6 +70,21 @@ unit: build
 interop: build test-packages
 	@echo "== Real clients: ruby-faye, aiocometd, curl, Chromium"
 	@FANFARE_BIN=.build/debug Tests/Interop/run.sh
+
+# Attacks over real sockets, while a well-behaved client uses the broker: docs/threat-model.md.
+attack: release test-packages
+	@echo "== Attacks"
+	@FANFARE_BIN=.build/release Tests/Attacks/run.sh
+
+# Without those that take their time. What is not optimized may keep the well-behaved waiting for longer than a second.
+attack-quick: build test-packages
+	@echo "== Attacks, the quick ones"
+	@ATTACK_SERVICE=5 FANFARE_BIN=.build/debug Tests/Attacks/run.sh -m "not long"
+
+# 15,000 connections, steady publishing, and each fault in turn: the 99th percentile must not double. By hand.
+attack-load: release test-packages
+	@Tests/Interop/run.sh --version >/dev/null
+	@FANFARE_BIN=.build/release .build/interop-venv/bin/python Tests/Attacks/load.py $(ARGS)
 
 # Without the long cases; `make conformance` runs them all.
 conformance-quick: build test-packages
@@ -168,10 +183,12 @@ clean:
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
-	@echo "make build, release, unit, interop, faults, conformance-quick, docs: a part of the above"
+	@echo "make build, release, unit, interop, attack-quick, faults, conformance-quick, docs: a part of the above"
 	@echo "make conformance   all 517 cases of the Autobahn suite, both roles"
 	@echo "make crash-test    kills the broker ROUNDS (300) times under load and looks for what it lost"
 	@echo "make cli-crash-test kills brokers and clients ROUNDS (100) times: outboxes and positions lose nothing"
+	@echo "make attack   attacks the broker while a well-behaved client uses it"
+	@echo "make attack-load  the same beside 15,000 connections: how late are their messages?"
 	@echo "make man      writes the manual pages of both programs to .build/man"
 	@echo "make deb      makes a Debian package, in .build"
 	@echo "make configuration  makes docs/configuration.md and deploy/fanfare.yaml from the table of settings"

@@ -88,6 +88,9 @@ extension ClientDriver: WebSocketDriver {
 
     /// See ``WebSocketDriver``.
     public var nextDeadline: UInt64? { phase == .framing ? connection.deadline : pending?.deadline }
+
+    /// See ``WebSocketDriver``.
+    public var isWithinMessage: Bool { phase == .framing && connection.isWithinMessage }
 }
 
 /// The peer's side.

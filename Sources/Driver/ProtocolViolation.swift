@@ -64,6 +64,7 @@ extension ProtocolViolation {
     static var requestTimeout: Self { refusal(408, "Handshake request timed out") }
     static var answerTimeout: Self { refusal(503, "Handshake was not answered in time") }
     static var notWebSocket: Self { refusal(400, "Not a WebSocket request") }
+    static var handshakeWithBody: Self { refusal(400, "A WebSocket handshake has no body") }
     static var methodNotAllowed: Self { refusal(405, "Not a WebSocket request") }
 
     static func missingHeader(_ name: String) -> Self { refusal(400, "Missing handshake request header: \(name)") }

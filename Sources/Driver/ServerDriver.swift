@@ -115,6 +115,15 @@ extension ServerDriver: WebSocketDriver {
     public var nextDeadline: UInt64? { phase == .framing ? connection.deadline : pending?.deadline }
 
     /// See ``WebSocketDriver``.
+    public var isWithinMessage: Bool {
+        switch phase {
+        case .framing: connection.isWithinMessage
+        case .hixieFraming: hixie?.isWithinMessage ?? false
+        case .readingHead, .awaitingStart, .readingChallenge, .handedOver, .over: false
+        }
+    }
+
+    /// See ``WebSocketDriver``.
     public var hasOutput: Bool { !output.isEmpty }
 
     /// See ``WebSocketDriver``.

@@ -11,6 +11,10 @@ public protocol WebSocketDriver: ~Copyable {
     /// The subprotocol that was agreed on, if any.
     var subprotocol: String? { get }
 
+    /// Whether a frame has begun, or a message of several, that is not complete. An owner that gives a message only so
+    /// much time counts from where this becomes true.
+    var isWithinMessage: Bool { get }
+
     /// Takes all of what was read. Once closed, it is discarded.
     mutating func receive<S: DriverSink & ~Copyable>(_ bytes: RawSpan, into sink: inout S)
 

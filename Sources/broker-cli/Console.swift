@@ -14,16 +14,28 @@ enum Console {
 
     /// Says something to the person, on standard error.
     static func say(_ text: String) {
-        sayRaw((errorIsTerminal ? "\r\u{1B}[K" : "") + "broker-cli: \(text)\n")
+        sayRaw((errorIsTerminal ? "\r\u{1B}[K" : "") + "broker-cli: \(harmless(text))\n")
     }
 
     /// Shows how far it is, if standard error is a terminal; the next line takes its place.
     static func showProgress(_ text: String) {
-        if errorIsTerminal { sayRaw("\r\u{1B}[K\(text)") }
+        if errorIsTerminal { sayRaw("\r\u{1B}[K\(harmless(text))") }
     }
 
     /// Takes away what was shown last.
     static func clearProgress() { showProgress("") }
+
+    /// A text, some of which may be a server's, without what a terminal would obey (CVE-2003-0063 and many since).
+    static func harmless(_ text: String) -> String {
+        let scalars = text.unicodeScalars.map { scalar -> Unicode.Scalar in
+            switch scalar.value {
+            case 0x09, 0x0A: scalar
+            case 0..<0x20, 0x7F..<0xA0, 0x202A...0x202E, 0x2066...0x2069: "\u{FFFD}"
+            default: scalar
+            }
+        }
+        return String(String.UnicodeScalarView(scalars))
+    }
 
     private static func sayRaw(_ text: String) {
         FileHandle.standardError.write(Data(text.utf8))

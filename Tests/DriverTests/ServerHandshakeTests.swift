@@ -43,6 +43,15 @@ import Testing
             name: "other method", request: sampleRequest.replacing("GET", with: "POST"),
             status: "405 Method Not Allowed", message: "Not a WebSocket request"),
         Refusal(
+            name: "body of a length", request: sampleRequest.with("Content-Length: 5"),
+            status: "400 Bad Request", message: "A WebSocket handshake has no body"),
+        Refusal(
+            name: "two lengths", request: sampleRequest.with("Content-Length: 0").with("Content-Length: 5"),
+            status: "400 Bad Request", message: "A WebSocket handshake has no body"),
+        Refusal(
+            name: "body in chunks", request: sampleRequest.with("Transfer-Encoding: chunked"),
+            status: "400 Bad Request", message: "A WebSocket handshake has no body"),
+        Refusal(
             name: "future version", request: sampleRequest.replacing(": 13", with: ": 14"),
             status: "426 Upgrade Required", message: "Unsupported WebSocket version: 14"),
         Refusal(
@@ -84,6 +93,12 @@ import Testing
         #expect(server.takeEvents() == [.failed(violation), .closed(.protocolError, row.message)])
         #expect(server.state == .closed)
         #expect(server.shouldCloseTransport)
+    }
+
+    @Test func `takes a body of no length`() {
+        let server = ServerEnd()
+        server.receive(sampleRequest.with("Content-Length: 0"))
+        #expect(server.start())
     }
 
     struct BadHead: Sendable, CustomTestStringConvertible {

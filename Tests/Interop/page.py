@@ -17,10 +17,10 @@ PHONE, DESK = (375, 812), (1120, 820)
 ELSEWHERE = "fanfare.test"
 
 
-def start_browser():
+def start_browser(*flags):
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
-    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", *flags):
         options.add_argument(flag)
     # A name that is not this machine's own, for browsers do not count that as a network.
     options.add_argument(f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1")

@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import threading
 import time
+from xml.etree import ElementTree
 
 import pytest
 from websockets.sync.client import connect
@@ -134,6 +135,26 @@ def test_certificates_are_replaced(secure):
             assert time.monotonic() < deadline + PATIENCE
         assert secure.subject() == "number 9"
         assert '"successful":true' in handshake(first)
+
+
+def test_what_sslscan_finds(secure):
+    """No old version, no weak cipher, no hole that is known by name."""
+    scan = subprocess.run(
+        ["sslscan", "--no-colour", "--xml=-", "--show-certificate", f"127.0.0.1:{secure.tls_port}"],
+        check=True, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    found = ElementTree.fromstring(scan.stdout).find("ssltest")
+    enabled = [protocol for protocol in found.iter("protocol") if protocol.get("enabled") == "1"]
+    assert [(protocol.get("type"), protocol.get("version")) for protocol in enabled] == [("tls", "1.2"), ("tls", "1.3")]
+    ciphers = [tuple(cipher.get(name) for name in ("sslversion", "cipher", "bits")) for cipher in found.iter("cipher")]
+    assert {version for version, _, _ in ciphers} == {"TLSv1.2", "TLSv1.3"}
+    for version, name, bits in ciphers:
+        assert int(bits) >= 128, (version, name, bits)
+        assert not re.search("NULL|EXP|RC4|3?DES|MD5|anon|ADH", name), name
+        # Forward secrecy with every one of them.
+        assert version == "TLSv1.3" or name.startswith("ECDHE-"), name
+    assert found.find("renegotiation").get("secure") == "1" or found.find("renegotiation").get("supported") == "0"
+    assert all(hole.get("vulnerable") == "0" for hole in found.iter("heartbleed"))
 
 
 def test_a_large_message_over_tls(secure):

@@ -53,6 +53,10 @@ package struct BrokerConfiguration: Sendable {
     package var pingInterval = Duration.seconds(25)
     /// A WebSocket that stays silent for so long after a ping is closed.
     package var pongTimeout = Duration.seconds(10)
+    /// From the first byte of a WebSocket message to its last; with more the WebSocket is closed.
+    package var messageTimeout = Duration.seconds(60)
+    /// A connection whose peer takes nothing for so long of what waits for it is closed.
+    package var writeTimeout = Duration.seconds(30)
     /// An event stream on which nothing was written for so long gets a comment.
     package var streamPingInterval = Duration.seconds(15)
     /// From the wish to stop until connections are cut.

@@ -56,10 +56,19 @@ enum VersionSelection {
         guard isWebSocket(request) else { throw .notWebSocket }
         guard request.method == "GET" else { throw .methodNotAllowed }
         let version = requestedVersion(request.headers)
+        guard !hasBody(request.headers, version) else { throw .handshakeWithBody }
         if let version, served.contains(version) { return version }
         if let version, version.isHixie { throw .unsupportedDraft(version) }
         let number = request.headers.combined("Sec-WebSocket-Version") ?? ""
         throw .unsupportedVersion(number, canUpgrade: served.numbers != nil)
+    }
+
+    /// Whether bytes behind the head are a body to those who speak HTTP. To us they are frames: with a proxy between that
+    /// takes them for something else, a page's body could become frames of somebody (RFC 9112 §11.2). Draft-hixie-76 has
+    /// eight bytes there, which some proxies count.
+    private static func hasBody(_ headers: HeaderFields, _ version: WebSocketVersion?) -> Bool {
+        if headers.first("Transfer-Encoding") != nil { return true }
+        return headers.all("Content-Length").contains { $0 != "0" && !(version == .hixie76 && $0 == "8") }
     }
 
     /// The version that a handshake asks for, `nil` if it is unknown.

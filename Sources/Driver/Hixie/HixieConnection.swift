@@ -16,6 +16,8 @@ final class HixieConnection {
             hasCloseFrame: handshake.version == .hixie76, maximumMessageBytes: maximumMessageBytes)
     }
 
+    var isWithinMessage: Bool { !reader.isBetweenFrames }
+
     /// Reads what the challenge lacks; true when its answer is written and the connection open. 75 has no challenge.
     func readChallenge(
         _ input: UnsafeRawBufferPointer, _ offset: inout Int, output: inout OutputBuffer

@@ -25,6 +25,9 @@ struct HixieFrameReader: ~Copyable {
     private var stage = Stage.frameStart
     private var buffer = PayloadBuffer()
 
+    /// Whether nothing of a frame was read that is not complete.
+    var isBetweenFrames: Bool { if case .frameStart = stage { true } else { false } }
+
     init(hasCloseFrame: Bool, maximumMessageBytes: Int) {
         self.hasCloseFrame = hasCloseFrame
         self.maximumMessageBytes = maximumMessageBytes

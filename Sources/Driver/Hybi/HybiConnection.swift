@@ -32,6 +32,8 @@ struct HybiConnection: ~Copyable {
         return closing.state
     }
 
+    var isWithinMessage: Bool { frame != nil || message.kind != nil || !decoder.isBetweenFrames }
+
     /// Zero if the end of the connection only waits to be reported.
     var deadline: UInt64? {
         if let extensions, extensions.canEnd { return 0 }

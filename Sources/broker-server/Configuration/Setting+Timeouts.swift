@@ -13,6 +13,12 @@ extension Setting {
             "timeouts.request", .time, \.broker.requestTimeout,
             "for the body of a request, and for an idle HTTP connection"),
         Setting("timeouts.close", .time, \.broker.closeTimeout, "for the peer's answer to a closing handshake"),
+        Setting(
+            "timeouts.message", .time, \.broker.messageTimeout,
+            "for a WebSocket message, from its first byte to its last"),
+        Setting(
+            "timeouts.write", .time, \.broker.writeTimeout,
+            "how long a client may take nothing of what waits for it"),
         Setting("timeouts.ping", .time, \.broker.pingInterval, "silence before a WebSocket is pinged"),
         Setting("timeouts.pong", .time, \.broker.pongTimeout, "silence after that before it is closed"),
         Setting(

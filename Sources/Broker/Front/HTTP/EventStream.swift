@@ -37,6 +37,7 @@ final class EventStream {
         lastWritten = SystemClock.monotonic
         outbound.write(piece)
         if outbound.queuedBytes > shard.configuration.outboundBytes {
+            handler?.closeReason = .slow
             shard.logger.notice(
                 "closing an event stream that is not read", metadata: ["queuedBytes": "\(outbound.queuedBytes)"])
             close()
@@ -45,6 +46,10 @@ final class EventStream {
 
     /// Writes a comment when nothing was written for long, so that nothing on the way takes the connection for dead.
     func keepAlive(now: UInt64) {
+        if outbound?.isStuck(now: now, limit: shard.configuration.writeTimeout.nanosecondsClamped) == true {
+            handler?.cut()
+            return
+        }
         guard outbound != nil, now >= lastWritten,
             now - lastWritten >= shard.configuration.streamPingInterval.nanosecondsClamped
         else { return }

@@ -21,6 +21,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         case upgrading(RequestHead)
         /// The answer is being made.
         case answering(HTTPRequestHead)
+        /// The answer is on its way; nothing else is looked at before the peer has taken it.
+        case sending
         /// The response is an event stream.
         case streaming(EventStream)
         /// The last response is written: what still comes is passed over until the client ends its side.
@@ -39,8 +41,10 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// What came of a request's body after it was refused.
     private var passedOverBytes = 0
     /// Why the connection ends, once something else than the peer ends it.
-    private var closeReason = LoopCounters.CloseReason.peer
+    var closeReason = LoopCounters.CloseReason.peer
     private var isStream = false
+    /// Whether the peer takes the answer that is on its way.
+    private var progress = WriteProgress()
 
     private init(
         shard: Shard, services: HTTPServices, decoder: ByteToMessageHandler<HTTPRequestDecoder>,
@@ -99,10 +103,11 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
             respond(to: head, body: body)
         case (.end, .upgrading(let request)):
             upgrade(request)
-        case (.body(let part), .ending):
+        case (.body(let part), .ending), (.body(let part), .sending):
             passedOverBytes += part.readableBytes
             if passedOverBytes > services.configuration.messageBytes { context.close(promise: nil) }
-        case (_, .ending), (_, .idle), (_, .answering), (.head, .receiving), (_, .upgrading), (_, .streaming):
+        case (_, .ending), (_, .sending), (_, .idle), (_, .answering), (.head, .receiving), (_, .upgrading),
+            (_, .streaming):
             break
         }
     }
@@ -114,7 +119,11 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         shard.logger.debug("request failed", metadata: ["error": "\(error)"])
-        guard error is HTTPParserError, case .idle = phase else { return context.close(promise: nil) }
+        guard error is HTTPParserError else { return context.close(promise: nil) }
+        switch phase {
+        case .idle, .receiving: break
+        case .upgrading, .answering, .sending, .streaming, .ending: return context.close(promise: nil)
+        }
         let isTooLarge = (error as? HTTPParserError) == .headerOverflow
         refuse(isTooLarge ? .requestHeaderFieldsTooLarge : .badRequest, "The request cannot be read: \(error)")
     }
@@ -214,43 +223,57 @@ extension HTTPHandler {
 
     /// Sends a response to the current request.
     private func respond(_ response: HTTPResponse) {
-        guard let context, case .answering(let request) = phase else { return }
-        phase = .idle
+        guard case .answering(let request) = phase else { return }
         shard.counters.requests.sentBytes += UInt64(response.body.readableBytes)
         shard.counters.answer(request, route: services.route(of: request), status: response.status)
-        let now = SystemClock.now
-        deadline = now.adding(services.configuration.requestTimeout)
         var head = HTTPResponseHead(version: request.version, status: response.status, headers: response.headers)
         // There it would be the length of what the client has (RFC 9110 §8.6).
         if response.status != .notModified {
             head.headers.replaceOrAdd(name: "Content-Length", value: "\(response.body.readableBytes)")
         }
-        head.headers.replaceOrAdd(name: "Date", value: shard.date.text(at: now.wall))
+        head.headers.replaceOrAdd(name: "Date", value: shard.date.text(at: SystemClock.now.wall))
         services.addOriginHeaders(to: &head.headers, for: request.headers)
         let keepAlive = request.isKeepAlive && !shard.isShuttingDown
         if !keepAlive { head.headers.replaceOrAdd(name: "Connection", value: "close") }
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        if request.method != .HEAD, response.body.readableBytes > 0 {
-            context.write(wrapOutboundOut(.body(.byteBuffer(response.body))), promise: nil)
-        }
-        finish(keepAlive: keepAlive)
+        send(head, request.method == .HEAD ? ByteBuffer() : response.body, keepAlive: keepAlive)
     }
 
-    private func finish(keepAlive: Bool) {
+    /// Sends an answer; the request ends with it when the peer has taken all of it. Until then the pipelining handler
+    /// holds back what follows, and reads no more: a peer that asks without end waits for itself.
+    private func send(_ head: HTTPResponseHead, _ body: ByteBuffer, keepAlive: Bool) {
         guard let context else { return }
-        let written = context.writeAndFlush(wrapOutboundOut(.end(nil)))
-        if keepAlive { return }
+        phase = .sending
+        deadline = .max
+        progress = WriteProgress()
+        if !keepAlive, closeReason == .peer { closeReason = .done }
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        let taken = context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(body))))
+        // At once, if the system has room for it.
+        taken.assumeIsolated().whenSuccess { self.finish(keepAlive: keepAlive) }
+    }
+
+    /// The answer is taken.
+    private func finish(keepAlive: Bool) {
+        guard let context, case .sending = phase else { return }
+        guard !keepAlive else {
+            phase = .idle
+            deadline = SystemClock.now.adding(services.configuration.requestTimeout)
+            // Writes nothing: the length is in the head. The next request may come of it.
+            context.write(wrapOutboundOut(.end(nil)), promise: nil)
+            if shard.isShuttingDown, case .idle = phase { goAway() }
+            return
+        }
         phase = .ending
-        if closeReason == .peer { closeReason = .done }
         deadline = SystemClock.now.adding(services.configuration.closeTimeout)
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
         // Our side only: a reset could take the response from a client that is still sending.
-        written.whenComplete { _ in bound.value.close(mode: .output, promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in
+            bound.value.close(mode: .output, promise: nil)
+        }
     }
 
     /// Refuses a request that is not complete, and ends the connection.
     private func refuse(_ status: HTTPResponseStatus, _ detail: String) {
-        guard let context else { return }
         let response = HTTPResponse.problem(status, detail)
         var head = HTTPResponseHead(version: .http1_1, status: status, headers: response.headers)
         head.headers.replaceOrAdd(name: "Content-Length", value: "\(response.body.readableBytes)")
@@ -259,10 +282,7 @@ extension HTTPHandler {
             shard.counters.answer(request, route: services.route(of: request), status: status)
             services.addOriginHeaders(to: &head.headers, for: request.headers)
         }
-        phase = .ending
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        context.write(wrapOutboundOut(.body(.byteBuffer(response.body))), promise: nil)
-        finish(keepAlive: false)
+        send(head, response.body, keepAlive: false)
     }
 
     private func abandon() {
@@ -274,17 +294,36 @@ extension HTTPHandler {
 
 extension HTTPHandler: GuardedConnection {
     func keepDeadlines(now: UInt64) {
-        if case .streaming(let stream) = phase { stream.keepAlive(now: now) }
+        switch phase {
+        case .streaming(let stream): stream.keepAlive(now: now)
+        case .sending: expectProgress(now: now)
+        case .idle, .receiving, .upgrading, .answering, .ending: break
+        }
         guard now >= deadline else { return }
         switch phase {
         case .receiving:
             closeReason = .timeout
             refuse(.requestTimeout, "The request took too long")
-        case .idle, .upgrading, .answering, .streaming, .ending:
+        case .idle, .upgrading, .answering, .sending, .streaming, .ending:
             if closeReason == .peer { closeReason = .timeout }
             context?.close(promise: nil)
         }
-        deadline = SystemClock.now.adding(services.configuration.closeTimeout)
+    }
+
+    /// However slowly a peer takes its answer, it may; not at all it may not.
+    private func expectProgress(now: UInt64) {
+        let limit = services.configuration.writeTimeout.nanosecondsClamped
+        guard let channel = context?.channel,
+            progress.isStuck(waitingBytes: channel.waitingBytes, givenBytes: 0, now: now, limit: limit)
+        else { return }
+        cut()
+    }
+
+    /// Cuts off a peer that takes nothing.
+    func cut() {
+        shard.logger.notice("closing a connection that does not take its answer")
+        closeReason = .slow
+        context?.close(promise: nil)
     }
 
     func goAway() {
@@ -293,7 +332,7 @@ extension HTTPHandler: GuardedConnection {
         switch phase {
         case .idle: context?.close(promise: nil)
         case .streaming(let stream): stream.close()
-        case .receiving, .upgrading, .answering, .ending: break
+        case .receiving, .upgrading, .answering, .sending, .ending: break
         }
     }
 }

@@ -18,11 +18,15 @@ final class Outbound {
     private let context: ChannelHandlerContext
     /// The connection's socket; none where the transport has none, or another handler (TLS) stands in between.
     private var socket: NIOBSDSocket.Handle?
-    /// Bytes that the channel has not written yet.
+    /// Bytes that the channel has not written yet, and those that it ever was given.
     private(set) var queuedBytes = 0
+    private var givenBytes = 0
+    private var progress = WriteProgress()
     /// So little that there is room for more.
     private static let drainedBytes = 64 << 10
     private var onDrain: (() -> Void)?
+    /// Called each time that little is left after something was.
+    var onRelief: (() -> Void)?
     /// Whether too much waits; over when it has drained.
     var isCongested = false
 
@@ -54,6 +58,7 @@ final class Outbound {
     private func queue(_ piece: ByteBuffer) {
         let count = piece.readableBytes
         queuedBytes += count
+        givenBytes &+= count
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenComplete { _ in self.dequeue(count) }
         context.writeAndFlush(NIOAny(piece), promise: written)
@@ -63,9 +68,16 @@ final class Outbound {
         queuedBytes -= count
         guard queuedBytes <= Self.drainedBytes else { return }
         isCongested = false
+        onRelief?()
         guard let body = onDrain else { return }
         onDrain = nil
         body()
+    }
+
+    /// Whether the peer has taken nothing for `limit` (ns), though something waits for it. To be asked now and then.
+    func isStuck(now: UInt64, limit: UInt64) -> Bool {
+        let waiting = queuedBytes == 0 ? 0 : context.channel.waitingBytes
+        return progress.isStuck(waitingBytes: waiting, givenBytes: givenBytes, now: now, limit: limit)
     }
 
     /// Calls `body` once little is left that the channel has not written, in a turn of its own; of several the last one.

@@ -32,9 +32,18 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     /// Why nothing is read from the peer at present; it is, when there is no reason.
     private var pauses: Set<PauseReason> = []
+    /// Whether the peer may compress what it sends.
+    private var isDeflated = false
+    /// What was read and waits for its turn, and what came of the compressed messages of this one.
+    private var backlog = ByteBuffer()
+    private var inflatedBytes = 0
+    /// So much, and the next messages wait: a thousandth of it may have been sent.
+    private static let inflatedBytesPerTurn = 1 << 20
     private var hasHeard = true
     private var lastHeard = SystemClock.monotonic
     private var pingedAt: UInt64?
+    /// When the message began that is not complete (ns, monotonic).
+    private var messageBegan: UInt64?
     /// Why the connection ends, once something else than the peer ends it.
     private var closeReason = LoopCounters.CloseReason.peer
 
@@ -76,12 +85,14 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        outbound = Outbound(context: context)
+        let outbound = Outbound(context: context)
+        outbound.onRelief = { [weak self] in self?.resume(.output) }
+        self.outbound = outbound
         shard.guardDeadlines(of: self)
         if let request = driver.request {
             var events = Events(handler: self)
             decide(on: request, &events)
-            if events.isOpened { opened(events) }
+            if events.isOpened { opened() }
             act(on: events)
         }
     }
@@ -95,20 +106,71 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var buffer = unwrapInboundIn(data)
-        hasHeard = true
+        let buffer = unwrapInboundIn(data)
         shard.counters.sockets.receivedBytes += UInt64(buffer.readableBytes)
-        if let pingedAt { heard(since: pingedAt) }
-        guard lingerDeadline == nil else { return passOver(buffer.readableBytes) }
-        var events = Events(handler: self)
-        buffer.readWithUnsafeReadableBytes { bytes in
-            driver.receive(bytes.bytes, into: &events)
-            return bytes.count
+        if driver.state == .connecting { begin(with: buffer) } else { take(buffer) }
+    }
+
+    /// The handshake, one step at a time: what came in one piece with it is read when it is answered.
+    private func begin(with buffer: ByteBuffer) {
+        var buffer = buffer
+        while buffer.readableBytes > 0, driver.state == .connecting {
+            var events = Events(handler: self)
+            buffer.readWithUnsafeReadableBytes { driver.receiveNext($0.bytes, into: &events) }
+            if let request = events.request { decide(on: request, &events) }
+            if events.isOpened { opened() }
+            if events.isHTTP {
+                driver.receive(buffer.readableBytesSpan, into: &events)
+                return handOver()
+            }
+            act(on: events)
         }
-        if let request = events.request { decide(on: request, &events) }
-        if events.isOpened { opened(events) }
-        if events.isHTTP { handOver() } else { act(on: events) }
+        if buffer.readableBytes > 0 { take(buffer) }
+    }
+
+    /// Frames.
+    private func take(_ buffer: ByteBuffer) {
+        guard lingerDeadline == nil else { return passOver(buffer.readableBytes) }
+        if isDeflated {
+            let isWaiting = backlog.readableBytes > 0
+            backlog.writeImmutableBuffer(buffer)
+            return isWaiting ? () : takeTurn()
+        }
+        var events = Events(handler: self)
+        driver.receive(buffer.readableBytesSpan, into: &events)
+        hear(events)
+        act(on: events)
         shard.relieve()
+    }
+
+    /// Takes messages that may be compressed, one by one: what comes of a few kilobytes must not keep the loop from others
+    /// for longer than what comes of a megabyte. Behind that much the rest waits for the next turn.
+    private func takeTurn() {
+        while backlog.readableBytes > 0 {
+            guard lingerDeadline == nil else {
+                passOver(backlog.readableBytes)
+                break
+            }
+            var events = Events(handler: self)
+            backlog.readWithUnsafeReadableBytes { driver.receiveNext($0.bytes, into: &events) }
+            inflatedBytes += events.messageBytes
+            hear(events)
+            act(on: events)
+            if inflatedBytes >= Self.inflatedBytesPerTurn, backlog.readableBytes > 0 { return waitForTurn() }
+        }
+        backlog.clear()
+        shard.relieve()
+    }
+
+    private func waitForTurn() {
+        inflatedBytes = 0
+        pause(.turn)
+        shard.relieve()
+        shard.eventLoop.assumeIsolated().execute { [self] in
+            guard context != nil else { return }
+            takeTurn()
+            if backlog.readableBytes == 0 { resume(.turn) }
+        }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -128,6 +190,9 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     func write(_ piece: ByteBuffer) {
         guard let outbound else { return }
         outbound.write(piece)
+        guard outbound.queuedBytes > shard.configuration.congestedBytes else { return }
+        // What it asks for must not grow faster than what it takes.
+        pause(.output)
         if outbound.queuedBytes > shard.configuration.outboundBytes {
             shard.logger.notice(
                 "closing a connection that does not read", metadata: ["queuedBytes": "\(outbound.queuedBytes)"])
@@ -138,8 +203,8 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     /// Cuts off a peer that does not read: a closing handshake would wait behind all that it has not read.
-    func cut() {
-        shard.logger.notice("cutting off a slow subscriber", metadata: ["queuedBytes": "\(outbound?.queuedBytes ?? 0)"])
+    func cut(_ why: Logger.Message = "cutting off a slow subscriber") {
+        shard.logger.notice(why, metadata: ["queuedBytes": "\(outbound?.queuedBytes ?? 0)"])
         closeReason = .slow
         context?.close(promise: nil)
     }
@@ -152,12 +217,12 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
         shard.eventLoop.assumeIsolated().execute { self.close(.normal) }
     }
 
-    private func close(_ code: CloseCode) {
+    private func close(_ code: CloseCode, reason: String = "") {
         guard context != nil else { return }
         shard.flush()
         leave()
         var events = Events(handler: self)
-        if !driver.close(code, now: SystemClock.monotonic) { driver.receiveEnd(into: &events) }
+        if !driver.close(code, reason: reason, now: SystemClock.monotonic) { driver.receiveEnd(into: &events) }
         act(on: events)
     }
 }
@@ -208,7 +273,7 @@ extension WebSocketHandler {
         if hasLastWord {
             let output = driver.takeOutput()
             shard.counters.sockets.sentBytes += UInt64(output.count)
-            outbound?.write(ByteBuffer(bytes: output))
+            write(ByteBuffer(bytes: output))
         }
         guard driver.shouldCloseTransport, lingerDeadline == nil else { return }
         if hasLastWord {
@@ -226,12 +291,13 @@ extension WebSocketHandler {
         if lingerBytes < 0 { context?.close(promise: nil) }
     }
 
-    /// The handshake is over, and with it the form of what goes out is known. Messages may have come with it.
-    private func opened(_ events: Events) {
+    /// The handshake is over, and with it the form of what goes out is known.
+    private func opened() {
         shard.counters.sockets.begin()
         address = AddressClass(of: context?.channel.remoteAddress)
-        slot = shard.add(self, form: .webSocket(driver.wireForm ?? .hybi))
-        for message in events.early { received(message.span.bytes) }
+        let form = driver.wireForm ?? .hybi
+        isDeflated = form != .hybi && form != .hixie
+        slot = shard.add(self, form: .webSocket(form))
     }
 
     fileprivate func received(_ text: RawSpan) {
@@ -279,9 +345,17 @@ extension WebSocketHandler: GuardedConnection {
             act(on: events)
             return
         }
+        if outbound?.isStuck(now: now, limit: shard.configuration.writeTimeout.nanosecondsClamped) == true {
+            return cut("closing a connection that does not read")
+        }
         guard driver.state == .open else { return }
         // Of one that is not read from nothing can be heard.
-        if hasHeard || !pauses.isEmpty {
+        if !pauses.isEmpty, messageBegan != nil { messageBegan = now }
+        if let messageBegan, now - min(now, messageBegan) >= shard.configuration.messageTimeout.nanosecondsClamped {
+            closeReason = .timeout
+            let limit = shard.configuration.messageTimeout.components.seconds
+            close(.policyViolation, reason: "A message takes longer than \(limit) s")
+        } else if hasHeard || !pauses.isEmpty {
             hasHeard = false
             lastHeard = now
             pingedAt = nil
@@ -295,6 +369,23 @@ extension WebSocketHandler: GuardedConnection {
             _ = driver.ping(RawSpan())
             act(on: Events(handler: self))
         }
+    }
+
+    /// A sign of life is what is whole: a message, a ping or a pong; and the pieces of a message while it may take its
+    /// time, for no pong can come within a frame.
+    private func hear(_ events: Events) {
+        guard driver.isWithinMessage else {
+            messageBegan = nil
+            return heard(events.isAlive)
+        }
+        if events.hasMessage || messageBegan == nil { messageBegan = SystemClock.monotonic }
+        heard(true)
+    }
+
+    private func heard(_ isAlive: Bool) {
+        guard isAlive else { return }
+        hasHeard = true
+        if let pingedAt { heard(since: pingedAt) }
     }
 
     /// The first sign of life since a ping.
@@ -328,6 +419,10 @@ enum PauseReason {
     case store
     /// Too much of what its event loop has sent waits for the router.
     case loop
+    /// Too much of what it asked for waits for it.
+    case output
+    /// What it has sent became so much that others come first.
+    case turn
 }
 
 /// What the driver tells of: messages go on at once, the rest is kept until the driver has returned.
@@ -336,10 +431,12 @@ private struct Events: DriverSink {
     var request: RequestHead?
     var isHTTP = false
     var isOpened = false
-    /// Messages that came in one piece with the end of the handshake.
-    var early: [[UInt8]] = []
     var hasUnsupportedMessage = false
     var violation: ProtocolViolation?
+    /// Whether something came that was complete: a message, or that or another frame.
+    var hasMessage = false
+    var isAlive = false
+    var messageBytes = 0
 
     init(handler: WebSocketHandler) {
         self.handler = handler
@@ -348,9 +445,13 @@ private struct Events: DriverSink {
     mutating func connect(_ request: borrowing RequestHead) { self.request = copy request }
     mutating func request(_ head: borrowing RequestHead) { isHTTP = true }
     mutating func open() { isOpened = true }
+    mutating func ping(_ payload: RawSpan) { isAlive = true }
+    mutating func pong(_ payload: RawSpan) { isAlive = true }
     mutating func message(_ payload: RawSpan, kind: MessageKind) {
+        hasMessage = true
+        isAlive = true
+        messageBytes += payload.byteCount
         switch kind {
-        case .text where isOpened: early.append(payload.withUnsafeBytes { Array($0) })
         case .text: handler.received(payload)
         case .binary: hasUnsupportedMessage = true
         }

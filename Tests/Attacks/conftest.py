@@ -1,0 +1,171 @@
+"""What the attacks share. Each is played while a well-behaved client uses the broker, and is none the worse for it."""
+
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+import pytest
+
+from broker import Broker, Process
+from page import start_browser
+
+HERE = pathlib.Path(__file__).parent
+SERVICE = float(os.environ.get("ATTACK_SERVICE", 1))
+"""How long the well-behaved may be without service (s)."""
+
+
+def resident(pid):
+    """The memory of a process (MiB)."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+class Memory(threading.Thread):
+    """Looks at a broker's memory again and again."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self._pid = pid
+        self._is_over = threading.Event()
+        self.first = self.most = resident(pid)
+
+    def run(self):
+        while not self._is_over.wait(0.02):
+            self.look()
+
+    def look(self):
+        with contextlib.suppress(OSError):
+            self.most = max(self.most, resident(self._pid))
+
+    def stop(self):
+        self._is_over.set()
+        self.join()
+        self.look()
+
+
+@contextlib.contextmanager
+def watch(broker, memory=64, newcomers=True):
+    """The attack within the block takes no service away, and at most so much memory (MiB)."""
+    bystander = broker.bystander
+    watched = Memory(broker.pid)
+    try:
+        bystander.tell("begin" if newcomers else "begin known")
+        assert bystander.process.lines.next() == "ready\n"
+        watched.start()
+        yield
+        watched.stop()
+        bystander.tell("end")
+        report = json.loads(bystander.process.lines.next())
+    except BaseException:
+        # In the middle of something: the next attack has another one.
+        broker.dismiss()
+        raise
+    assert report["worst"] <= SERVICE, report
+    growth = watched.most - watched.first
+    assert growth <= memory, f"{growth:.0f} MiB more, from {watched.first:.0f}"
+
+
+class Bystander:
+    """The well-behaved client, in a process of its own."""
+
+    def __init__(self, broker):
+        # Without buffers: `select` has to see what was not read.
+        command = [sys.executable, "-u", HERE / "bystander.py", broker.port]
+        environment = {**os.environ, "PYTHONPATH": str(HERE.parent / "Interop")}
+        self.process = Process(command, stdin=subprocess.PIPE, env=environment)
+
+    def tell(self, word):
+        """Say a word to it."""
+        self.process._child.stdin.write(word + "\n")
+        self.process._child.stdin.flush()
+
+    def end(self):
+        """It ends with its input."""
+        self.process._child.stdin.close()
+        self.process.__exit__()
+
+
+class Victim(Broker):
+    """A broker with a configuration of its own."""
+
+    def __init__(self, folder, configuration=""):
+        file = folder / "fanfare.yaml"
+        file.write_text(configuration)
+        super().__init__(folder / "fanfare.db", folder / "broker.log", "--config", file)
+        self._bystander = None
+
+    @property
+    def bystander(self):
+        """Its well-behaved client. One that was asked something in vain is no use any more."""
+        if self._bystander is None:
+            self._bystander = Bystander(self)
+        return self._bystander
+
+    def dismiss(self):
+        """End the well-behaved client."""
+        if self._bystander:
+            self._bystander.end()
+            self._bystander = None
+
+    def stop(self):
+        self.dismiss()
+        super().stop()
+
+    def kill(self):
+        self.dismiss()
+        super().kill()
+
+    def sample(self, name):
+        """A number of /metrics."""
+        with urllib.request.urlopen(self.url("/metrics"), timeout=30) as response:
+            for line in response.read().decode().splitlines():
+                if line.startswith(name + " "):
+                    return float(line.rsplit(" ", 1)[1])
+        raise AssertionError(f"no {name}")
+
+    def wait_for_sample(self, name, least, seconds=30):
+        """Wait until a number of /metrics is so large."""
+        deadline = time.monotonic() + seconds
+        while self.sample(name) < least:
+            assert time.monotonic() < deadline, f"{name} is {self.sample(name)}, not {least}"
+
+
+@pytest.fixture(scope="module")
+def make_broker(tmp_path_factory):
+    """Starts brokers with a configuration; they are stopped well after the module's last test."""
+    brokers = {}
+
+    def make(configuration=""):
+        if configuration not in brokers:
+            brokers[configuration] = Victim(tmp_path_factory.mktemp("broker"), configuration).start()
+        return brokers[configuration]
+
+    try:
+        yield make
+        for broker in brokers.values():
+            broker.stop()
+    finally:
+        for broker in brokers.values():
+            broker.kill()
+
+
+@pytest.fixture(scope="module")
+def broker(make_broker):
+    """A broker as it is without configuration."""
+    return make_broker()
+
+
+@pytest.fixture(scope="session")
+def stranger():
+    """A browser for which evil.example lies on this machine."""
+    driver = start_browser("--host-resolver-rules=MAP evil.example 127.0.0.1")
+    yield driver
+    driver.quit()

@@ -1,0 +1,222 @@
+"""Too many of everything: connections, requests, sessions, subscriptions, publications, descriptors."""
+
+import http.client
+import json
+import re
+import resource
+import subprocess
+import threading
+
+import pytest
+
+from bayeux import Peer
+from broker import PROGRAMS, Process
+from conftest import Victim, watch
+from wire import Wire, frame, request
+
+SECONDS = 3
+"""How long a flood goes on."""
+HANDSHAKE = {"channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["websocket"]}
+
+
+def batch(*messages):
+    return frame(1, json.dumps(messages).encode())
+
+
+def reading(wire):
+    """Somebody who takes what the broker answers, so that nothing holds a flood up."""
+
+    def read():
+        try:
+            while wire.socket.recv(1 << 20):
+                pass
+        except OSError:
+            pass
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_connects(broker):
+    with watch(broker, memory=48):
+        for _ in range(10):
+            wires = [Wire(broker.port) for _ in range(200)]
+            for wire in wires:
+                wire.socket.close()
+
+
+def test_connects_over_the_limit(make_broker):
+    """Those who are there go on; one more is closed at once; when the others are gone there is room again."""
+    broker = make_broker("limits:\n  connections: 50\n")
+    with watch(broker, newcomers=False):
+        wires = [Wire(broker.port) for _ in range(200)]
+        for wire in wires[100:]:
+            assert wire.read_to_end() == b""
+        for wire in wires:
+            wire.socket.close()
+    broker.wait_for_sample('fanfare_connections_rejected_total{reason="limit"}', 100)
+    with watch(broker):
+        pass
+
+
+def test_requests(broker):
+    """As many as one connection holds, of the kind that costs most."""
+    with watch(broker, memory=48), Wire(broker.port) as wire:
+        thread = reading(wire)
+        wire.flood(request("GET", "/metrics").encode() * 200, SECONDS)
+        wire.socket.close()
+        thread.join(30)
+
+
+def test_sessions(make_broker):
+    broker = make_broker("limits:\n  sessions: 500\n")
+    with watch(broker, memory=48, newcomers=False), Wire(broker.port) as wire:
+        wire.upgrade()
+        errors = set()
+        for _ in range(20):
+            wire.send(batch(*[HANDSHAKE] * 100))
+            for reply in json.loads(wire.frame()[1]):
+                if not reply["successful"]:
+                    errors.add(reply["error"])
+                    assert reply["advice"]["interval"] > 0 or reply["advice"]["reconnect"] == "none", reply
+        assert len(errors) == 1 and re.match("429:|503:", errors.pop())
+    assert broker.sample('fanfare_sessions{state="away"}') <= 500
+
+
+def test_subscriptions(broker):
+    """Those of a session are counted; what is beyond is refused, and said so."""
+    with watch(broker, memory=48), Peer(broker) as peer:
+        peer.handshake()
+        peer.connect()
+        for start in range(0, 1000, 100):
+            peer.subscribe(*(f"/flood/{start + number}" for number in range(100)))
+        reply = peer.ask("/meta/subscribe", clientId=peer.client_id, subscription="/flood/1000")
+        assert not reply["successful"] and reply["error"] == "429:subscriptions:Limit reached", reply
+        peer.leave()
+
+
+def test_subscribing_and_unsubscribing(broker):
+    with watch(broker, memory=48), Peer(broker) as peer:
+        peer.handshake()
+        peer.connect()
+        client = peer.client_id
+        messages = []
+        for number in range(50):
+            for verb in ("subscribe", "unsubscribe"):
+                messages.append({"channel": f"/meta/{verb}", "clientId": client, "subscription": f"/churn/{number}/**"})
+        with Wire(broker.port) as wire:
+            reading(wire.upgrade())
+            wire.flood(batch(*messages), SECONDS)
+        peer.leave()
+
+
+def test_connects_of_one_session(broker):
+    """Held ones, from many sockets: each new one ends the one before."""
+    with watch(broker, memory=48), Peer(broker) as peer:
+        peer.handshake()
+        message = {"channel": "/meta/connect", "clientId": peer.client_id, "connectionType": "websocket"}
+        wires = [Wire(broker.port).upgrade() for _ in range(100)]
+        for wire in wires:
+            wire.send(batch(message) * 20)
+        for wire in wires:
+            wire.socket.close()
+        peer.leave()
+
+
+def test_publications(broker):
+    with watch(broker, memory=64), Wire(broker.port) as wire:
+        reading(wire.upgrade())
+        wire.flood(batch(*[{"channel": "/flood/a", "data": 1}] * 50), SECONDS)
+
+
+def test_publications_to_a_crowd(broker):
+    """One that a hundred subscribe to, some of whom do not read."""
+    with watch(broker, memory=128), Wire(broker.port) as wire, Peer(broker) as peer:
+        peer.listen("/crowd/**")
+        reading(wire.upgrade())
+        wires = []
+        for number in range(100):
+            member = Wire(broker.port, window=4096).upgrade()
+            member.send(batch(HANDSHAKE))
+            client = json.loads(member.frame()[1])[0]["clientId"]
+            member.send(batch(
+                {"channel": "/meta/subscribe", "clientId": client, "subscription": "/crowd/**"},
+                {"channel": "/meta/connect", "clientId": client, "connectionType": "websocket"},
+            ))  # fmt: skip
+            member.frame()
+            if number % 2:
+                reading(member)
+            wires.append(member)
+        # A message for each of a hundred: a hundredth of a flood is one.
+        for number in range(SECONDS * 20):
+            wire.send(batch(*[{"channel": "/crowd/a", "data": "x" * 1000}] * 10))
+            while peer.next_message() is None:
+                pass
+        for member in wires:
+            member.socket.close()
+        peer.leave()
+
+
+def test_large_retained_messages(make_broker):
+    """What is kept is kept on the disk."""
+    broker = make_broker("channels:\n  /kept/**: { retain: true, durability: normal }\n")
+    with watch(broker, memory=96):
+        for number in range(30):
+            connection = http.client.HTTPConnection("127.0.0.1", broker.port, timeout=30)
+            connection.request("POST", f"/channels/kept/{number}?retain=true", json.dumps("x" * 900_000))
+            assert connection.getresponse().status == 200
+            connection.close()
+
+
+@pytest.fixture
+def poor(tmp_path):
+    """A broker that may have few descriptors."""
+    limit = 100
+
+    class Poor(Victim):
+        def start(self):
+            command = [PROGRAMS / "broker-server", "serve", "--listen", "127.0.0.1:0", "--database", self.database]
+            with open(self.log, "a", encoding="utf-8") as log:
+                self._process = Process(
+                    command, stderr=log,
+                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)),
+                )  # fmt: skip
+            while not (banner := re.search(r"http://127\.0\.0\.1:(\d+)/", self._process.lines.next())):
+                pass
+            self.port = int(banner[1])
+            return self
+
+    broker = Poor(tmp_path)
+    try:
+        yield broker.start()
+        broker.stop()
+    finally:
+        broker.kill()
+
+
+def test_no_descriptors(poor):
+    """Those who are there are served while nobody else can come; when some leave, others come in."""
+    with watch(poor, newcomers=False):
+        wires = []
+        for _ in range(150):
+            wires.append(Wire(poor.port))
+        wires[0].send(request("GET", "/health/live"))
+        assert wires[0].answer()[0] == 200
+        for wire in wires:
+            wire.socket.close()
+        # Within the time that accepting pauses.
+        with Wire(poor.port) as late:
+            assert late.ask(request("GET", "/health/live")) == 200
+    with watch(poor):
+        pass
+
+
+def test_bench_of_the_command_line(broker):
+    """Our own load generator is a client like any other."""
+    with watch(broker, memory=96):
+        run = subprocess.run(
+            [PROGRAMS / "broker-cli", "--url", broker.url("/bayeux"), "bench", "--rate", "500", "--duration", "3"],
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert run.returncode == 0, run.stderr

@@ -1,0 +1,32 @@
+"""docs/threat-model.md names tests: each of them exists."""
+
+import re
+
+from broker import REPOSITORY
+
+TEXT = (REPOSITORY / "docs" / "threat-model.md").read_text()
+NAMED = re.findall(r"`(\w+\.(?:py|swift))::([^`]+)`", TEXT)
+
+
+def test_every_test_that_is_named_exists():
+    paths = [path for path in (REPOSITORY / "Tests").rglob("*.*") if path.suffix in (".py", ".swift")]
+    files = {path.name: path.read_text() for path in paths}
+    for file, name in set(NAMED):
+        assert file in files, f"there is no {file}"
+        declared = rf"^def {name}\(" if file.endswith(".py") else rf"func (?:{name}|`{name}`)\("
+        assert re.search(declared, files[file], re.M), f"{file} has no {name}"
+
+
+def test_every_advisory_has_an_answer():
+    rows = re.findall(r"(?m)^\| (\d+) \|[^|]+\|[^|]+\|([^|]+)\|$", TEXT)
+    assert [int(number) for number, _ in rows] == list(range(1, 27))
+    for number, answer in rows:
+        assert "`" in answer, number
+
+
+def test_what_is_not_named_is_not_forgotten():
+    """Every attack that is played is in the model."""
+    folder = REPOSITORY / "Tests" / "Attacks"
+    named = {file for file, _ in NAMED}
+    played = {path.name for path in folder.glob("test_*.py")} - {"test_threat_model.py"}
+    assert played <= named, played - named
