@@ -33,6 +33,8 @@ let package = Package(
             name: "Driver", dependencies: ["CLibcrypto", "CZlib"], path: "Sources/Driver",
             exclude: ["CLibcrypto", "CZlib"], swiftSettings: fuzzed),
         .target(name: "BrokerCore", path: "Sources/BrokerCore", swiftSettings: fuzzed),
+        // What the front reads without I/O.
+        .target(name: "FrontParsers", swiftSettings: fuzzed),
         .target(name: "CLibFuzzer"),
         // Without coverage: what is reached in it is no news.
         .target(name: "FuzzSupport", dependencies: ["CLibFuzzer", "Driver"], swiftSettings: settings("address")),
@@ -43,6 +45,9 @@ let package = Package(
         fuzzTarget("FuzzHixie", ["Driver"]),
         fuzzTarget("FuzzDriver", ["Driver"]),
         fuzzTarget("FuzzEnvelope", ["BrokerCore"]),
+        fuzzTarget("FuzzProxyHeader", ["BrokerCore"]),
+        fuzzTarget("FuzzProxyConnect", ["Driver"]),
+        fuzzTarget("FuzzTarget", ["FrontParsers"]),
     ],
     swiftLanguageModes: [.v6]
 )

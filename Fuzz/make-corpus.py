@@ -218,3 +218,41 @@ write(
     numbers='[{"id":-0.5e+10,"channel":"/a","data":[0,1e999,[],{},null,false]}]',
     surrogate='{"channel":"\\ud834"}', deep="[" * 70 + "]" * 70, spaces=" [ { } , { } ] ", broken='[{"channel":"/a"',
 )
+
+signature = b"\r\n\r\n\0\r\nQUIT\n"
+address = bytes([203, 0, 113, 7, 192, 0, 2, 1, 0, 80, 1, 187])
+
+
+def binary(command, family, payload, length=None):
+    return b"\0" + signature + bytes([command, family]) + struct.pack(">H", len(payload) if length is None else length) + payload
+
+
+write(
+    "FuzzProxyHeader",
+    tcp4=b"\0PROXY TCP4 203.0.113.7 192.0.2.1 56324 443\r\nGET", tcp6=b"\0PROXY TCP6 2001:db8::7 ::1 1 2\r\n",
+    unknown=b"\0PROXY UNKNOWN x y z\r\n", endless=b"\0PROXY UNKNOWN " + b"x" * 120, no_cr=b"\0PROXY UNKNOWN\n",
+    v2_tcp4=binary(0x21, 0x11, address), v2_tcp6=binary(0x21, 0x21, b"\x20\x01\x0d\xb8" + bytes(32)),
+    v2_unix=binary(0x21, 0x31, bytes(216)), v2_local=binary(0x20, 0, b""), v2_local_odd=binary(0x20, 0xFF, b"abc"),
+    v2_extensions=binary(0x21, 0x11, address + b"\x04\0\3abc\x02\0\1a\xee\0\0"), v2_cut=binary(0x21, 0x11, address[:11]),
+    v2_beyond=binary(0x21, 0x11, address + b"\x04\0\x09abc"), v2_huge=binary(0x21, 0x11, address, 65535),
+    v2_version=binary(0x31, 0x11, address), request=b"\0GET / HTTP/1.1\r\n\r\n",
+    for_list=b"\x01198.51.100.1, 203.0.113.7:80, 10.2.3.4\n[2001:db8::1]:443", for_unknown=b"\x01203.0.113.7, unknown, 10.1.1.1",
+    forwarded=b'\x03for=203.0.113.7;proto=http;host="a,b\\"", For="[2001:db8::7]:1";by=10.0.0.1', for_nothing=b"\x03for=,;,=",
+)
+
+write(
+    "FuzzProxyConnect",
+    connected=none + answer(status="200 Connection established") + b"surplus", refused=none + answer(status="403 Forbidden"),
+    asked=none + answer("Proxy-Authenticate: Basic", status="407 Proxy Authentication Required"),
+    early=none + answer(status="100 Continue") + answer(status="103 Early Hints", ) + answer(status="204 No Content"),
+    too_long=b"\1" + answer("X: " + "x" * 200, status="200 OK"), too_many=b"\2" + answer("A: 1", "B: 2", "C: 3", "D: 4", status="200 OK"),
+    old=none + b"HTTP/1.0 200 OK\r\n\r\n", nothing=none, silent=b"\4HTTP/1.1 2", no_http=none + b"SSH-2.0-a\r\n\r\n",
+)
+
+write(
+    "FuzzTarget",
+    poll="/bayeux?message=%5B%7B%22channel%22%3A%22%2Fa%22%7D%5D&jsonp=callback_1.a", bare="/bayeux", below="/bayeux/connect",
+    extension="/bayeux.json", script="/bayeux.js", absolute="http://a.example:80/bayeux?x=1#y", authority="https://a?b",
+    channel="/channels/a%2Fb/%2a?retain&ttl=1", escapes="/a?%=%zz&%4=%&+=+%2B", empty="", question="?", many="/?a=1&a=2&&=&b",
+    form="message=%5B%5D&jsonp=a%2eb",
+)

@@ -1,3 +1,4 @@
+import BrokerCore
 import BrokerFront
 import Logging
 import Synchronization
@@ -80,6 +81,10 @@ final class Reloader: Sendable {
         running.broker.allowedOrigins = next.broker.allowedOrigins
         running.broker.policies = next.broker.policies
         running.broker.connections = next.broker.connections
+        running.broker.connectionsPerAddress = next.broker.connectionsPerAddress
+        let remembered = running.broker.limits.rates.rememberedCount
+        running.broker.limits.rates = next.broker.limits.rates
+        running.broker.limits.rates.rememberedCount = remembered
         listeners.takeFiles(into: &running)
         let hasNewRules = next.broker.access.rules != running.broker.access.rules
         let later =

@@ -140,18 +140,33 @@ struct BoundsTests {
             let bystander = try await Bystander(at: broker)
             let last = try await broker.connect()
             #expect(try await last.request("GET", "/health/live").status == 200)
-            #expect(try await broker.connect().readToEnd().isEmpty)
+            let answer = try await broker.connect().request("GET", "/health/live")
+            #expect(answer.status == 503 && answer.headers["retry-after"] == "5" && answer.isLast)
             #expect(try await bystander.getsMessages())
 
             try await last.close()
             // The broker hears of it a moment later.
             while true {
                 let next = try await broker.connect()
-                if let answer = try? await next.request("GET", "/health/live") {
+                if let answer = try? await next.request("GET", "/health/live"), answer.status != 503 {
                     #expect(answer.status == 200)
                     break
                 }
             }
+        }
+    }
+
+    /// A few are told that there are too many; a flood is not.
+    @Test
+    func connectionsFarBeyondTheLimit() async throws {
+        try await TestBroker.run {
+            $0.connections = 1
+        } _: { broker in
+            let first = try await broker.connect()
+            let told = try await broker.connect()
+            #expect(try await broker.connect().readToEnd().isEmpty)
+            #expect(try await told.request("GET", "/health/live").status == 503)
+            #expect(try await first.request("GET", "/health/live").status == 200)
         }
     }
 }

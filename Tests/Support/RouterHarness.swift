@@ -118,6 +118,12 @@ package final class RouterHarness {
     /// Subscriptions of all sessions.
     package var subscriptionCount: Int { router.subscriptionCount }
 
+    /// What the router has counted.
+    package var counters: RouterCounters { router.counters }
+
+    /// From now on these are the limits of rates.
+    package func set(_ rates: RateLimits) { router.set(rates) }
+
     /// The weight of the messages that wait for sessions.
     package var queuedBytes: Int { router.queuedBytes }
 

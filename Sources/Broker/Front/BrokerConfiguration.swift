@@ -25,11 +25,17 @@ package struct BrokerConfiguration: Sendable {
     /// Names, beyond those of this machine, by which a broker that listens on loopback only may be addressed; `*` stands
     /// for all.
     package var allowedHosts: [String] = []
+    /// Which proxies are believed when they say for whom they speak.
+    package var trust = ProxyTrust()
     /// Messages from this size on are compressed for clients that can take it (permessage-deflate); nil for none.
     package var compressionBytes: Int? = 1024
 
-    /// Connections in all; one more is closed at once.
+    /// Connections in all; one more is refused, many more are closed at once.
     package var connections = 100_000
+    /// Connections of one address, of IPv6 of one /64; those of this machine are not counted.
+    package var connectionsPerAddress = 2_000
+    /// A PROXY header of version 2, with its extensions, in bytes.
+    package var proxyHeaderBytes = 4_096
     /// A WebSocket message or an HTTP body, in bytes.
     package var messageBytes = 1 << 20
     /// The head of a request, in bytes.
@@ -43,6 +49,8 @@ package struct BrokerConfiguration: Sendable {
     /// Bytes that one turn of an event loop gathers before it writes them.
     package var turnBytes = 4 << 20
 
+    /// From the beginning of a connection to the end of its PROXY header.
+    package var proxyHeaderTimeout = Duration.seconds(5)
     /// From the first byte of a connection to the end of its handshake or request head.
     package var handshakeTimeout = Duration.seconds(10)
     /// From a request's head to the end of its body; also how long an idle HTTP connection is kept.
@@ -64,6 +72,12 @@ package struct BrokerConfiguration: Sendable {
 
     /// The defaults.
     package init() {}
+
+    /// Whether only people on this machine use it: it listens there alone, and no proxy is known through which others come.
+    package var isForThisMachineOnly: Bool { isLoopbackOnly && !trustsProxies }
+
+    /// Whether others may come through a proxy that says for whom it speaks.
+    package var trustsProxies: Bool { !trust.isEmpty || listeners.contains { $0.isTrusted || $0.takesProxyHeader } }
 
     /// Whether only programs on this machine can connect.
     package var isLoopbackOnly: Bool { listeners.allSatisfy(\.address.isLocal) }

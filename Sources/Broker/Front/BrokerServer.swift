@@ -27,7 +27,7 @@ package final class BrokerServer: Service, Sendable {
     private let onReady: @Sendable (ListeningPorts) -> Void
     private let credentials: TLSCredentials
     private let access: AccessControl
-    private let connections: ConnectionCounter
+    private let gate: Gatekeeper
     private let origins: LiveOrigins
     private let revocations: RevocationList?
     private let monitor: Monitor
@@ -46,7 +46,7 @@ package final class BrokerServer: Service, Sendable {
         self.configuration = configuration
         access = AccessControl(configuration: configuration, tokens: tokens, revocations: revocations)
         self.revocations = revocations
-        connections = ConnectionCounter(limit: configuration.connections)
+        gate = Gatekeeper(configuration)
         origins = LiveOrigins(configuration)
         self.store = store
         self.hooks = hooks
@@ -74,14 +74,17 @@ package final class BrokerServer: Service, Sendable {
         }
     }
 
-    /// Takes over what may change while it runs: the origins that are let in, the channels' policies, the limit of
-    /// connections. What it had before stays with connections that are open.
+    /// Takes over what may change while it runs: the origins that are let in, the channels' policies, the limits of
+    /// connections and rates. What it had before stays with connections that are open.
     package func reload(_ configuration: BrokerConfiguration) {
         origins.set(configuration)
-        connections.set(limit: configuration.connections)
+        gate.set(configuration)
         guard let router = running.withLock({ $0?.router }) else { return }
-        let policies = configuration.policies
-        router.eventLoop.execute { router.value.set(policies) }
+        let (policies, rates) = (configuration.policies, configuration.limits.rates)
+        router.eventLoop.execute {
+            router.value.set(policies)
+            router.value.set(rates)
+        }
     }
 
     /// Starts, then serves until the surrounding service group, or the task, asks to stop; throws what `start` does.
@@ -219,28 +222,12 @@ package final class BrokerServer: Service, Sendable {
         _ listener: ListenerOptions, _ counters: [ListenerCounter], _ shards: ShardDirectory
     ) -> @Sendable (any Channel) -> EventLoopFuture<Void> {
         let services = HTTPServices(
-            configuration: configuration, listener: listener, listeners: counters, access: access,
-            connections: connections, origins: origins, monitor: monitor)
-        let own = counters.first { $0.name == listener.name }
-        let (counter, credentials, logger) = (connections, credentials, logger)
-        return { channel in
-            guard counter.enter() else {
-                logger.notice("refused a connection", metadata: ["limit": "\(counter.limit)"])
-                return channel.eventLoop.makeFailedFuture(TooManyConnections())
-            }
-            own?.enter()
-            channel.closeFuture.whenComplete { _ in
-                counter.leave()
-                own?.leave()
-            }
-            return channel.eventLoop.makeCompletedFuture {
-                let shard = shards.shard(of: channel.eventLoop)
-                if let handler = credentials.makeHandler(for: listener) {
-                    try channel.pipeline.syncOperations.addHandler(handler)
-                }
-                try channel.pipeline.syncOperations.addHandler(WebSocketHandler(shard: shard, services: services))
-            }
-        }
+            configuration: configuration, listener: listener, listeners: counters, access: access, gate: gate,
+            origins: origins, monitor: monitor)
+        let setup = ConnectionSetup(
+            shards: shards, services: services, counter: counters.first { $0.name == listener.name },
+            credentials: credentials, logger: logger)
+        return { setup.prepare($0) }
     }
 }
 

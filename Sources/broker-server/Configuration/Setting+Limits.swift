@@ -5,12 +5,25 @@ extension Setting {
     static let limits: [Setting] = [
         Setting("limits.message-bytes", .bytes, \.broker.messageBytes, "a WebSocket message or an HTTP body"),
         Setting("limits.head-bytes", .bytes, \.broker.headBytes, "the head of a request"),
+        Setting("limits.head-fields", .count(1...), \.broker.headFields, "the header fields of a request"),
+        Setting(
+            "limits.proxy-header-bytes", .bytes(from: 256), \.broker.proxyHeaderBytes,
+            "a PROXY header of version 2 with its extensions"),
         Setting("limits.channel-bytes", .bytes, \.broker.limits.channelBytes, "a channel's name"),
         Setting(
             "limits.messages-per-batch", .count(1...), \.broker.limits.envelope.maximumMessages,
             "messages that a client sends at once"),
-        Setting("limits.connections", .count(1...), \.broker.connections, "connections; one more is closed at once")
-            .with(effect: .atReload),
+        Setting(
+            "limits.json-depth", .count(2...EnvelopeLimits.depthCeiling), \.broker.limits.envelope.maximumDepth,
+            "arrays and objects inside each other"),
+        Setting(
+            "limits.connections", .count(1...), \.broker.connections,
+            "connections; one more is refused with 503, many more are closed at once"
+        ).with(effect: .atReload),
+        Setting(
+            "limits.connections-per-address", .count(1...), \.broker.connectionsPerAddress,
+            "connections of one address, of IPv6 of one /64; one more is refused with 429, many more are closed at once"
+        ).with(effect: .atReload),
         Setting(
             "limits.sessions", .count(1...), \.broker.limits.sessions,
             "sessions; one more is refused, with advice to come back later"),

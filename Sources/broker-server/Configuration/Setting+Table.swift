@@ -4,7 +4,7 @@ import Logging
 
 /// The table, in the order of the reference. Keys of a group stand together.
 extension Setting {
-    static let all = general + access + auth + tls + limits + timeouts
+    static let all = general + access + proxies + auth + tls + limits + rates + timeouts
 
     /// What a group is about, for the reference; in the order of the table.
     static let groups: [(name: String, meaning: String)] = [
@@ -15,6 +15,7 @@ extension Setting {
         ),
         ("tls", "TLS, beside the plain listener. The files are read again when they have changed."),
         ("limits", "Bounds on whatever a peer can make grow."),
+        ("rates", "How often clients may do things; those on this machine as often as they like."),
         ("timeouts", "Times that the broker keeps."),
     ]
 

@@ -7,6 +7,9 @@ extension Setting {
             "timeouts.connect", .time, \.broker.limits.timeout,
             "how long /meta/connect is held; a session ends after twice that"),
         Setting(
+            "timeouts.proxy-header", .time, \.broker.proxyHeaderTimeout,
+            "from the beginning of a connection to the end of its PROXY header"),
+        Setting(
             "timeouts.handshake", .time, \.broker.handshakeTimeout,
             "from the first byte of a connection to the end of a request's head"),
         Setting(

@@ -1,3 +1,4 @@
+import BrokerCore
 import BrokerFront
 
 /// What is wrong with the listeners as a whole.
@@ -12,6 +13,9 @@ extension Settings {
         let all = placedListeners
         if all.isEmpty { problems.append("\(source(of: "listen").description): there is no listener") }
         for (index, (place, listener)) in all.enumerated() {
+            if listener.takesProxyHeader, !listener.isTrusted, broker.trust.isEmpty {
+                problems.append("\(place): nobody may send a PROXY header to \(listener.name) without trusted-proxies")
+            }
             for (_, other) in all[..<index] {
                 if other.address.collides(with: listener.address) {
                     problems.append("\(place): there are two listeners at \(listener.address)")

@@ -48,6 +48,24 @@ package struct RouterCounters: Sendable, Equatable {
         endings[EndReason.allCases.firstIndex(of: reason) ?? 0] += 1
     }
 
+    /// The codes of errors, each of which is counted.
+    package static let errorCodes = [301, 401, 402, 403, 405, 407, 410, 429, 500]
+    /// Messages of Bayeux clients that were answered with an error, in the order of `errorCodes`.
+    package private(set) var refusedCounts = errorCodes.map { _ in UInt64(0) }
+
+    mutating func answer(_ error: BayeuxError) {
+        guard let index = Self.errorCodes.firstIndex(of: error.code) else { return }
+        refusedCounts[index] += 1
+    }
+
+    /// What was refused because it came too fast, in the order of `RateLimits.Limit`.
+    package private(set) var limitedCounts = RateLimits.Limit.allCases.map { _ in UInt64(0) }
+
+    mutating func limit(_ limit: RateLimits.Limit) {
+        guard let index = RateLimits.Limit.allCases.firstIndex(of: limit) else { return }
+        limitedCounts[index] += 1
+    }
+
     mutating func receive(_ kind: Kind, over peer: Peer.Kind) {
         if peer == .socket { fromSockets[kind.index] += 1 } else { fromRequests[kind.index] += 1 }
     }

@@ -17,9 +17,14 @@ package struct BayeuxError: Error, Equatable, Sendable {
     package let text: String
     /// What is wrong with the store, if that is the cause.
     package let storeFailure: StoreError.Kind?
+    /// After how many seconds the client may try again, if that is known.
+    package let retryAfter: Int?
 
     /// An error.
-    package init(code: Int, arguments: [String], text: String, storeFailure: StoreError.Kind? = nil) {
+    package init(
+        code: Int, arguments: [String], text: String, storeFailure: StoreError.Kind? = nil, retryAfter: Int? = nil
+    ) {
+        self.retryAfter = retryAfter
         self.storeFailure = storeFailure
         self.code = code
         self.arguments = arguments
@@ -75,6 +80,11 @@ package struct BayeuxError: Error, Equatable, Sendable {
     }
     static func tooMany(_ what: String) -> Self {
         Self(code: 429, arguments: [what], text: "Limit reached")
+    }
+    /// Something is done too often; the second argument says after how many seconds it may be tried again.
+    static func tooFast(_ limit: RateLimits.Limit, retryAfter: Int) -> Self {
+        Self(
+            code: 429, arguments: [limit.rawValue, "\(retryAfter)"], text: "Rate limit reached", retryAfter: retryAfter)
     }
     /// Something on this side failed: the store, or a service.
     package static func internalError() -> Self {

@@ -78,6 +78,8 @@ final class Session {
     var mustBeReviewed = false
     /// What is remembered when it has ended.
     @exclusivity(unchecked) var record: Record
+    /// How much it has done of what is limited.
+    @exclusivity(unchecked) var usage = SessionUsage()
     /// The earliest deadline of this session that is in the router's queue of deadlines.
     var scheduledDeadline = UInt64.max
 

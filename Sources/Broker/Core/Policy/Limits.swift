@@ -28,6 +28,9 @@ package struct Limits: Sendable, Equatable {
     /// Operations of one connection under way in the store; while there are so many, nothing more is read from it.
     package var pendingOperationsPerConnection = 1_024
 
+    /// How often clients may do things.
+    package var rates = RateLimits()
+
     /// How long a `/meta/connect` is held; a session lives twice as long after its last one arrived.
     package var timeout = Duration.seconds(60)
     /// How long a session whose token has expired waits for another one.

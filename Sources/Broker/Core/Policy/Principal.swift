@@ -48,6 +48,8 @@ package struct Caller: Sendable {
     package var refusal: BayeuxError?
     /// Whether a web page sent it.
     package var isBrowser: Bool
+    /// Where it is, as far as it counts for limits; nil for who is not limited.
+    package var address: IPAddress?
     /// Whether it is the program that the broker is a part of.
     package var isTrusted = false
     /// The tokens of single messages, by their place in the batch: whose they are, or why they are refused.

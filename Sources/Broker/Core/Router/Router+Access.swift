@@ -94,7 +94,9 @@ extension Router {
         switch identify(request, session, now: now, into: &outbox) {
         case .failure(let refusal): return counted(refusal)
         case .success(let caller):
-            guard let rules, !channel.isService else { return nil }
+            guard let rules else { return nil }
+            if let excess = excess(ofCredentialOf: caller, now: now) { return excess }
+            if channel.isService { return nil }
             return rules.decide(.publish, channel, caller).isAllowed ? nil : counted(.denied(.publish, channel.text))
         }
     }

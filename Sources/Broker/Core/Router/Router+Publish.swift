@@ -16,6 +16,9 @@ extension Router {
         guard error == nil, case .success(let channel) = name else {
             return reply(to: request, text: text, error, into: &outbox)
         }
+        if rates != nil, let excess = excess(ofPublishing: request, text: text, now: now) {
+            return reply(to: request, text: text, .bayeux(excess), into: &outbox)
+        }
         if rules != nil, let refusal = refusal(ofPublishing: request, to: channel, text: text, now: now, into: &outbox)
         {
             return reply(to: request, text: text, .bayeux(refusal), into: &outbox)
@@ -117,6 +120,9 @@ extension Router {
         counters.receive(.publish, over: .exchange)
         if channel.isMeta || channel.isService {
             return outbox.append(.receipt(connection, .failure(.forbidden(channel.text))))
+        }
+        if rates != nil, let excess = excess(ofPublishing: data.byteCount, by: caller, now: now) {
+            return outbox.append(.receipt(connection, .failure(excess)))
         }
         if rules != nil, let refusal = refusal(of: caller, .publish, ChannelPattern(channel), now: now) {
             return outbox.append(.receipt(connection, .failure(refusal)))

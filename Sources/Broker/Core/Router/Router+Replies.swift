@@ -43,6 +43,7 @@ extension Router {
         to request: Request, text: RawSpan, _ error: ReplyError?, withClientID: Bool = true,
         into outbox: inout Outbox, fields: (inout [UInt8]) -> Void = { _ in }
     ) {
+        if case .bayeux(let error)? = error { counters.answer(error) }
         guard isOpen(request.peer.connection) else { return }
         outbox.reply(to: request.peer.connection) { bytes in
             Self.appendHead(of: request, text: text, withClientID: withClientID, to: &bytes)
@@ -57,6 +58,7 @@ extension Router {
         to peer: Peer, head: [UInt8], _ error: BayeuxError?, into outbox: inout Outbox,
         fields: (inout [UInt8]) -> Void = { _ in }
     ) {
+        if let error { counters.answer(error) }
         guard isOpen(peer.connection) else { return }
         outbox.reply(to: peer.connection) { bytes in
             bytes += head

@@ -15,6 +15,10 @@ extension Router {
             }
         }
         var advice = refusedAdvice(error)
+        if rates != nil, error == nil, let excess = excessOfHandshakes(now: now) {
+            error = .bayeux(excess)
+            advice.interval = (excess.retryAfter ?? 1) * 1000
+        }
         if error == nil, sessionCount >= limits.sessions {
             error = .bayeux(.tooMany("sessions"))
             advice.interval = limits.timeout.milliseconds

@@ -9,6 +9,12 @@ extension Router {
                 refused = refusal
                 error = .bayeux(refusal)
             }
+            if router.rates != nil, !patterns.isEmpty,
+                let excess = router.excess(ofSubscribing: patterns.count, by: session, now: now)
+            {
+                patterns = []
+                return error = .bayeux(excess)
+            }
             let newCount = Self.newCount(of: patterns, in: session)
             let count = session.subscriptions.count + session.claimedCount + newCount
             guard newCount == 0 || count <= router.limits.subscriptionsPerSession else {
@@ -53,7 +59,7 @@ extension Router {
     /// What both have in common: the checks in their order, and the items before a bad one stay applied.
     private mutating func change(
         _ request: Request, text: RawSpan, into outbox: inout Outbox,
-        check: (borrowing Router, Session, inout [ChannelPattern], inout ReplyError?) -> Void,
+        check: (inout Router, Session, inout [ChannelPattern], inout ReplyError?) -> Void,
         submit: (inout Router, Session, SubscriptionChange, inout Outbox) -> Void
     ) {
         var error = ReplyError(sentIn: request, text: text)
@@ -67,7 +73,7 @@ extension Router {
             let (valid, refusal) = self.patterns(in: subscription, text: text)
             patterns = valid
             error = refusal.map(ReplyError.bayeux)
-            check(self, session, &patterns, &error)
+            check(&self, session, &patterns, &error)
             if !patterns.isEmpty, storeIsBusy {
                 patterns = []
                 error = .bayeux(.tooMany("operations"))

@@ -23,6 +23,8 @@ package struct Router: ~Copyable {
     /// Who may do what; nil when everybody may do everything.
     let rules: AccessRules?
     var revocations = Revocations()
+    /// How fast clients may do things; nil when nothing of that is limited.
+    var rates: SessionRates?
     /// Who sent the batch that is being worked on.
     var caller: Caller?
     let embedding: Embedding
@@ -89,6 +91,7 @@ package struct Router: ~Copyable {
         var generator = generator
         self.limits = limits
         recorder = FlightRecorder(capacity: limits.endedSessions)
+        rates = SessionRates(limits.rates)
         self.policies = policies
         self.rules = rules
         for entry in revocations { self.revocations.insert(entry) }
@@ -149,7 +152,7 @@ package struct Router: ~Copyable {
         _ batch: borrowing [Envelope], text: RawSpan, from peer: Peer, caller: Caller? = nil, now: Moment,
         into outbox: inout Outbox
     ) {
-        if rules != nil { self.caller = caller }
+        if rules != nil || rates != nil { self.caller = caller }
         if peer.kind == .exchange { exchanges[peer.connection] = batch.count }
         if batch.isEmpty {
             switch peer.kind {

@@ -22,9 +22,12 @@ package final class AccessControl: Sendable {
     var takesTokens: Bool { tokens != nil }
 
     /// Who sends an HTTP request: by `Authorization`, or by a ticket where the sender can be an `EventSource`.
-    func caller(of head: HTTPRequestHead, _ target: RequestTarget) -> Caller? {
-        guard rules != nil else { return nil }
+    ///
+    /// `address` is where they are, as far as it counts for limits.
+    func caller(of head: HTTPRequestHead, _ target: RequestTarget, at address: IPAddress? = nil) -> Caller? {
+        guard rules != nil || address != nil else { return nil }
         var caller = Caller(isBrowser: Self.isBrowser { head.headers.contains(name: $0) })
+        caller.address = address
         identify(&caller, authorization: head.headers["Authorization"])
         if takesTokens, caller.principal == nil, caller.refusal == nil, head.acceptsEventStream,
             let ticket = target.first("ticket")
@@ -36,9 +39,10 @@ package final class AccessControl: Sendable {
     }
 
     /// Who opens a WebSocket: by `Authorization`, a subprotocol that holds the token, or a ticket.
-    func caller(ofSocket request: RequestHead, _ target: RequestTarget) -> Caller? {
-        guard rules != nil else { return nil }
+    func caller(ofSocket request: RequestHead, _ target: RequestTarget, at address: IPAddress?) -> Caller? {
+        guard rules != nil || address != nil else { return nil }
         var caller = Caller(isBrowser: Self.isBrowser { request.headers.first($0) != nil })
+        caller.address = address
         identify(&caller, authorization: request.headers.first("Authorization").map { [$0] } ?? [])
         guard takesTokens, caller.principal == nil, caller.refusal == nil else { return caller }
         if let token = Self.token(inSubprotocols: request.headers.first("Sec-WebSocket-Protocol")) {
@@ -76,9 +80,15 @@ package final class AccessControl: Sendable {
     ///
     /// That takes a token that says so. As long as no keys are configured it is whoever is on this machine. A web page is
     /// not, wherever its browser runs: one of another origin is told by `Origin` or `Sec-Fetch-Site`, one whose name was
-    /// turned to this machine (DNS rebinding) by `Host`. Nor is somebody far away whose request a proxy here passes on.
+    /// turned to this machine (DNS rebinding) by `Host`. Nor is somebody far away whose request a proxy here passes on:
+    /// as soon as a proxy is trusted, nobody is without a token, nor ever what shows a proxy's traces, or comes by a Unix
+    /// socket, at which one finds proxies.
     func isAdmin(_ head: HTTPRequestHead, _ handler: HTTPHandler) -> Bool {
-        guard takesTokens else { return handler.isPeerLoopback && Self.isLocal(head.headers) }
+        guard takesTokens else {
+            return !handler.services.configuration.trustsProxies && handler.origin.isLocal
+                && handler.origin.address != nil
+                && Self.isLocal(head)
+        }
         var caller = Caller(isBrowser: false)
         identify(&caller, authorization: head.headers["Authorization"])
         guard let principal = caller.principal, principal.isAdmin else { return false }
@@ -86,10 +96,14 @@ package final class AccessControl: Sendable {
     }
 
     /// Whether nothing in a request says that it comes from elsewhere.
-    static func isLocal(_ headers: HTTPHeaders) -> Bool {
+    static func isLocal(_ head: HTTPRequestHead) -> Bool {
+        let headers = head.headers
+        // What proxies speak to those behind them, and hardly anybody else does.
+        guard (head.version.major, head.version.minor) >= (1, 1) else { return false }
         let hosts = headers["Host"]
         guard hosts.count == 1, HostName.isLoopback(HostName.host(of: hosts[0].lowercased())) else { return false }
-        if ["Forwarded", "X-Forwarded-For", "Via"].contains(where: headers.contains) { return false }
+        if ["Forwarded", "Via", "X-Real-IP"].contains(where: headers.contains) { return false }
+        if headers.contains(where: { $0.name.lowercased().hasPrefix("x-forwarded-") }) { return false }
         if let site = headers.first(name: "Sec-Fetch-Site"), site != "same-origin", site != "none" { return false }
         return headers["Origin"].allSatisfy { origin in
             ["http://", "https://"].contains { origin.lowercased() == $0 + hosts[0].lowercased() }

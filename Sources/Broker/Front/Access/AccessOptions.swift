@@ -40,7 +40,7 @@ extension BrokerConfiguration {
 
     /// The rules that this configuration comes down to.
     package func access(takesTokens: Bool) -> AccessRules {
-        let publish: Audience = takesTokens ? .authenticated : isLoopbackOnly ? .everyone : .notBrowsers
+        let publish: Audience = takesTokens ? .authenticated : isForThisMachineOnly ? .everyone : .notBrowsers
         var rules = AccessRules(publish: access.publish ?? publish, subscribe: access.subscribe ?? .everyone)
         for rule in access.rules { rules.set(rule.verb, of: rule.pattern, to: rule.audience) }
         return rules

@@ -111,7 +111,7 @@ extension HTTPServices {
         let uptime = Double(SystemClock.monotonic - startedAt) / 1e9
         return .object([
             ("version", .string(BrokerServer.version)), ("uptime_seconds", .decimal(uptime)),
-            ("connections", .number(connections.current)), ("sessions", .number(statistics.sessionCount)),
+            ("connections", .number(gate.counter.current)), ("sessions", .number(statistics.sessionCount)),
             ("subscriptions", .number(statistics.subscriptionCount)), ("channels", .number(statistics.patternCount)),
             ("published", .number(Int(statistics.publishedCount))),
             ("delivered", .number(Int(statistics.deliveredCount))), ("queued_bytes", .number(statistics.queuedBytes)),

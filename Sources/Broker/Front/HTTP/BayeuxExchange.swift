@@ -41,7 +41,7 @@ final class BayeuxExchange {
     func finish(_ result: Result<PublishReceipt, BayeuxError>) {
         switch result {
         case .failure(let error):
-            handler?.finishExchange(.problem(error.status, error.wire))
+            handler?.finishExchange(.problem(error.status, error.wire, retryAfter: error.retryAfter))
         case .success(let receipt):
             let sequence = receipt.sequence.map(String.init) ?? "null"
             let body = """
@@ -56,7 +56,7 @@ final class BayeuxExchange {
     func finish(_ result: Result<[Publication], BayeuxError>) {
         switch result {
         case .failure(let error):
-            handler?.finishExchange(.problem(error.status, error.wire))
+            handler?.finishExchange(.problem(error.status, error.wire, retryAfter: error.retryAfter))
         case .success(let publications):
             var body = ByteBuffer(string: "[")
             for (index, publication) in publications.enumerated() {
@@ -78,7 +78,7 @@ final class BayeuxExchange {
     func finish(_ result: Result<StoredPublication?, BayeuxError>) {
         switch result {
         case .failure(let error):
-            handler?.finishExchange(.problem(error.status, error.wire))
+            handler?.finishExchange(.problem(error.status, error.wire, retryAfter: error.retryAfter))
         case .success(nil):
             handler?.finishExchange(.problem(.notFound, "The channel has no retained message"))
         case .success(let stored?):

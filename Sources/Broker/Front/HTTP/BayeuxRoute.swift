@@ -18,7 +18,7 @@ extension HTTPRoutes {
         if head.method == .OPTIONS || head.headers.first(name: "Access-Control-Request-Method") == "POST" {
             return services.preflight(head, methods: Self.bayeuxMethods)
         }
-        let caller = services.access.caller(of: head, target)
+        let caller = services.access.caller(of: head, target, at: handler.address)
         switch head.method {
         case .GET where head.acceptsEventStream: return eventStream(target, caller, from: handler)
         case .GET: return callbackPolling(head, target: target, caller, from: handler)

@@ -11,7 +11,7 @@ extension HTTPRoutes {
         _ head: HTTPRequestHead, target: RequestTarget, body: ByteBuffer, from handler: HTTPHandler
     ) -> HTTPResponse? {
         let limits = services.configuration.limits
-        let caller = services.access.caller(of: head, target)
+        let caller = services.access.caller(of: head, target, at: handler.address)
         let text = RequestTarget.decode(target.path.dropFirst("/channels".count), plusIsSpace: false)
         if head.method == .GET, head.acceptsEventStream {
             return eventStream(of: text, head: head, target: target, caller, from: handler)

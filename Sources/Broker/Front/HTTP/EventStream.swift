@@ -28,7 +28,8 @@ final class EventStream {
     /// There is nothing to stream.
     func refuse(_ error: BayeuxError) {
         // 404 is for ever: a client must not come back to a session that is gone.
-        handler?.finishExchange(.problem(error.isUnknownClient ? .notFound : error.status, error.wire))
+        handler?.finishExchange(
+            .problem(error.isUnknownClient ? .notFound : error.status, error.wire, retryAfter: error.retryAfter))
     }
 
     /// Writes whole events.

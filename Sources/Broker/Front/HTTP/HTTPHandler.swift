@@ -30,6 +30,11 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
     private let shard: Shard
     let services: HTTPServices
+    let origin: ConnectionOrigin
+    /// Where the sender of the current request is, as far as it counts for limits.
+    private(set) var address: IPAddress?
+    /// The address whose connection the current request counts as, when a proxy has brought it.
+    private var claim: IPAddress?
     private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
     private let helpers: [any RemovableChannelHandler]
     private var context: ChannelHandlerContext?
@@ -47,9 +52,10 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var progress = WriteProgress()
 
     private init(
-        shard: Shard, services: HTTPServices, decoder: ByteToMessageHandler<HTTPRequestDecoder>,
-        helpers: [any RemovableChannelHandler]
+        shard: Shard, services: HTTPServices, origin: ConnectionOrigin,
+        decoder: ByteToMessageHandler<HTTPRequestDecoder>, helpers: [any RemovableChannelHandler]
     ) {
+        self.origin = origin
         self.shard = shard
         self.services = services
         self.decoder = decoder
@@ -58,7 +64,9 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     /// Puts the HTTP handlers at the end of a pipeline.
-    static func install(in pipeline: ChannelPipeline, shard: Shard, services: HTTPServices) throws {
+    static func install(
+        in pipeline: ChannelPipeline, shard: Shard, services: HTTPServices, origin: ConnectionOrigin
+    ) throws {
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderFieldSize = shard.configuration.headBytes
         limits.maxHeaderListSize = shard.configuration.headBytes
@@ -68,7 +76,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
             HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits))
         let pipelining = HTTPServerPipelineHandler()
         let handler = HTTPHandler(
-            shard: shard, services: services, decoder: decoder, helpers: [pipelining, encoder])
+            shard: shard, services: services, origin: origin, decoder: decoder, helpers: [pipelining, encoder])
         try pipeline.syncOperations.addHandlers([encoder, decoder, pipelining, handler])
     }
 
@@ -80,6 +88,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         abandon()
+        release()
         if isStream { shard.counters.streams.end(closeReason) } else { shard.counters.requests.end(closeReason) }
         shard.dismiss(self)
         self.context = nil
@@ -133,6 +142,9 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         if ServerDriver.isWebSocketRequest(request) { return phase = .upgrading(request) }
         deadline = SystemClock.now.adding(services.configuration.requestTimeout)
         phase = .receiving(head, ByteBuffer())
+        if let refusal = origin.refusal {
+            return refuse(.init(statusCode: refusal.status), refusal.text, retryAfter: refusal.retryAfter)
+        }
         if let length = head.headers.first(name: "Content-Length").flatMap(Int.init),
             length > services.configuration.messageBytes
         {
@@ -151,7 +163,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         let pipeline = context.pipeline.syncOperations
         for helper in helpers { pipeline.removeHandler(helper, promise: nil) }
         do {
-            let handler = WebSocketHandler(shard: shard, services: services, request: request)
+            let handler = WebSocketHandler(shard: shard, services: services, origin: origin, request: request)
             try pipeline.addHandler(handler, position: .after(self))
         } catch {
             return context.close(promise: nil)
@@ -164,18 +176,36 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 /// Answers.
 extension HTTPHandler {
     private func respond(to head: HTTPRequestHead, body: ByteBuffer) {
+        address = services.gate.limited(services.gate.client(of: origin) { head.headers[$0] })
         let route = HTTPRoutes(services: services, shard: shard)
         if let response = route.answer(head, body: body, from: self) { respond(response) }
     }
 
-    /// Whether the peer is a program on this machine, or another one's proxy on it.
-    var isPeerLoopback: Bool {
-        if case .unix = services.listener.address { return true }
-        return context?.channel.remoteAddress?.ipAddress.map(HostName.isLoopback) ?? false
-    }
-
     /// Where the peer is.
     var addressClass: AddressClass { AddressClass(of: context?.channel.remoteAddress) }
+
+    /// After how many seconds the current request may come again, when its address asks too often or has too much open.
+    func secondsToWait() -> Int? {
+        guard let address else { return nil }
+        if let seconds = services.gate.request(from: address) { return seconds }
+        // Its connection counts for its client as long as the answer takes; of one without a proxy all the time.
+        guard origin.isTrusted else { return nil }
+        switch services.gate.enter(address) {
+        case .admitted:
+            claim = address
+            return nil
+        case .refused(_, let seconds):
+            services.gate.leave(address)
+            return seconds
+        case .closed: return 1
+        }
+    }
+
+    private func release() {
+        guard let claim else { return }
+        self.claim = nil
+        services.gate.leave(claim)
+    }
 
     /// The exchange that a route has opened for the current request.
     func begin(_ exchange: UInt32) {
@@ -224,6 +254,7 @@ extension HTTPHandler {
     /// Sends a response to the current request.
     private func respond(_ response: HTTPResponse) {
         guard case .answering(let request) = phase else { return }
+        release()
         shard.counters.requests.sentBytes += UInt64(response.body.readableBytes)
         shard.counters.answer(request, route: services.route(of: request), status: response.status)
         var head = HTTPResponseHead(version: request.version, status: response.status, headers: response.headers)
@@ -273,8 +304,8 @@ extension HTTPHandler {
     }
 
     /// Refuses a request that is not complete, and ends the connection.
-    private func refuse(_ status: HTTPResponseStatus, _ detail: String) {
-        let response = HTTPResponse.problem(status, detail)
+    private func refuse(_ status: HTTPResponseStatus, _ detail: String, retryAfter: Int? = nil) {
+        let response = HTTPResponse.problem(status, detail, retryAfter: retryAfter)
         var head = HTTPResponseHead(version: .http1_1, status: status, headers: response.headers)
         head.headers.replaceOrAdd(name: "Content-Length", value: "\(response.body.readableBytes)")
         head.headers.replaceOrAdd(name: "Connection", value: "close")

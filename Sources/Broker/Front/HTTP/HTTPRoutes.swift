@@ -11,6 +11,9 @@ struct HTTPRoutes {
     /// Answers a complete request of `handler`; nil when the router will, through an exchange.
     func answer(_ head: HTTPRequestHead, body: ByteBuffer, from handler: HTTPHandler) -> HTTPResponse? {
         let target = RequestTarget(head.uri)
+        if let seconds = handler.secondsToWait() {
+            return .problem(.tooManyRequests, "Requests from your address come too fast", retryAfter: seconds)
+        }
         if let refusal = services.refusal(of: head) { return refusal }
         guard services.isServedHere(target.path) else {
             return .problem(.notFound, "Nothing is served at \(target.path) here")

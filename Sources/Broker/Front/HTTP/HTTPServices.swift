@@ -19,8 +19,8 @@ struct HTTPServices: Sendable {
     let listener: ListenerOptions
     /// What each listener has counted.
     let listeners: [ListenerCounter]
-    /// The connections of all listeners.
-    let connections: ConnectionCounter
+    /// Who is let in.
+    let gate: Gatekeeper
     /// Knows how the broker is.
     let monitor: Monitor
     /// When the broker began to listen (ns, monotonic).
@@ -28,12 +28,12 @@ struct HTTPServices: Sendable {
 
     init(
         configuration: BrokerConfiguration, listener: ListenerOptions, listeners: [ListenerCounter],
-        access: AccessControl, connections: ConnectionCounter, origins: LiveOrigins, monitor: Monitor
+        access: AccessControl, gate: Gatekeeper, origins: LiveOrigins, monitor: Monitor
     ) {
         self.listener = listener
         self.listeners = listeners
         self.monitor = monitor
-        self.connections = connections
+        self.gate = gate
         liveOrigins = origins
         self.configuration = configuration
         self.access = access
@@ -84,13 +84,15 @@ struct HTTPResponse: Sendable {
     }
 
     /// An error as problem details (RFC 9457): `detail` says what was wrong with this request.
-    static func problem(_ status: HTTPResponseStatus, _ detail: String) -> Self {
+    /// `retryAfter` is the number of seconds after which another try makes sense.
+    static func problem(_ status: HTTPResponseStatus, _ detail: String, retryAfter: Int? = nil) -> Self {
         var body = Array(#"{"title":"#.utf8)
         body.append(jsonString: status.reasonPhrase)
         body += #","status":\#(status.code),"detail":"#.utf8
         body.append(jsonString: detail)
         body += "}\n".utf8
         var response = HTTPResponse(status, type: "application/problem+json", ByteBuffer(bytes: body)).fresh
+        if let retryAfter { response.headers.add(name: "Retry-After", value: "\(retryAfter)") }
         if status == .unauthorized { response.headers.add(name: "WWW-Authenticate", value: "Bearer") }
         return response
     }

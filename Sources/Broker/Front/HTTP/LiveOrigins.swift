@@ -16,6 +16,6 @@ final class LiveOrigins: Sendable {
     }
 
     private static func policy(_ configuration: BrokerConfiguration) -> OriginPolicy {
-        OriginPolicy(allowed: configuration.allowedOrigins, allowsLoopback: configuration.isLoopbackOnly)
+        OriginPolicy(allowed: configuration.allowedOrigins, allowsLoopback: configuration.isForThisMachineOnly)
     }
 }

@@ -1,7 +1,7 @@
 /// Which web pages may use the broker: an `Origin` header is sent by browsers and cannot be forged by a page (RFC 6454).
 ///
 /// A request without it does not come from a page. Else the origin is let in when it is of the same host and port as
-/// the request, when it is listed, or, while the broker listens on loopback only, when it is a loopback origin itself.
+/// the request, when it is listed, or, while only this machine uses the broker, when it is a loopback origin itself.
 struct OriginPolicy: Sendable {
     private let allowsAll: Bool
     private let allowed: Set<String>

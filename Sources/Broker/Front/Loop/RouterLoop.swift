@@ -185,6 +185,11 @@ final class RouterLoop {
         router.policies = policies
     }
 
+    /// From now on these are the limits of rates.
+    func set(_ rates: RateLimits) {
+        router.set(rates)
+    }
+
     /// What there is and what was counted.
     var sample: RouterSample {
         RouterSample(

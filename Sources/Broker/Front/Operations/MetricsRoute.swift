@@ -22,12 +22,12 @@ extension HTTPRoutes {
         case .admin, .all: break
         }
         if let response = services.unlessRead(head, "/metrics") { return response }
-        let (registry, refused) = (services.monitor.registry, services.connections.refusedCount)
+        let (registry, refused) = (services.monitor.registry, services.gate.counts)
         let listeners = services.listeners
         let bound = NIOLoopBound(handler, eventLoop: shard.eventLoop)
         services.monitor.gather(on: shard.eventLoop).whenSuccess { snapshot in
             var text = MetricsText()
-            snapshot.append(to: &text, refusedConnections: refused)
+            snapshot.append(to: &text, refused: refused)
             ListenerCounter.append(listeners, to: &text)
             registry?.append(to: &text)
             ProcessUsage().append(to: &text)

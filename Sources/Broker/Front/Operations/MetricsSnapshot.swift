@@ -14,12 +14,13 @@ struct MetricsSnapshot: Sendable {
     let router: RouterSample?
 
     /// Appends every family, each number summed over the loops.
-    func append(to text: inout MetricsText, refusedConnections: Int) {
+    func append(to text: inout MetricsText, refused: Gatekeeper.Counts) {
         text.begin("fanfare_build_info", .gauge, "The version of the broker.")
         text.sample("fanfare_build_info", [("version", BrokerServer.version)], 1)
         var all = LoopCounters()
         for loop in loops { all.merge(loop.counters) }
-        appendConnections(all, refusedConnections, to: &text)
+        appendConnections(all, refused, to: &text)
+        appendRates(refused, to: &text)
         appendTraffic(all, to: &text)
         if let router { append(router, to: &text) }
         text.add(
@@ -33,7 +34,7 @@ struct MetricsSnapshot: Sendable {
         for loop in loops { text.sample(lag, [("loop", "\(loop.loop)")], loop.counters.lag) }
     }
 
-    private func appendConnections(_ all: LoopCounters, _ refused: Int, to text: inout MetricsText) {
+    private func appendConnections(_ all: LoopCounters, _ refused: Gatekeeper.Counts, to text: inout MetricsText) {
         text.begin("fanfare_connections", .gauge, "Open connections.")
         for transport in LoopCounters.Transport.allCases {
             text.sample("fanfare_connections", [("transport", transport.rawValue)], all[transport].open)
@@ -54,11 +55,28 @@ struct MetricsSnapshot: Sendable {
         }
         text.begin("fanfare_connections_rejected_total", .counter, "Connections that were refused, by why.")
         let rejections = [
-            ("limit", UInt64(refused)), ("handshake", all.rejectedHandshakes), ("origin", all.rejectedOrigins),
+            ("limit", UInt64(refused.connections)), ("address", refused.byAddress), ("rate", refused.byRate),
+            ("proxy", UInt64(refused.proxyHeaders)), ("handshake", all.rejectedHandshakes),
+            ("origin", all.rejectedOrigins),
             ("auth", all.rejectedCredentials),
         ]
         for (reason, count) in rejections {
             text.sample("fanfare_connections_rejected_total", [("reason", reason)], count)
+        }
+    }
+
+    private func appendRates(_ refused: Gatekeeper.Counts, to text: inout MetricsText) {
+        let limited = "fanfare_rate_limited_total"
+        text.begin(limited, .counter, "What was refused because it came too fast, by the limit.")
+        for (index, limit) in RateLimits.Limit.allCases.enumerated() {
+            let count =
+                switch limit {
+                case .connections: refused.byRate
+                case .requests: refused.requests
+                case .handshakes, .publish, .subscribe, .bytes, .credential:
+                    router?.counters.limitedCounts[index] ?? 0
+                }
+            text.sample(limited, [("limit", limit.rawValue)], count)
         }
     }
 
@@ -84,6 +102,9 @@ struct MetricsSnapshot: Sendable {
             "fanfare_delivery_lag_seconds", .histogram,
             "From a publication's turn at the router to its last write in a turn.")
         text.sample("fanfare_delivery_lag_seconds", [], all.deliveryLag)
+        text.add(
+            "fanfare_ignored_texts_total", .counter, "Texts of WebSockets that are no batch, or beyond a limit.",
+            all.ignoredTexts)
         text.begin("fanfare_pong_rtt_seconds", .histogram, "From a ping to the client's next sign of life.")
         text.sample("fanfare_pong_rtt_seconds", [], all.pongs)
     }
@@ -108,6 +129,11 @@ struct MetricsSnapshot: Sendable {
             for (transport, counts) in [("websocket", counters.fromSockets), ("http", counters.fromRequests)] {
                 text.sample(received, [("transport", transport), ("kind", kind.rawValue)], counts[index])
             }
+        }
+        let refused = "fanfare_messages_refused_total"
+        text.begin(refused, .counter, "Messages of Bayeux clients that were answered with an error, by its code.")
+        for (code, count) in zip(RouterCounters.errorCodes, counters.refusedCounts) {
+            text.sample(refused, [("code", "\(code)")], count)
         }
         let dropped = "fanfare_messages_dropped_total"
         text.begin(dropped, .counter, "Messages that sessions did not get; their clients are told.")
@@ -148,6 +174,7 @@ extension LoopCounters {
         rejectedOrigins += other.rejectedOrigins
         rejectedCredentials += other.rejectedCredentials
         deliveryLag.merge(other.deliveryLag)
+        ignoredTexts += other.ignoredTexts
         pongs.merge(other.pongs)
         lag.merge(other.lag)
         answers.merge(other.answers) { $0 + $1 }

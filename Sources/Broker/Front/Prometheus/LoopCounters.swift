@@ -52,6 +52,8 @@ struct LoopCounters {
     var rejectedHandshakes: UInt64 = 0
     var rejectedOrigins: UInt64 = 0
     var rejectedCredentials: UInt64 = 0
+    /// Texts of WebSockets that are no batch, or one beyond a limit: they were passed over.
+    var ignoredTexts: UInt64 = 0
     var answers: [Request: UInt64] = [:]
     /// From a ping to the next sign of life, in seconds.
     var pongs = Histogram(bounds: Histogram.seconds)

@@ -15,6 +15,9 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private let shard: Shard
     private let services: HTTPServices
+    private let origin: ConnectionOrigin
+    /// The address that this counts as a connection of, when a proxy has brought it.
+    private var claim: IPAddress?
     private var driver: ServerDriver
     private var context: ChannelHandlerContext?
     private(set) var outbound: Outbound?
@@ -48,7 +51,8 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var closeReason = LoopCounters.CloseReason.peer
 
     /// A handler for a new connection.
-    init(shard: Shard, services: HTTPServices) {
+    init(shard: Shard, services: HTTPServices, origin: ConnectionOrigin) {
+        self.origin = origin
         self.shard = shard
         self.services = services
         driver = ServerDriver(
@@ -57,7 +61,8 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     /// A handler for a connection on which HTTP requests came before the handshake.
-    init(shard: Shard, services: HTTPServices, request: RequestHead) {
+    init(shard: Shard, services: HTTPServices, origin: ConnectionOrigin, request: RequestHead) {
+        self.origin = origin
         self.shard = shard
         self.services = services
         driver = ServerDriver(
@@ -99,6 +104,8 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         leave()
+        if let claim { services.gate.leave(claim) }
+        claim = nil
         outbound?.forgetSocket()
         shard.dismiss(self)
         self.context = nil
@@ -232,6 +239,12 @@ extension WebSocketHandler {
     /// Accepts a handshake at the endpoint from an origin that is let in, else refuses it.
     private func decide(on request: RequestHead, _ events: inout Events) {
         let target = RequestTarget(request.target)
+        let client = services.gate.client(of: self.origin, request.headers.all)
+        if let refusal = self.origin.refusal ?? refusal(ofProxied: client) {
+            shard.counters.rejectedHandshakes += 1
+            driver.setHeader("Retry-After", "\(refusal.retryAfter)")
+            return driver.refuse(status: refusal.status, reason: refusal.text, into: &events)
+        }
         let origin = request.headers.first("Origin") ?? request.headers.first("Sec-WebSocket-Origin")
         if !target.isBelow(shard.configuration.endpoint) {
             shard.counters.rejectedHandshakes += 1
@@ -244,12 +257,26 @@ extension WebSocketHandler {
             driver.refuse(
                 status: 403, reason: "Origin \(origin ?? "") is not allowed: see --allow-origin", into: &events)
         } else {
-            caller = services.access.caller(ofSocket: request, target)
+            caller = services.access.caller(ofSocket: request, target, at: services.gate.limited(client))
             if let refusal = caller?.refusal {
                 shard.counters.rejectedCredentials += 1
                 return driver.refuse(status: 401, reason: refusal.text, into: &events)
             }
             _ = driver.start(into: &events)
+        }
+    }
+
+    /// Counts a WebSocket that a trusted proxy has brought as its client's connection; why that may have no more.
+    private func refusal(ofProxied client: ClientAddress) -> ConnectionRefusal? {
+        guard origin.isTrusted, let address = services.gate.limited(client) else { return nil }
+        switch services.gate.enter(address) {
+        case .admitted:
+            claim = address
+            return nil
+        case .refused(let refusal, let seconds):
+            services.gate.leave(address)
+            return ConnectionRefusal(refusal, retryAfter: seconds)
+        case .closed(let refusal): return ConnectionRefusal(refusal, retryAfter: 1)
         }
     }
 
@@ -305,6 +332,7 @@ extension WebSocketHandler {
         do {
             try shard.receive(text: text, fromSocketIn: slot, at: address, caller: caller)
         } catch {
+            shard.counters.ignoredTexts += 1
             // The contract: such a frame is ignored, the socket stays open.
             shard.logger.info("ignored a message that is no Bayeux batch", metadata: ["reason": "\(error)"])
         }
@@ -322,7 +350,7 @@ extension WebSocketHandler {
         guard let context else { return }
         let bytes = ByteBuffer(bytes: driver.takeReceivedBytes())
         do {
-            try HTTPHandler.install(in: context.pipeline, shard: shard, services: services)
+            try HTTPHandler.install(in: context.pipeline, shard: shard, services: services, origin: origin)
             context.fireChannelRead(wrapInboundOut(bytes))
             context.fireChannelReadComplete()
             context.pipeline.syncOperations.removeHandler(self, promise: nil)

@@ -2,6 +2,14 @@ import Synchronization
 
 /// Counts the connections of all listeners and event loops.
 final class ConnectionCounter: Sendable {
+    /// What becomes of a connection.
+    enum Verdict {
+        case admitted
+        /// Its first request is told that there are too many.
+        case refused
+        /// It is closed at once, and not counted.
+        case closed
+    }
     private let maximum: Atomic<Int>
     private let count = Atomic(0)
     private let refused = Atomic(0)
@@ -24,18 +32,19 @@ final class ConnectionCounter: Sendable {
     /// Connections that were not let in.
     var refusedCount: Int { refused.load(ordering: .relaxed) }
 
-    /// Whether one more is let in.
-    func enter() -> Bool {
-        guard count.add(1, ordering: .relaxed).newValue > limit else { return true }
-        leave()
+    /// One more; unless it is `closed`, `leave` is to be called when it is gone.
+    func enter() -> Verdict {
+        let limit = limit
+        let number = count.add(1, ordering: .relaxed).newValue
+        guard number > limit else { return .admitted }
         refused.add(1, ordering: .relaxed)
-        return false
+        // Descriptors for a few that are told.
+        if number - limit <= min(max(limit / 16, 1), 256) { return .refused }
+        leave()
+        return .closed
     }
 
     func leave() {
         count.subtract(1, ordering: .relaxed)
     }
 }
-
-/// A connection beyond the limit.
-struct TooManyConnections: Error {}

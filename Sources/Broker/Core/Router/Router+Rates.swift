@@ -1,0 +1,51 @@
+/// How fast clients may do things. Everything here is asked only while rates are limited, and of clients elsewhere.
+extension Router {
+    /// From now on these are the limits. What was used up before is forgotten, but for what sessions did.
+    package mutating func set(_ rates: RateLimits) {
+        self.rates = SessionRates(rates)
+    }
+
+    /// Why a message may not be published now; nil when it may.
+    mutating func excess(ofPublishing request: Request, text: RawSpan, now: Moment) -> BayeuxError? {
+        guard let address = caller?.address else { return nil }
+        let bound = bindings[request.peer.connection].flatMap { sessions[Int($0)] }
+        let session: Session?
+        if let bound, bound.isNamed(by: request.envelope.clientId, in: text) {
+            session = bound
+        } else {
+            session = try? self.session(of: request, text: text).get()
+        }
+        return note(rates?.publish(Int(request.envelope.data.count), by: session, at: address, now: now.monotonic))
+    }
+
+    /// Why somebody who asks over plain HTTP may not publish so many bytes now.
+    mutating func excess(ofPublishing byteCount: Int, by caller: Caller?, now: Moment) -> BayeuxError? {
+        guard let caller, let address = caller.address else { return nil }
+        return note(rates?.publish(byteCount, by: nil, at: address, now: now.monotonic))
+            ?? excess(ofCredentialOf: caller, now: now)
+    }
+
+    /// Why a token may not publish now.
+    mutating func excess(ofCredentialOf caller: Caller, now: Moment) -> BayeuxError? {
+        guard rates != nil, caller.address != nil, let principal = caller.principal else { return nil }
+        return note(rates?.publish(by: principal.subject, now: now.monotonic))
+    }
+
+    /// Why a session may not subscribe to so many channels now.
+    mutating func excess(ofSubscribing count: Int, by session: Session, now: Moment) -> BayeuxError? {
+        guard caller?.address != nil else { return nil }
+        return note(rates?.subscribe(to: count, by: session, now: now.monotonic))
+    }
+
+    /// Why there may be no new session now.
+    mutating func excessOfHandshakes(now: Moment) -> BayeuxError? {
+        guard let address = caller?.address else { return nil }
+        return note(rates?.handshake(by: address, now: now.monotonic))
+    }
+
+    private mutating func note(_ excess: SessionRates.Excess?) -> BayeuxError? {
+        guard let excess else { return nil }
+        counters.limit(excess.limit)
+        return .tooFast(excess.limit, retryAfter: AddressLedger.seconds(excess.wait))
+    }
+}

@@ -1,0 +1,70 @@
+import BrokerCore
+import Logging
+import NIOCore
+
+/// What happens to a connection that a listener has accepted, until its first handler has it.
+///
+/// It is counted; where a listener takes the PROXY protocol its head is read; then it is let in, refused with its first
+/// request, or closed.
+struct ConnectionSetup: Sendable {
+    let shards: ShardDirectory
+    let services: HTTPServices
+    /// Counts what the listener has.
+    let counter: ListenerCounter?
+    let credentials: TLSCredentials
+    let logger: Logger
+
+    /// Where the connections come in.
+    var listener: ListenerOptions { services.listener }
+    private var gate: Gatekeeper { services.gate }
+
+    /// Sets up a connection, on its event loop.
+    func prepare(_ channel: any Channel) -> EventLoopFuture<Void> {
+        let verdict = gate.counter.enter()
+        guard verdict != .closed else {
+            logger.notice("refused a connection", metadata: ["limit": "\(gate.counter.limit)"])
+            return channel.eventLoop.makeFailedFuture(TooManyConnections())
+        }
+        counter?.enter()
+        channel.closeFuture.whenComplete { [counter] _ in
+            gate.counter.leave()
+            counter?.leave()
+        }
+        let address = channel.remoteAddress?.address
+        var origin = ConnectionOrigin(address: address, isTrusted: listener.isTrusted || gate.trust.trusts(address))
+        if verdict == .refused { origin.refusal = .full }
+        let known = origin
+        return channel.eventLoop.makeCompletedFuture {
+            if listener.takesProxyHeader {
+                let handler = ProxyHeaderHandler(setup: self, shard: shards.shard(of: channel.eventLoop), origin: known)
+                try channel.pipeline.syncOperations.addHandler(handler)
+            } else {
+                try admit(channel, known)
+            }
+        }
+    }
+
+    /// Lets a connection in whose origin is known, or has its first request refused; throws for one that is to be closed.
+    func admit(_ channel: any Channel, _ origin: ConnectionOrigin) throws {
+        var origin = origin
+        if let address = gate.limited(origin) {
+            let verdict = gate.enter(address)
+            if case .closed = verdict { throw TooManyConnections() }
+            channel.closeFuture.whenComplete { _ in gate.leave(address) }
+            if case .refused(let refusal, let seconds) = verdict, origin.refusal == nil {
+                origin.refusal = ConnectionRefusal(refusal, retryAfter: seconds)
+            }
+        }
+        if let handler = credentials.makeHandler(for: listener) {
+            // A handshake would cost more than the answer is worth.
+            if origin.refusal != nil { throw TooManyConnections() }
+            try channel.pipeline.syncOperations.addHandler(handler)
+        }
+        let handler = WebSocketHandler(
+            shard: shards.shard(of: channel.eventLoop), services: services, origin: origin)
+        try channel.pipeline.syncOperations.addHandler(handler)
+    }
+}
+
+/// A connection beyond a limit.
+struct TooManyConnections: Error {}

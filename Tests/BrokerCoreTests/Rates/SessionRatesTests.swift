@@ -1,0 +1,142 @@
+import BrokerCore
+import Support
+import Testing
+
+/// How fast clients elsewhere may publish, subscribe and shake hands; those on this machine as fast as they like.
+@Suite("Rates of sessions")
+struct SessionRatesTests {
+    private static let elsewhere = IPAddress(v4: 0xCB00_7107)
+
+    private func harness(
+        from address: IPAddress? = elsewhere, rules: AccessRules? = nil, _ change: (inout RateLimits) -> Void
+    ) throws -> RouterHarness {
+        var limits = Limits()
+        limits.rates.handshakesPerAddress = nil
+        limits.rates.publishPerSession = nil
+        limits.rates.subscribePerSession = nil
+        limits.rates.bytesPerSession = nil
+        limits.rates.publishPerCredential = nil
+        change(&limits.rates)
+        let harness = try RouterHarness(limits: limits, rules: rules)
+        harness.caller = Caller(isBrowser: false)
+        harness.caller?.address = address
+        return harness
+    }
+
+    private func error(_ events: [RouterHarness.Event]) -> String? {
+        for case .reply(let reply) in events { return reply["error"]?.text }
+        return nil
+    }
+
+    @Test
+    func publications() throws {
+        let harness = try harness { $0.publishPerSession = Rate(1, burst: 2) }
+        let (publisher, clientID) = harness.open()
+        let (other, otherID) = harness.open()
+        let message: JSON = ["channel": "/a", "clientId": .string(clientID), "data": 1]
+        for _ in 0..<2 { #expect(error(harness.send([message], from: publisher)) == nil) }
+        #expect(error(harness.send([message], from: publisher)) == "429:publish,1:Rate limit reached")
+        // Also by another way in: it is the session that has had enough.
+        #expect(error(harness.send([message], from: harness.exchange())) == "429:publish,1:Rate limit reached")
+        #expect(error(harness.send([["channel": "/a", "clientId": .string(otherID), "data": 1]], from: other)) == nil)
+        harness.advance(by: .seconds(1))
+        #expect(error(harness.send([message], from: publisher)) == nil)
+        #expect(harness.counters.limitedCounts == [0, 0, 0, 2, 0, 0, 0])
+    }
+
+    /// Who names no session is known by the address: any number of connections has one bucket.
+    @Test
+    func publicationsWithoutSession() throws {
+        let harness = try harness { $0.publishPerSession = Rate(1, burst: 2) }
+        let message: JSON = ["channel": "/a", "data": 1]
+        for _ in 0..<2 { #expect(error(harness.send([message], from: harness.socket())) == nil) }
+        #expect(error(harness.send([message], from: harness.socket())) == "429:publish,1:Rate limit reached")
+        let receipt = try harness.publishOverHTTP(1, to: "/a", from: harness.exchange())
+        guard case .receipt(.failure(let failure))? = receipt.first else { throw Missing() }
+        #expect(failure.wire == "429:publish,1:Rate limit reached" && failure.retryAfter == 1)
+    }
+
+    @Test
+    func bytes() throws {
+        let harness = try harness { $0.bytesPerSession = Rate(100, burst: 1_000) }
+        let (publisher, clientID) = harness.open()
+        func publish(_ count: Int) -> String? {
+            let data = JSON.string(String(repeating: "x", count: count - 2))
+            return error(
+                harness.send([["channel": "/a", "clientId": .string(clientID), "data": data]], from: publisher))
+        }
+        #expect(publish(900) == nil)
+        #expect(publish(400) == "429:bytes,3:Rate limit reached")
+        #expect(publish(100) == nil)
+    }
+
+    @Test
+    func subscriptions() throws {
+        let harness = try harness { $0.subscribePerSession = Rate(1, burst: 3) }
+        let (peer, clientID) = harness.open()
+        #expect(error(harness.subscribe(clientID, to: ["/a", "/b"], from: peer)) == nil)
+        #expect(
+            error(harness.subscribe(clientID, to: ["/c", "/d"], from: peer)) == "429:subscribe,1:Rate limit reached")
+        #expect(error(harness.subscribe(clientID, to: "/c", from: peer)) == nil)
+        #expect(harness.subscriptionCount == 3)
+    }
+
+    @Test
+    func handshakes() throws {
+        let harness = try harness { $0.handshakesPerAddress = Rate(1, burst: 2) }
+        for _ in 0..<2 { _ = harness.handshake(harness.socket()) }
+        let message: JSON = [
+            "channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["websocket"],
+        ]
+        for case .reply(let reply) in harness.send([message], from: harness.socket()) {
+            #expect(reply["error"]?.text == "429:handshakes,1:Rate limit reached")
+            #expect(reply["advice"]?["interval"] == 1000)
+            #expect(reply["clientId"] == nil)
+        }
+        #expect(harness.sessionCount == 2)
+        harness.advance(by: .seconds(1))
+        _ = harness.handshake(harness.socket())
+    }
+
+    /// A subject has one bucket, whatever sessions and addresses its tokens come from.
+    @Test
+    func credentials() throws {
+        let rules = AccessRules(publish: .authenticated, subscribe: .everyone)
+        let harness = try harness(rules: rules) { $0.publishPerCredential = Rate(1, burst: 2) }
+        func publish(as subject: String, from address: UInt32) -> String? {
+            let principal = Principal(subject: subject, expiresAt: .max)
+            harness.caller = Caller(principal: principal, isBrowser: false)
+            harness.caller?.address = IPAddress(v4: address)
+            return error(harness.send([["channel": "/a", "data": 1]], from: harness.socket()))
+        }
+        #expect(publish(as: "anna", from: 1) == nil)
+        #expect(publish(as: "anna", from: 2) == nil)
+        #expect(publish(as: "anna", from: 3) == "429:credential,1:Rate limit reached")
+        #expect(publish(as: "berta", from: 1) == nil)
+    }
+
+    @Test
+    func notOnThisMachine() throws {
+        let harness = try harness(from: nil) { $0.publishPerSession = Rate(1, burst: 1) }
+        let (peer, clientID) = harness.open()
+        for _ in 0..<100 {
+            let message: JSON = ["channel": "/a", "clientId": .string(clientID), "data": 1]
+            #expect(error(harness.send([message], from: peer)) == nil)
+        }
+    }
+
+    @Test
+    func otherLimitsWhileItRuns() throws {
+        let harness = try harness { _ in }
+        let message: JSON = ["channel": "/a", "data": 1]
+        let peer = harness.socket()
+        for _ in 0..<10 { #expect(error(harness.send([message], from: peer)) == nil) }
+        var rates = RateLimits()
+        rates.publishPerSession = Rate(1, burst: 1)
+        harness.set(rates)
+        #expect(error(harness.send([message], from: peer)) == nil)
+        #expect(error(harness.send([message], from: peer)) == "429:publish,1:Rate limit reached")
+    }
+
+    private struct Missing: Error {}
+}

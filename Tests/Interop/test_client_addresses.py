@@ -1,0 +1,117 @@
+"""The address of a client behind nginx and HAProxy, as the broker tells it: from X-Forwarded-For and from PROXY headers.
+
+Linux lets a client connect from any address of 127.0.0.0/8, and only 127.0.0.1, the proxies', is trusted.
+"""
+
+import contextlib
+import shutil
+import subprocess
+import types
+
+import pytest
+
+import transports
+from broker import PATIENCE, Broker
+from test_proxy import free_port, wait_for
+from test_reverse_proxies import DEPLOY, haproxy, nginx
+
+REQUESTS = 2
+LIMITED = f"rates: {{requests-per-address: 1/h burst {REQUESTS}}}"
+MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
+
+
+def relay(name, port, upstream, bind):
+    """An example of a relay, but for its ports."""
+    text = (DEPLOY / name).read_text()
+    for theirs, ours in [("127.0.0.1:8000", f"127.0.0.1:{upstream}"), (bind, f"{bind.split()[0]} 127.0.0.1:{port}")]:
+        assert theirs in text
+        text = text.replace(theirs, ours)
+    return text
+
+
+def nginx_stream(folder, port, upstream):
+    """nginx as a relay with version 1 of the PROXY protocol."""
+    settings = folder / "nginx.conf"
+    settings.write_text(
+        f"load_module {MODULE};\npid {folder}/pid; error_log {folder}/errors; events {{}}\n"
+        + relay("nginx-stream.conf", port, upstream, "listen 80")
+    )
+    return [shutil.which("nginx") or "/usr/sbin/nginx", "-c", settings, "-g", "daemon off;", "-e", folder / "errors"]
+
+
+def haproxy_tcp(folder, port, upstream):
+    """HAProxy as a relay with version 2 of the PROXY protocol."""
+    settings = folder / "haproxy.cfg"
+    settings.write_text(relay("haproxy-tcp.cfg", port, upstream, "bind :80"))
+    return [shutil.which("haproxy") or "/usr/sbin/haproxy", "-db", "-f", settings]
+
+
+RELAYS = [nginx_stream, haproxy_tcp]
+
+
+@contextlib.contextmanager
+def running(kind, folder, settings=""):
+    """A proxy with a broker of its own behind it."""
+    file = folder / "fanfare.yaml"
+    port, behind = free_port(), free_port()
+    listener = f"{{name: behind, listen: '127.0.0.1:{behind}', proxy-protocol: {str(kind in RELAYS).lower()}}}"
+    file.write_text(f"trusted-proxies: [127.0.0.1]\nlisteners: [{listener}]\n{settings}\n")
+    broker = Broker(":memory:", folder / "log", "--config", file)
+    try:
+        broker.start()
+        command = [str(part) for part in kind(folder, port, behind)]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as proxy:
+            try:
+                wait_for(port, proxy)
+                front = types.SimpleNamespace(port=port)
+                front.url = lambda path="/", scheme="http": f"{scheme}://127.0.0.1:{port}{path}"
+                yield front
+            finally:
+                proxy.terminate()
+                proxy.wait(PATIENCE)
+    finally:
+        broker.kill()
+
+
+@pytest.fixture(params=[nginx, haproxy, *RELAYS], ids=lambda kind: kind.__name__)
+def front(request, tmp_path):
+    with running(request.param, tmp_path, LIMITED) as front:
+        yield front
+
+
+def ask(url, address, *options):
+    """The status of an answer, to a client with that address."""
+    command = ["curl", "-s", "-o", "/dev/null", "-w", "%{response_code}", "--interface", address, *options, url]
+    return int(subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE).stdout)
+
+
+def test_each_client_has_limits_of_its_own(front):
+    url = front.url("/health/live")
+    assert [ask(url, "127.0.0.2") for _ in range(REQUESTS + 1)] == [200] * REQUESTS + [429]
+    assert ask(url, "127.0.0.3") == 200
+    # Whatever it says of itself.
+    for header in ["X-Forwarded-For: 203.0.113.9", "Forwarded: for=203.0.113.9", "X-Real-IP: 203.0.113.9"]:
+        assert ask(url, "127.0.0.2", "-H", header) == 429
+
+
+def test_nobody_behind_it_is_the_administrator(front):
+    for address in ["127.0.0.4", "127.0.0.1"]:
+        assert ask(front.url("/admin/stats"), address) == 403
+
+
+@pytest.fixture(scope="module", params=RELAYS, ids=lambda kind: kind.__name__)
+def open_relay(request, tmp_path_factory):
+    # Behind proxies pages of this machine are strangers, too.
+    pages = f"allow-origin: ['{transports.ORIGIN}']\nauth: {{publish: everyone}}"
+    with running(request.param, tmp_path_factory.mktemp("relay"), pages) as front:
+        yield front
+
+
+@pytest.mark.parametrize("transport", transports.ALL, ids=lambda transport: transport.name)
+def test_transport_through_a_relay(open_relay, transport):
+    channel = f"/relayed/{transport.name}"
+    with transport(open_relay) as client:
+        client.listen(channel)
+        reply = client.request(channel, data="own")
+        assert reply["successful"], reply
+        assert client.take(1)[0]["data"] == "own"
