@@ -151,11 +151,11 @@ fuzz: build-packages
 
 # The load generator and the scripts that start other brokers are a project of their own: BENCH names its folder.
 bench: release bench-packages
-	@ROUNDS=5 MAX_SECONDS=3000 Benchmarks/compare.sh
+	@Benchmarks/compare.py
 
-# Under two minutes: one round of what matters most, beside two others.
+# One round of what matters most, beside two others: under two minutes after the build.
 bench-quick: release bench-packages
-	@ROUNDS=1 CASES="fanout channels publish" MAX_SECONDS=100 Benchmarks/compare.sh fanfare uws nats
+	@Benchmarks/compare.py --rounds 1 --cases quick --peers uws,nats --seconds 100
 
 # Instructions and allocations of what is done for every message: they do not depend on how busy the machine is.
 hot-paths: build-packages

@@ -338,9 +338,11 @@ package final class RouterHarness {
         switch action {
         case .reply(let connection, let range):
             record(range.isEmpty ? .emptyReply : .reply(parse(outbox.bytes[range])), for: connection)
-        case .deliver(let publication, let loop, let range):
+        case .deliver(let publication, let recipients):
             let message = Event.push(parse(publication.json[...]))
-            for slot in outbox.slots[range] { record(message, for: ConnectionID(loop: loop, slot: slot)) }
+            for slot in recipients.slots {
+                record(message, for: ConnectionID(loop: recipients.loop, slot: slot))
+            }
         case .push(let publication, let connection): record(.push(parse(publication.json[...])), for: connection)
         case .finish(let connection): finish(.finish, connection)
         case .receipt(let connection, let result): finish(.receipt(result), connection)

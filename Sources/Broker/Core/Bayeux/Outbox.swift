@@ -7,8 +7,8 @@ package struct Outbox: ~Copyable {
         /// Write a reply, the JSON object at these places of `bytes` (an empty range: the answer to an empty batch).
         /// Replies to one connection that follow each other make one array.
         case reply(ConnectionID, Range<Int>)
-        /// Write a publication to the WebSockets and event streams of one event loop, those at these places of `slots`.
-        case deliver(Publication, loop: UInt32, slots: Range<Int>)
+        /// Write a publication to WebSockets and event streams of one event loop.
+        case deliver(Publication, to: Recipients)
         /// Write a publication to one connection.
         case push(Publication, ConnectionID)
         /// Every message of the request is answered: send the response.
@@ -49,7 +49,6 @@ package struct Outbox: ~Copyable {
     }
     package private(set) var actions: [Action] = []
     package private(set) var bytes: [UInt8] = []
-    package private(set) var slots: [UInt32] = []
 
     /// An empty outbox.
     package init() {}
@@ -58,7 +57,6 @@ package struct Outbox: ~Copyable {
     package mutating func removeAll() {
         actions.removeAll(keepingCapacity: true)
         bytes.removeAll(keepingCapacity: bytes.capacity <= 1 << 20)
-        slots.removeAll(keepingCapacity: true)
     }
 
     mutating func append(_ action: Action) {
@@ -70,14 +68,6 @@ package struct Outbox: ~Copyable {
         let start = bytes.count
         write(&bytes)
         actions.append(.reply(connection, start..<bytes.count))
-    }
-
-    /// Appends a delivery to the connections of `loop` among `routes`.
-    mutating func deliver(_ publication: Publication, loop: UInt32, to routes: [ConnectionID]) {
-        let start = slots.count
-        for route in routes where route.loop == loop { slots.append(route.slot) }
-        guard slots.count > start else { return }
-        actions.append(.deliver(publication, loop: loop, slots: start..<slots.count))
     }
 }
 

@@ -194,7 +194,7 @@ extension Router {
     mutating func suspend(_ session: Session, now: Moment, into outbox: inout Outbox) {
         session.isSuspended = true
         session.expiresAt = min(session.expiresAt, now.adding(limits.tokenGrace))
-        routes[Int(session.handle)] = Self.nowhere
+        routing.route(session.handle, to: nil)
         answerHeld(of: session, .tokenExpired, advice: expiredAdvice(), into: &outbox)
     }
 

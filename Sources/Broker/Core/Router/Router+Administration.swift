@@ -19,15 +19,15 @@ extension Router {
     /// What there is now.
     package var statistics: RouterStatistics {
         RouterStatistics(
-            sessionCount: sessionCount, subscriptionCount: subscriptionCount, patternCount: table.patternCount,
+            sessionCount: sessionCount, subscriptionCount: subscriptionCount, patternCount: routing.patternCount,
             publishedCount: publishedCount, deliveredCount: deliveredCount, queuedBytes: queuedBytes,
             pendingOperationCount: pending.count, lastSequence: lastSequence, epoch: epoch)
     }
 
     private func channels(within pattern: ChannelPattern?, _ page: AdminPage) -> AdminAnswer {
         var reports: [ChannelReport] = []
-        let next = page.read(of: table.patternCount) { place in
-            let (text, count) = table.entry(at: place)
+        let next = page.read(of: routing.patternCount) { place in
+            let (text, count) = routing.entry(at: place)
             if let pattern, !pattern.holds(text) { return false }
             reports.append(ChannelReport(pattern: text, subscriberCount: count))
             return true
@@ -83,7 +83,7 @@ extension Router {
             EndedSession(
                 tag: SessionTag(of: session.clientID), reason: reason, startedAt: record.startedAt, endedAt: now.wall,
                 transport: record.transport, address: record.address, lost: record.lost,
-                publishedCount: record.publishedCount, deliveredCount: deliveredCounts[Int(session.handle)],
+                publishedCount: record.publishedCount, deliveredCount: routing.deliveredCount(of: session.handle),
                 droppedCount: record.droppedCount, waitingCount: session.queue.count,
                 subscriptionCount: session.subscriptions.count))
     }

@@ -15,7 +15,7 @@ extension Router {
         add(&catchUp)
         guard !catchUp.isOver else { return }
         session.catchUp = catchUp
-        routes[Int(session.handle)] = Self.nowhere
+        routing.route(session.handle, to: nil)
     }
 
     private func newCatchUp(of session: Session) -> CatchUp {
@@ -99,7 +99,7 @@ extension Router {
         guard session.catchUp == nil, !session.isCongested, !session.isSuspended,
             let connection = session.link.connection
         else { return }
-        routes[Int(session.handle)] = connection
+        routing.route(session.handle, to: connection)
     }
 
     /// A connection does not take what is written to it: from now on its session's messages wait, within the bounds of
@@ -109,7 +109,7 @@ extension Router {
             session.link.connection == connection
         else { return }
         session.isCongested = true
-        routes[Int(handle)] = Self.nowhere
+        routing.route(handle, to: nil)
     }
 
     /// Answers a connect that is held: with the next one the client says that it has what it has caught up with, and does

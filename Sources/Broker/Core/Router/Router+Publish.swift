@@ -61,15 +61,15 @@ extension Router {
         }
         reply(to: request, text: text, nil, into: &outbox)
         tellPublish(request, text: text, channel, into: &outbox)
-        match(channel, excluding: excluded)
+        let destinations = destinations(of: channel, excluding: excluded)
         // What nobody gets is not even put together.
-        if matched.isEmpty { return }
+        if destinations.count == 0 { return }
         let publication = Publication(
             channel: channel, data: text.extracting(data.range), isBinary: options.isBinary, slow: policy.slow,
             trace: options.trace)
-        send(publication, into: &outbox)
+        send(publication, to: destinations, into: &outbox)
         if let trace = options.trace {
-            outbox.append(.traced(.init(trace: trace, sequence: nil, matchedCount: matched.count)))
+            outbox.append(.traced(.init(trace: trace, sequence: nil, matchedCount: destinations.count)))
         }
     }
 
@@ -232,8 +232,8 @@ extension Router {
     ) {
         var excluded: SubscriptionTable.Subscriber?
         if case .bayeux(let publisher) = publisher { excluded = publisher.excluded }
-        match(passing.channel, excluding: excluded)
-        let matchedCount = matched.count
+        let destinations = destinations(of: passing.channel, excluding: excluded)
+        let matchedCount = destinations.count
         if case .bayeux(let publisher) = publisher {
             let sequence = passing.publication.sequence
             reply(to: publisher.peer, head: publisher.replyHead, nil, into: &outbox) { bytes in
@@ -243,7 +243,7 @@ extension Router {
                 bytes += #""matched":\#(matchedCount)},"#.utf8
             }
         }
-        send(passing.publication, into: &outbox)
+        send(passing.publication, to: destinations, into: &outbox)
         if let trace = publisher.trace {
             let sequence = passing.publication.sequence
             outbox.append(.traced(.init(trace: trace, sequence: sequence, matchedCount: matchedCount)))
@@ -295,28 +295,23 @@ extension Router {
 
 /// Fan-out.
 extension Router {
-    /// Puts every session with a matching subscription into `matched`, each once, but for one.
-    private mutating func match(_ channel: ChannelName, excluding excluded: SubscriptionTable.Subscriber?) {
-        matched.removeAll(keepingCapacity: true)
-        table.match(channel, into: &matched)
-        if let excluded { matched.removeAll { $0 == excluded } }
+    /// Where a publication goes, which is counted.
+    private mutating func destinations(
+        of channel: ChannelName, excluding excluded: SubscriptionTable.Subscriber?
+    ) -> Destinations {
+        let destinations = routing.destinations(of: channel, excluding: excluded)
         publishedCount &+= 1
-        deliveredCount &+= UInt64(matched.count)
+        deliveredCount &+= UInt64(destinations.count)
+        return destinations
     }
 
-    /// Sends a publication to the sessions in `matched`.
-    private mutating func send(_ publication: Publication, into outbox: inout Outbox) {
-        attached.removeAll(keepingCapacity: true)
-        for handle in matched {
-            deliveredCounts[Int(handle)] &+= 1
-            let route = routes[Int(handle)]
-            if route != Self.nowhere {
-                attached.append(route)
-            } else if let session = sessions[Int(handle)] {
-                queue(publication, for: session, into: &outbox)
-            }
+    private mutating func send(
+        _ publication: Publication, to destinations: Destinations, into outbox: inout Outbox
+    ) {
+        for handle in destinations.waiting {
+            if let session = sessions[Int(handle)] { queue(publication, for: session, into: &outbox) }
         }
-        for loop in 0..<loopCount { outbox.deliver(publication, loop: loop, to: attached) }
+        for recipients in destinations.recipients { outbox.append(.deliver(publication, to: recipients)) }
     }
 
     /// Has a publication wait for a session, within its bounds.

@@ -282,12 +282,12 @@ extension Router {
         bindings[connection] = session.handle
         // What is known of the last one's speed says nothing of this one.
         session.isCongested = false
-        routes[Int(session.handle)] = session.catchUp == nil ? connection : Self.nowhere
+        routing.route(session.handle, to: session.catchUp == nil ? connection : nil)
     }
 
     mutating func unbind(_ connection: ConnectionID, from session: Session) {
         bindings[connection] = nil
-        routes[Int(session.handle)] = Self.nowhere
+        routing.route(session.handle, to: nil)
     }
 
     /// A held connect is about to be answered: its connection is no longer the session's.
@@ -332,10 +332,8 @@ extension Router {
         } else {
             handle = SubscriptionTable.Subscriber(sessions.count)
             sessions.append(nil)
-            routes.append(Self.nowhere)
-            deliveredCounts.append(0)
         }
-        deliveredCounts[Int(handle)] = 0
+        routing.add(handle)
         let session = Session(
             clientID: clientID, handle: handle, expiresAt: isEphemeral ? .max : now.adding(limits.timeout * 2),
             position: lastSequence, isEphemeral: isEphemeral, startedAt: now.wall)
@@ -350,7 +348,7 @@ extension Router {
     mutating func addSubscription(to pattern: ChannelPattern, since: UInt64, of session: Session) -> Bool {
         guard session.subscriptions[pattern] == nil else { return false }
         session.subscriptions[pattern] = since
-        _ = table.subscribe(session.handle, to: pattern)
+        routing.subscribe(session.handle, to: pattern)
         return true
     }
 
@@ -358,7 +356,7 @@ extension Router {
     mutating func removeSubscription(to pattern: ChannelPattern, of session: Session) -> Bool {
         guard session.subscriptions.removeValue(forKey: pattern) != nil else { return false }
         session.replays.remove(pattern)
-        _ = table.unsubscribe(session.handle, from: pattern)
+        routing.unsubscribe(session.handle, from: pattern)
         return true
     }
 
@@ -401,7 +399,7 @@ extension Router {
             }
         }
         for pattern in session.subscriptions.keys {
-            _ = table.unsubscribe(session.handle, from: pattern)
+            routing.unsubscribe(session.handle, from: pattern)
             if !session.isEphemeral {
                 tell(.unsubscribe(clientID: session.clientID, pattern: pattern.text), into: &outbox)
             }

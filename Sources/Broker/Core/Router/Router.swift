@@ -35,13 +35,10 @@ package struct Router: ~Copyable {
     var sessions: [Session?] = []
     var freeHandles: [SubscriptionTable.Subscriber] = []
     var handles: [String: SubscriptionTable.Subscriber] = [:]
-    /// Where each session's messages go, by handle; `nowhere` means its queue.
-    var routes: [ConnectionID] = []
-    /// What each session was given, by handle.
-    var deliveredCounts: [UInt64] = []
     /// The session that each WebSocket is bound to.
     var bindings: ConnectionMap<SubscriptionTable.Subscriber>
-    var table: SubscriptionTable
+    /// What goes where.
+    var routing: RoutingTable
 
     /// Messages of each HTTP request that are not answered yet.
     var exchanges: [ConnectionID: Int] = [:]
@@ -75,12 +72,6 @@ package struct Router: ~Copyable {
     /// Connections that are gone while the store still works for them.
     var closedConnections: Set<ConnectionID> = []
 
-    // Kept between publications so that none of them allocates.
-    var matched: [SubscriptionTable.Subscriber] = []
-    var attached: [ConnectionID] = []
-
-    static let nowhere = ConnectionID(loop: .max, slot: .max)
-
     /// A router for `loopCount` event loops that goes on where `state` left off.
     package init(
         limits: Limits, policies: ChannelPolicies = .init(), rules: AccessRules? = nil,
@@ -100,7 +91,7 @@ package struct Router: ~Copyable {
         self.lastSequence = state.lastSequence
         self.loopCount = loopCount
         self.bindings = ConnectionMap(loopCount: loopCount)
-        self.table = SubscriptionTable(seed: generator.next())
+        self.routing = RoutingTable(loopCount: loopCount, seed: generator.next())
         self.generator = generator
         for stored in state.sessions { restore(stored, now: now) }
         for recent in state.recent { restore(recent, now: now) }
@@ -143,7 +134,7 @@ package struct Router: ~Copyable {
     /// Sessions that have a connection, or a connect that is held.
     package var connectedCount: Int { bindings.count }
     /// Subscriptions of all sessions.
-    package var subscriptionCount: Int { table.subscriptionCount }
+    package var subscriptionCount: Int { routing.subscriptionCount }
 
     /// A batch arrived; `text` is what its envelopes were cut from. An empty batch is answered with an empty one.
     ///
@@ -200,7 +191,7 @@ package struct Router: ~Copyable {
         if let handle = bindings.removeValue(forKey: connection), let session = sessions[Int(handle)] {
             let wasAttached = session.link.connection == connection
             session.record.lost = .init(reason: reason, at: now.wall)
-            if session.link.receiveClose(of: connection) { routes[Int(handle)] = Self.nowhere }
+            if session.link.receiveClose(of: connection) { routing.route(handle, to: nil) }
             if wasAttached { lose(session) }
             if session.isEphemeral {
                 _ = end(session, .stream, advice: Advice(reconnect: .none), now: now, into: &outbox)

@@ -104,8 +104,8 @@ package final class InProcessPort: CommandReceiver {
             switch command {
             case .reply(let slot, let objects): client(slot)?.yield(.replies(objects))
             case .push(let publication, let slot): client(slot)?.yield(.message(publication.json))
-            case .deliver(let publication, let slots, _):
-                for slot in slots { client(slot)?.yield(.message(publication.json)) }
+            case .deliver(let publication, let recipients, _):
+                for slot in recipients.slots { client(slot)?.yield(.message(publication.json)) }
             case .close(let slot): disconnect(slot)
             case .release(let slot): state.withLock { $0.freeSlots.append(slot) }
             case .pause, .resume, .readOn, .cut: break

@@ -30,7 +30,7 @@ enum ShardCommand: Sendable {
     /// Replies, JSON objects separated by commas.
     case reply(slot: UInt32, [UInt8])
     /// When the router took it in: ns, monotonic.
-    case deliver(Publication, slots: [UInt32], acceptedAt: UInt64)
+    case deliver(Publication, to: Recipients, acceptedAt: UInt64)
     case push(Publication, slot: UInt32)
     case finish(slot: UInt32)
     case close(slot: UInt32)

@@ -245,13 +245,13 @@ final class RouterLoop {
             switch outbox.actions[index] {
             case .reply(let connection, let range):
                 index += reply(to: connection, first: range, at: index)
-            case .deliver(let publication, let loop, let range):
+            case .deliver(let publication, let recipients):
                 guard let publication = reviewed(publication) else { break }
-                switch ports[Int(loop)] {
-                case .local(let shard): shard.deliver(publication, to: outbox.slots[range], acceptedAt: now.monotonic)
+                switch ports[Int(recipients.loop)] {
+                case .local(let shard): shard.deliver(publication, to: recipients, acceptedAt: now.monotonic)
                 case .remote:
-                    outgoing[Int(loop)].append(
-                        .deliver(publication, slots: Array(outbox.slots[range]), acceptedAt: now.monotonic))
+                    outgoing[Int(recipients.loop)].append(
+                        .deliver(publication, to: recipients, acceptedAt: now.monotonic))
                 }
             case .push(let publication, let connection):
                 guard let publication = reviewed(publication) else { break }

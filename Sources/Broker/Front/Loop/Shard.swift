@@ -41,9 +41,10 @@ final class Shard {
     // Used for each message, on this loop only: see `RouterLoop`.
     @exclusivity(unchecked) private(set) var router: RouterPort?
     @exclusivity(unchecked) private var entries: [Entry] = []
-    /// The form of each slot's connection, by its number in `frames`.
+    /// The form of each slot's connection, by its number in `wireForms`.
     @exclusivity(unchecked) private var forms: [UInt8] = []
-    @exclusivity(unchecked) private var frames = FormFrames()
+    @exclusivity(unchecked) private var wireForms = WireForms()
+    private let sockets = DirectSockets()
     private var freeSlots: [UInt32] = []
     @exclusivity(unchecked) private var fanOut = FanOut()
     @exclusivity(unchecked) private var flushIsScheduled = false
@@ -144,16 +145,20 @@ extension Shard {
     }
 
     /// A slot for an open WebSocket.
-    func add(_ socket: WebSocketHandler, form: WireForm) -> UInt32 { add(.socket(socket), form) }
+    func add(_ socket: WebSocketHandler, form: WireForm) -> UInt32 {
+        let slot = add(.socket(socket), form)
+        socket.outbound?.take(slot: slot, of: sockets)
+        return slot
+    }
 
     /// A slot for a request that the router answers.
-    func add(_ exchange: BayeuxExchange) -> UInt32 { add(.exchange(exchange), FormFrames.plain) }
+    func add(_ exchange: BayeuxExchange) -> UInt32 { add(.exchange(exchange), WireForms.plain) }
 
     /// A slot for an event stream that the router is to open.
     func add(_ stream: EventStream, form: WireForm) -> UInt32 { add(.stream(stream), form) }
 
     private func add(_ entry: Entry, _ form: WireForm) -> UInt32 {
-        let number = frames.number(of: form)
+        let number = wireForms.number(of: form)
         if let slot = freeSlots.popLast() {
             entries[Int(slot)] = entry
             forms[Int(slot)] = number
@@ -167,9 +172,11 @@ extension Shard {
     /// The connection is gone, or its client has given up; nothing is written to it any more.
     func remove(slot: UInt32, because reason: ConnectionEnd) {
         switch entries[Int(slot)] {
-        case .socket, .exchange, .stream: entries[Int(slot)] = .gone
+        case .socket(let socket): socket.outbound?.leaveSlot()
+        case .exchange, .stream: break
         case .free, .gone: return
         }
+        entries[Int(slot)] = .gone
         switch router {
         case .local(let router): router.close(id(slot), because: reason)
         case .remote(let mailbox, _): mailbox.send([.close(id(slot), reason)])
@@ -305,11 +312,11 @@ extension Shard {
         switch command {
         case .reply(let slot, let objects):
             reply(objects.span.bytes, to: slot)
-        case .deliver(let publication, let slots, let acceptedAt):
-            deliver(publication, to: slots[...], acceptedAt: acceptedAt)
+        case .deliver(let publication, let recipients, let acceptedAt):
+            deliver(publication, to: recipients, acceptedAt: acceptedAt)
         case .push(let publication, let slot):
             switch entries[Int(slot)] {
-            case .socket, .stream: deliver(publication, to: [slot], acceptedAt: nil)
+            case .socket, .stream: push(publication, to: slot)
             case .exchange(let exchange):
                 counters.requests.deliveredCount += 1
                 exchange.append(message: publication)
@@ -377,40 +384,43 @@ extension Shard {
     /// Replies to the messages of one connection: JSON objects separated by commas.
     func reply(_ objects: RawSpan, to slot: UInt32) {
         switch entries[Int(slot)] {
-        case .socket:
-            let isHixie = frames.isHixie(forms[Int(slot)])
-            let frame = isHixie ? fanOut.appendHixieArray(of: objects) : fanOut.appendArray(of: objects)
-            fanOut.enqueue(frame, for: slot)
+        case .socket, .stream:
+            let form = forms[Int(slot)]
+            fanOut.append(to: slot) { wireForms.append(arrayOf: objects, in: form, to: &$0) }
             scheduleFlush()
         case .exchange(let exchange):
             exchange.append(replies: objects)
-        case .stream:
-            fanOut.enqueue(fanOut.appendEvent(of: objects), for: slot)
-            scheduleFlush()
         case .free, .gone:
             break
         }
     }
 
     /// A publication to connections of this loop, encoded once for all of the same form.
-    func deliver(_ publication: Publication, to slots: ArraySlice<UInt32>, acceptedAt: UInt64?) {
+    func deliver(_ publication: Publication, to recipients: Recipients, acceptedAt: UInt64) {
         if oldestDelivery == nil { oldestDelivery = acceptedAt }
-        frames.begin()
-        for slot in slots {
-            fanOut.enqueue(frames.frame(of: forms[Int(slot)], publication, in: &fanOut), for: slot)
+        fanOut.append(to: recipients) { slot in
+            forms[Int(slot)]
+        } _: { form, count, buffer in
+            countDeliveries(count, in: form)
+            wireForms.append(publication, in: form, to: &buffer)
         }
-        count(slots)
         scheduleFlush()
     }
 
-    /// Counts deliveries. That streams are among them has to be looked for only where there are any.
-    private func count(_ slots: ArraySlice<UInt32>) {
-        var streamCount = 0
-        if counters.streams.open > 0 {
-            for slot in slots { if case .stream = entries[Int(slot)] { streamCount += 1 } }
+    /// A publication to one connection.
+    private func push(_ publication: Publication, to slot: UInt32) {
+        let form = forms[Int(slot)]
+        countDeliveries(1, in: form)
+        fanOut.append(to: slot) { wireForms.append(publication, in: form, to: &$0) }
+        scheduleFlush()
+    }
+
+    private func countDeliveries(_ count: Int, in form: UInt8) {
+        if wireForms.isStream(form) {
+            counters.streams.deliveredCount += UInt64(count)
+        } else {
+            counters.sockets.deliveredCount += UInt64(count)
         }
-        counters.streams.deliveredCount += UInt64(streamCount)
-        counters.sockets.deliveredCount += UInt64(slots.count - streamCount)
     }
 
     /// Writes what has gathered if it is much; not while a driver is at work.
@@ -435,24 +445,15 @@ extension Shard {
         for stream in streams { stream.open() }
         if !fanOut.isEmpty {
             var congested: [UInt32] = []
-            fanOut.drain { slot, piece in
-                let outbound: Outbound?
-                switch entries[Int(slot)] {
-                case .socket(let socket):
-                    counters.sockets.sentBytes += UInt64(piece.readableBytes)
-                    socket.write(piece)
-                    outbound = socket.outbound
-                case .stream(let stream):
-                    counters.streams.sentBytes += UInt64(piece.readableBytes)
-                    stream.write(piece)
-                    outbound = stream.outbound
-                case .exchange, .free, .gone: outbound = nil
+            fanOut.drain { slot, buffer, part in
+                let sent = buffer.withUnsafeReadableBytes { bytes in
+                    sockets.send(UnsafeRawBufferPointer(rebasing: bytes[part]), to: slot)
                 }
-                guard let outbound, outbound.queuedBytes > configuration.congestedBytes, !outbound.isCongested else {
-                    return
+                counters.sockets.sentBytes += UInt64(sent)
+                if sent < part.count, let rest = buffer.getSlice(at: part.lowerBound + sent, length: part.count - sent)
+                {
+                    write(rest, to: slot, &congested)
                 }
-                outbound.isCongested = true
-                congested.append(slot)
             }
             for slot in congested { congest(slot) }
             // Once for all that the turn has written, so that no delivery costs a look at the clock.
@@ -470,5 +471,24 @@ extension Shard {
         // Not before: until it has responded, a request knows itself by its slot.
         for slot in free { entries[Int(slot)] = .free }
         freeSlots += free
+    }
+
+    /// Writes what the socket did not take at once, if it has one; adds a connection for which too much waits now.
+    private func write(_ piece: ByteBuffer, to slot: UInt32, _ congested: inout [UInt32]) {
+        let outbound: Outbound?
+        switch entries[Int(slot)] {
+        case .socket(let socket):
+            counters.sockets.sentBytes += UInt64(piece.readableBytes)
+            socket.write(piece)
+            outbound = socket.outbound
+        case .stream(let stream):
+            counters.streams.sentBytes += UInt64(piece.readableBytes)
+            stream.write(piece)
+            outbound = stream.outbound
+        case .exchange, .free, .gone: outbound = nil
+        }
+        guard let outbound, outbound.queuedBytes > configuration.congestedBytes, !outbound.isCongested else { return }
+        outbound.isCongested = true
+        congested.append(slot)
     }
 }

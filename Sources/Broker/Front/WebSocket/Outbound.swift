@@ -2,14 +2,6 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
-
 /// Writes to one connection: straight to the socket while nothing waits, else through the channel, in order.
 ///
 /// A write that goes through a channel costs several times the instructions of `send(2)`. The channel takes what the
@@ -17,7 +9,9 @@ import Darwin
 final class Outbound {
     private let context: ChannelHandlerContext
     /// The connection's socket; none where the transport has none, or another handler (TLS) stands in between.
-    private var socket: NIOBSDSocket.Handle?
+    private var socket: DirectSockets.Socket? { didSet { tell() } }
+    /// Where the socket is known to its event loop while nothing waits.
+    private var seat: (sockets: DirectSockets, slot: UInt32)?
     /// Bytes that the channel has not written yet, and those that it ever was given.
     private(set) var queuedBytes = 0
     private var givenBytes = 0
@@ -36,7 +30,7 @@ final class Outbound {
         let tls = try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
         if tls == nil {
             socket = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(
-                of: NIOBSDSocket.Handle.self
+                of: DirectSockets.Socket.self
             ) { $0 }
         }
     }
@@ -45,12 +39,9 @@ final class Outbound {
     func write(_ piece: ByteBuffer) {
         var piece = piece
         if queuedBytes == 0, let socket {
-            let sent = piece.withUnsafeReadableBytes { bytes in
-                send(socket, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
-            }
-            // An error is left to the channel, which meets it again and closes.
+            let sent = piece.withUnsafeReadableBytes { DirectSockets.send($0, to: socket) }
             if sent == piece.readableBytes { return }
-            if sent > 0 { piece.moveReaderIndex(forwardBy: sent) }
+            piece.moveReaderIndex(forwardBy: sent)
         }
         queue(piece)
     }
@@ -59,6 +50,7 @@ final class Outbound {
         let count = piece.readableBytes
         queuedBytes += count
         givenBytes &+= count
+        tell()
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenComplete { _ in self.dequeue(count) }
         context.writeAndFlush(NIOAny(piece), promise: written)
@@ -66,6 +58,7 @@ final class Outbound {
 
     private func dequeue(_ count: Int) {
         queuedBytes -= count
+        if queuedBytes == 0 { tell() }
         guard queuedBytes <= Self.drainedBytes else { return }
         isCongested = false
         onRelief?()
@@ -78,6 +71,23 @@ final class Outbound {
     func isStuck(now: UInt64, limit: UInt64) -> Bool {
         let waiting = queuedBytes == 0 ? 0 : context.channel.waitingBytes
         return progress.isStuck(waitingBytes: waiting, givenBytes: givenBytes, now: now, limit: limit)
+    }
+
+    /// From now on the event loop may send to the socket of this slot whenever nothing waits.
+    func take(slot: UInt32, of sockets: DirectSockets) {
+        seat = (sockets, slot)
+        tell()
+    }
+
+    /// The slot will be somebody else's.
+    func leaveSlot() {
+        if let seat { seat.sockets.set(nil, at: seat.slot) }
+        seat = nil
+    }
+
+    private func tell() {
+        guard let seat else { return }
+        seat.sockets.set(queuedBytes == 0 ? socket : nil, at: seat.slot)
     }
 
     /// Calls `body` once little is left that the channel has not written, in a turn of its own; of several the last one.
