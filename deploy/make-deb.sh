@@ -29,7 +29,8 @@ for program in broker-server broker-cli; do
     for shell in bash:bash-completion/completions/%s zsh:zsh/vendor-completions/_%s fish:fish/vendor_completions.d/%s.fish; do
         file=$root/usr/share/$(printf "${shell#*:}" "$program")
         mkdir -p "$(dirname "$file")"
-        "$programs/$program" --generate-completion-script "${shell%%:*}" >"$file"
+        # Shells read it; nobody runs it.
+        "$programs/$program" --generate-completion-script "${shell%%:*}" | sed '1{/^#!/d;}' >"$file"
     done
 done
 for unit in fanfare.service fanfare.socket; do place 644 "$here/$unit" "lib/systemd/system/$unit"; done
@@ -39,7 +40,17 @@ for example in nginx.conf haproxy.cfg Caddyfile; do
 done
 place 644 "$here/../docs/configuration.md" usr/share/doc/fanfare/configuration.md
 place 644 "$here/../docs/operating.md" usr/share/doc/fanfare/operating.md
-place 644 "$here/../LICENSE" usr/share/doc/fanfare/copyright
+cat >"$root/usr/share/doc/fanfare/copyright" <<COPYRIGHT
+Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+Upstream-Name: fanfare
+
+Files: *
+Copyright: the Fanfare authors
+License: Apache-2.0
+ On Debian systems the full text of the Apache License, version 2.0, is in
+ /usr/share/common-licenses/Apache-2.0.
+COPYRIGHT
+gzip -9n <"$here/../CHANGELOG.md" >"$root/usr/share/doc/fanfare/changelog.gz"
 
 mkdir -p "$root/DEBIAN"
 for script in postinst prerm postrm; do place 755 "$here/debian/$script" "DEBIAN/$script"; done
@@ -52,7 +63,7 @@ Section: net
 Priority: optional
 Maintainer: The Fanfare authors <fanfare@localhost>
 Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f1)
-Depends: libc6, libgcc-s1, libsqlite3-0, libssl3, libstdc++6, zlib1g, init-system-helpers
+Depends: libc6, libgcc-s1, libsqlite3-0, libssl3, libstdc++6, zlib1g
 Description: publish/subscribe message broker over WebSockets
  One small server that every browser can subscribe to and any shell script can
  publish to. It speaks Bayeux, so the clients of Faye and CometD work unchanged,
