@@ -63,17 +63,23 @@ public struct ExtensionParameters: Hashable, Sendable, ExpressibleByDictionaryLi
 
     /// Adds a parameter; the values of a repeated one become a list.
     public mutating func append(_ name: String, _ value: ExtensionValue) {
-        // Taken out while it grows, so that the list is not copied for each value.
-        switch values.removeValue(forKey: name) {
-        case nil:
+        guard let index = values.index(forKey: name) else {
             names.append(name)
             values[name] = value
-        case .list(var list):
-            list.append(value)
-            values[name] = .list(list)
-        case let single?:
-            values[name] = .list([single, value])
+            return
         }
+        values.values[index].append(value)
+    }
+}
+
+extension ExtensionValue {
+    /// One value more: a list.
+    fileprivate mutating func append(_ value: ExtensionValue) {
+        guard case .list(var list) = self else { return self = .list([self, value]) }
+        // Given up while it grows, so that the list is not copied for each value.
+        self = .flag
+        list.append(value)
+        self = .list(list)
     }
 }
 
