@@ -30,22 +30,38 @@ export function tick(step) {
 }
 
 /**
- * A Worker needs a script of the page's own origin: this file, or, when the client comes from another one, a Blob. A
- * page whose policy forbids it goes without: its own timers do the same, only later.
+ * A Worker needs a script of the page's own origin: a Blob, for which no network is needed, or, where the page's policy
+ * forbids that, this file. Where neither may be, the page goes without: its own timers do the same, only later.
  */
 function start(step) {
-    const isOwn = new URL(import.meta.url).origin === location.origin;
-    const address = isOwn ? import.meta.url : URL.createObjectURL(new Blob([program], { type: "text/javascript" }));
-    try {
-        const worker = new Worker(address, { type: "module" });
-        worker.onmessage = step;
-        worker.onerror = (event) => event.preventDefault();
-        return worker;
-    } catch {
-        return undefined;
-    } finally {
-        if (!isOwn) setTimeout(() => URL.revokeObjectURL(address), interval);
-    }
+    const blob = URL.createObjectURL(new Blob([program], { type: "text/javascript" }));
+    const addresses = [blob];
+    if (new URL(import.meta.url).origin === location.origin) addresses.push(import.meta.url);
+    let worker;
+    const next = () => {
+        const address = addresses.shift();
+        if (!address) return;
+        try {
+            worker = new Worker(address, { type: "module" });
+            worker.onmessage = () => {
+                URL.revokeObjectURL(blob);
+                step();
+            };
+            worker.onerror = (event) => {
+                event.preventDefault();
+                next();
+            };
+        } catch {
+            next();
+        }
+    };
+    next();
+    return {
+        terminate() {
+            addresses.length = 0;
+            worker?.terminate();
+        },
+    };
 }
 
 if (!globalThis.document) setInterval(() => postMessage(0), interval);

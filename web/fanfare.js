@@ -448,7 +448,8 @@ export class Fanfare extends EventTarget {
             this.#setState("connected");
             this.#flush();
         }
-        interval ? this.#later("next", () => this.#connect(), interval) : this.#connect();
+        const wait = Math.min(interval, this.#options.heartbeat ?? heartbeat);
+        wait ? this.#later("next", () => this.#connect(), wait) : this.#connect();
     }
 
     /** A handshake or connect failed: do as advised, and never in a tight loop. */

@@ -92,6 +92,7 @@ struct ListenerConfigurationTests {
                 metrics: false
               - {listen: "unix:/run/fanfare/socket", mode: 0600, group: www-data, trusted: true}
               - {listen: systemd, proxy-protocol: true}
+            trusted-proxies: [192.0.2.0/24]
             """, to: "fanfare.yaml")
         let first = try await Program.run("broker-server", "print-config", "--config", path)
         #expect(first.errors == "")

@@ -14,7 +14,7 @@ struct StreamTests {
     private static func heartbeat(_ clientID: String) -> RouterHarness.Event {
         .reply([
             "channel": "/meta/connect", "clientId": .string(clientID), "successful": true,
-            "advice": ["reconnect": "retry", "interval": 25_000, "timeout": 0],
+            "advice": ["reconnect": "retry", "interval": 60_000, "timeout": 0],
         ])
     }
 

@@ -95,17 +95,13 @@ extension Router {
             pushWaiting(for: session, to: request.peer.connection, now: now, into: &outbox)
         }
         session.noteAnswer(position: position(of: session))
-        let interval = min(limits.timeout, Self.longestBeat)
-        let advice = Advice(reconnect: .retry, interval: interval.milliseconds, timeout: 0)
+        let advice = Advice(reconnect: .retry, interval: limits.timeout.milliseconds, timeout: 0)
         reply(to: request, text: text, nil, into: &outbox) { bytes in
             bytes += #""advice":\#(advice.json),"#.utf8
             extensions.append(to: &bytes)
         }
         schedule(session)
     }
-
-    /// So often a client that has an event stream says that it is there, and hears that the broker is.
-    private static var longestBeat: Duration { .seconds(25) }
 
     /// The broker stops. A client that has no connect held, as those of event streams, is told so beside its messages.
     mutating func adviseToComeBack(over connection: ConnectionID, into outbox: inout Outbox) {

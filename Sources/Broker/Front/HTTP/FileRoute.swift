@@ -7,7 +7,7 @@ extension HTTPRoutes {
     /// The page loads nothing from elsewhere, runs nothing that stands in its text, and is not framed (CSP level 3).
     private static let contentSecurityPolicy =
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-        + "worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        + "worker-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
     /// Answers a request for a file; nil when there is none at the path.
     func file(_ head: HTTPRequestHead, path: Substring) -> HTTPResponse? {
