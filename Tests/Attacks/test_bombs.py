@@ -124,6 +124,7 @@ def test_inflate_with_the_handshake(broker):
             pass
 
 
+@pytest.mark.long
 def test_inflate_again_and_again(broker):
     """Each a megabyte of a kilobyte, which is allowed; many of them may not take the loop from others."""
     data = deflated(b" " * (MIB - 2))
@@ -133,6 +134,7 @@ def test_inflate_again_and_again(broker):
         wire.flood(frame(1, data, bits=0x40) * 20, 4)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("data", [b"\xff" * 100, noise(1000), b"\x07" * 50], ids=["bits", "noise", "blocks"])
 def test_what_does_not_inflate(broker, data):
     with watch(broker, memory=16), Wire(broker.port) as wire:

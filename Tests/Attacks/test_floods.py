@@ -130,6 +130,7 @@ def test_publications(broker):
         wire.flood(batch(*[{"channel": "/flood/a", "data": 1}] * 50), SECONDS)
 
 
+@pytest.mark.long
 def test_publications_to_a_crowd(broker):
     """One that a hundred subscribe to, some of whom do not read."""
     with watch(broker, memory=128), Wire(broker.port) as wire, Peer(broker) as peer:

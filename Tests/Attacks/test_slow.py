@@ -131,6 +131,7 @@ def client_hello():
     return outgoing.read()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name, beginning, drop",
     [
@@ -150,6 +151,7 @@ def test_tls_handshakes_that_do_not_end(secure, name, beginning, drop):
         assert 1 < time.monotonic() - start < 2 + 1 + SLACK
 
 
+@pytest.mark.long
 def test_tls_answers_that_are_not_taken(secure):
     before = secure.sample(CLOSED.format("http", "slow"))
     context = ssl.create_default_context()
@@ -236,6 +238,7 @@ def test_a_large_answer_that_is_not_taken(impatient):
         impatient.wait_for_sample(CLOSED.format("http", "slow"), before + 1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("last", [False, True], ids=["kept", "closed"])
 def test_a_large_answer_that_is_taken_slowly(impatient, last):
     """Longer than any deadline, but it goes on."""

@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import http.client
+import time
 import json
 import re
 import sqlite3
@@ -163,3 +164,17 @@ def sqlite(database, statements):
         for statement in statements.split(";"):
             rows = connection.execute(statement).fetchall()
     return rows
+
+
+def health(broker, what):
+    """The status of `/health/live` or `/health/ready`, and what is wrong."""
+    with Connection(broker) as connection:
+        answer = connection.get(f"/health/{what}")
+        return answer.status, answer.body["reasons"]
+
+
+def wait_until_ready(broker):
+    """The broker tries its store once a second at most."""
+    deadline = time.monotonic() + PATIENCE
+    while (answer := health(broker, "ready")) != (200, []):
+        assert time.monotonic() < deadline, answer

@@ -5,7 +5,9 @@ import errno
 import pytest
 
 from bayeux import Peer
-from faulty import CANNOT_CREATE, Connection, bystander, is_refused, is_taken, publish_until
+from faulty import (
+    CANNOT_CREATE, Connection, bystander, health, is_refused, is_taken, publish_until, wait_until_ready,
+)  # fmt: skip
 from load import Load
 
 STORED = "/full/disk"
@@ -19,13 +21,6 @@ class Fault:
 
     def __str__(self):
         return f"{self.kind}-{errno.errorcode[self.error]}-{self.only}"
-
-
-def health(broker, what):
-    """The status of `/health/live` or `/health/ready`, and what is wrong."""
-    with Connection(broker) as connection:
-        answer = connection.get(f"/health/{what}")
-        return answer.status, answer.body["reasons"]
 
 
 LASTING = [
@@ -63,7 +58,7 @@ def test_disk_that_fails_for_a_while(broker, shim, fault):
         else:
             publish_until(broker, STORED, is_taken, load)
             load.run(STORED, 20)
-            assert health(broker, "ready") == (200, [])
+            wait_until_ready(broker)
     broker.restart_without_faults()
     load.check_kept()
     load.run(STORED, 1)

@@ -1,6 +1,8 @@
 """A file system without room, or one that may not be written to any more."""
 
-from faulty import CANNOT_CREATE, Connection, bystander, check_refused, contents, is_refused, is_taken, publish_until
+from faulty import (
+    CANNOT_CREATE, Connection, bystander, check_refused, contents, is_refused, is_taken, publish_until, wait_until_ready,
+)  # fmt: skip
 from load import Load
 
 STORED = "/full/disk"
@@ -22,8 +24,7 @@ def test_full_disk(volume, volume_broker):
         others.check()
         volume.make_room()
         publish_until(broker, STORED, is_taken, load)
-        with Connection(broker) as connection:
-            assert connection.get("/health/ready").status == 200
+        wait_until_ready(broker)
         load.run(STORED, 50)
         load.check_kept()
     volume.fill()

@@ -20,10 +20,10 @@ ELSEWHERE = "fanfare.test"
 def start_browser(*flags):
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
+    # A name that is not this machine's own, for browsers do not count that as a network. The last such flag counts.
+    options.add_argument(f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1")
     for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", *flags):
         options.add_argument(flag)
-    # A name that is not this machine's own, for browsers do not count that as a network.
-    options.add_argument(f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1")
     driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
     driver.set_script_timeout(PATIENCE)
     return driver

@@ -198,7 +198,8 @@ final class RouterLoop {
 
     /// Tells whether the store can write, and why not. Those who ask meanwhile get the same answer.
     func probeStore(_ body: @escaping (StoreError?) -> Void) {
-        if let lastProbe, now.monotonic < lastProbe.at + Self.probePeriod { return body(lastProbe.error) }
+        // Not the time of the turn: there may be none, and it would stay for ever.
+        if let lastProbe, SystemClock.monotonic < lastProbe.at + Self.probePeriod { return body(lastProbe.error) }
         probes.append(body)
         guard probes.count == 1 else { return }
         router.probeStore(into: &outbox)
@@ -360,8 +361,8 @@ final class RouterLoop {
 
     private func endTurn() {
         router.endTurn(now: now, into: &outbox)
-        turnStart = nil
         sortOutbox()
+        turnStart = nil
         for (loop, commands) in outgoing.enumerated() where !commands.isEmpty {
             if case .remote(let mailbox) = ports[loop] { mailbox.send(commands) }
             outgoing[loop].removeAll(keepingCapacity: true)

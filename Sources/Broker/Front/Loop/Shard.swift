@@ -47,6 +47,9 @@ final class Shard {
     private let sockets = DirectSockets()
     private var freeSlots: [UInt32] = []
     @exclusivity(unchecked) private var fanOut = FanOut()
+    /// What is being written. Whoever is written to may bring about more, which waits in `fanOut`.
+    @exclusivity(unchecked) private var leaving = FanOut()
+    private var isWriting = false
     @exclusivity(unchecked) private var flushIsScheduled = false
     /// Requests that are answered; the responses are written when the turn ends, since each may bring the next request.
     private var answered: [() -> Void] = []
@@ -439,13 +442,16 @@ extension Shard {
 
     /// Writes what has gathered, to each connection in as few pieces as possible.
     func flush() {
+        guard !isWriting else { return scheduleFlush() }
         // Before what is to be written to them; each changes its pipeline, which the router must not be in the middle of.
         let streams = opening
         opening.removeAll()
         for stream in streams { stream.open() }
         if !fanOut.isEmpty {
             var congested: [UInt32] = []
-            fanOut.drain { slot, buffer, part in
+            swap(&fanOut, &leaving)
+            isWriting = true
+            leaving.drain { slot, buffer, part in
                 let sent = buffer.withUnsafeReadableBytes { bytes in
                     sockets.send(UnsafeRawBufferPointer(rebasing: bytes[part]), to: slot)
                 }
@@ -455,6 +461,7 @@ extension Shard {
                     write(rest, to: slot, &congested)
                 }
             }
+            isWriting = false
             for slot in congested { congest(slot) }
             // Once for all that the turn has written, so that no delivery costs a look at the clock.
             if let oldest = oldestDelivery {
