@@ -97,7 +97,7 @@ def test_subscriptions(broker):
 
 
 def test_subscribing_and_unsubscribing(broker):
-    with watch(broker, memory=48), Peer(broker) as peer:
+    with watch(broker, memory=96), Peer(broker) as peer:
         peer.handshake()
         peer.connect()
         client = peer.client_id
