@@ -26,7 +26,6 @@ struct RoutingTable: ~Copyable {
     private var generation: UInt64 = 0
     private var known: [ChannelName: Known] = [:]
     private var knownRecipientCount = 0
-    private var matched: [Subscriber] = []
 
     /// A table without subscribers. The seed must be random and secret, see `SubscriptionTable`.
     init(loopCount: UInt32, seed: UInt64) {
@@ -86,20 +85,20 @@ struct RoutingTable: ~Copyable {
     private mutating func findDestinations(of channel: ChannelName, excluding excluded: Subscriber?) -> Destinations {
         if subscriptions.subscriptionCount == 0 { return .none }
         if excluded == nil, let known = known[channel], known.generation == generation { return known.destinations }
-        matched.removeAll(keepingCapacity: true)
+        var matched: [Subscriber] = []
         subscriptions.match(channel, into: &matched)
         if let excluded { matched.removeAll { $0 == excluded } }
         if matched.isEmpty { return .none }
-        let destinations = destinationsOfMatched()
+        let destinations = destinations(to: matched)
         if excluded == nil { remember(destinations, of: channel) }
         return destinations
     }
 
-    private func destinationsOfMatched() -> Destinations {
+    private func destinations(to subscribers: [Subscriber]) -> Destinations {
         var slots = [[UInt32]](repeating: [], count: loopCount)
         var waiting: [Subscriber] = []
-        slots[0].reserveCapacity(matched.count)
-        for subscriber in matched {
+        slots[0].reserveCapacity(subscribers.count)
+        for subscriber in subscribers {
             let route = routes[Int(subscriber)]
             if route == Self.nowhere {
                 waiting.append(subscriber)
@@ -107,7 +106,7 @@ struct RoutingTable: ~Copyable {
                 slots[Int(route.loop)].append(route.slot)
             }
         }
-        return Destinations(subscribers: matched, slots: slots, waiting: waiting)
+        return Destinations(subscribers: subscribers, slots: slots, waiting: waiting)
     }
 
     private mutating func remember(_ destinations: Destinations, of channel: ChannelName) {

@@ -22,8 +22,6 @@ final class Shard {
         /// Gone; the slot is free once the router has released it.
         case gone
     }
-    /// How exactly deadlines of connections are kept.
-    private static let sweepPeriod = TimeAmount.milliseconds(250)
 
     let loop: UInt32
     let eventLoop: any EventLoop
@@ -63,13 +61,10 @@ final class Shard {
     private var released: [UInt32] = []
     private let scanner: EnvelopeScanner
     @exclusivity(unchecked) private var batch: [Envelope] = []
-    /// Every connection that has deadlines to keep, WebSocket or not.
-    private var guarded: [ObjectIdentifier: any GuardedConnection] = [:]
+    /// Every connection, WebSocket or not: all have deadlines to keep.
+    private let watch = DeadlineWatch()
     /// When the router took in the first of the publications that wait for the end of this turn (ns, monotonic).
     @exclusivity(unchecked) private var oldestDelivery: UInt64?
-    private var sweep: RepeatedTask?
-    /// When the deadlines are to be looked at next (ns, monotonic).
-    private var nextSweep: UInt64?
     private(set) var isShuttingDown = false
 
     init(
@@ -88,23 +83,12 @@ final class Shard {
     /// Makes the router known and starts to keep deadlines; before any connection.
     func connect(to router: RouterPort) {
         self.router = router
-        let this = NIOLoopBound(self, eventLoop: eventLoop)
-        sweep = eventLoop.scheduleRepeatedTask(initialDelay: Self.sweepPeriod, delay: Self.sweepPeriod) { _ in
-            let now = SystemClock.monotonic
-            this.value.noteSweep(now)
-            for connection in this.value.guarded.values { connection.keepDeadlines(now: now) }
-            this.value.nextSweep = SystemClock.monotonic + UInt64(Self.sweepPeriod.nanoseconds)
-        }
+        watch.start(on: eventLoop) { self.counters.lag.observe($0) }
     }
 }
 
 /// For those who operate the broker.
 extension Shard {
-    private func noteSweep(_ now: UInt64) {
-        guard let nextSweep else { return }
-        counters.lag.observe(Double(now - min(now, nextSweep)) / 1e9)
-    }
-
     /// What this loop has counted, and how its connections are.
     var sample: LoopSample {
         var sample = LoopSample(loop: loop, counters: counters)
@@ -125,26 +109,18 @@ extension Shard {
     }
 }
 
-/// A connection that must be looked after: handshakes, requests and pongs have deadlines.
-protocol GuardedConnection: AnyObject {
-    /// Ends what has taken too long (ns, monotonic).
-    func keepDeadlines(now: UInt64)
-    /// Says goodbye, because the broker stops.
-    func goAway()
-}
-
 /// Connections come and go.
 extension Shard {
     /// Connections whose deadlines are kept: all that there are on this loop.
-    var connectionCount: Int { guarded.count }
+    var connectionCount: Int { watch.count }
 
     func guardDeadlines(of connection: any GuardedConnection) {
-        guarded[ObjectIdentifier(connection)] = connection
+        watch.add(connection)
         if isShuttingDown { connection.goAway() }
     }
 
     func dismiss(_ connection: any GuardedConnection) {
-        guarded[ObjectIdentifier(connection)] = nil
+        watch.remove(connection)
     }
 
     /// A slot for an open WebSocket.
@@ -197,13 +173,12 @@ extension Shard {
     /// Says goodbye to everybody on this loop.
     func shutDown() {
         flush()
-        for connection in guarded.values { connection.goAway() }
+        watch.sendAway()
     }
 
     /// Stops keeping deadlines; the last call.
     func stop() {
-        sweep?.cancel()
-        sweep = nil
+        watch.stop()
         router = nil
     }
 }

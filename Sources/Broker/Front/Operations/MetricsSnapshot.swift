@@ -35,17 +35,15 @@ struct MetricsSnapshot: Sendable {
     }
 
     private func appendConnections(_ all: LoopCounters, _ refused: Gatekeeper.Counts, to text: inout MetricsText) {
-        text.begin("fanfare_connections", .gauge, "Open connections.")
-        for transport in LoopCounters.Transport.allCases {
-            text.sample("fanfare_connections", [("transport", transport.rawValue)], all[transport].open)
-        }
-        text.begin("fanfare_connections_opened_total", .counter, "Connections that were opened.")
-        for transport in LoopCounters.Transport.allCases {
-            text.sample(
-                "fanfare_connections_opened_total", [("transport", transport.rawValue)], all[transport].openedCount)
-        }
+        let transports = LoopCounters.Transport.allCases
+        text.add(
+            "fanfare_connections", .gauge, "Open connections.", by: "transport",
+            transports.map { ($0.rawValue, all[$0].open) })
+        text.add(
+            "fanfare_connections_opened_total", .counter, "Connections that were opened.", by: "transport",
+            transports.map { ($0.rawValue, all[$0].openedCount) })
         text.begin("fanfare_connections_closed_total", .counter, "Connections that ended, by why.")
-        for transport in LoopCounters.Transport.allCases {
+        for transport in transports {
             for (index, reason) in LoopCounters.CloseReason.allCases.enumerated() {
                 text.sample(
                     "fanfare_connections_closed_total",
@@ -53,16 +51,13 @@ struct MetricsSnapshot: Sendable {
                     all[transport].closedCounts[index])
             }
         }
-        text.begin("fanfare_connections_rejected_total", .counter, "Connections that were refused, by why.")
-        let rejections = [
-            ("limit", UInt64(refused.connections)), ("address", refused.byAddress), ("rate", refused.byRate),
-            ("proxy", UInt64(refused.proxyHeaders)), ("handshake", all.rejectedHandshakes),
-            ("origin", all.rejectedOrigins),
-            ("auth", all.rejectedCredentials),
-        ]
-        for (reason, count) in rejections {
-            text.sample("fanfare_connections_rejected_total", [("reason", reason)], count)
-        }
+        text.add(
+            "fanfare_connections_rejected_total", .counter, "Connections that were refused, by why.", by: "reason",
+            [
+                ("limit", UInt64(refused.connections)), ("address", refused.byAddress), ("rate", refused.byRate),
+                ("proxy", UInt64(refused.proxyHeaders)), ("handshake", all.rejectedHandshakes),
+                ("origin", all.rejectedOrigins), ("auth", all.rejectedCredentials),
+            ])
     }
 
     private func appendRates(_ refused: Gatekeeper.Counts, to text: inout MetricsText) {
@@ -87,10 +82,9 @@ struct MetricsSnapshot: Sendable {
             ("fanfare_messages_delivered_total", "Messages that were written to clients.", \.deliveredCount),
         ]
         for (name, help, field) in families {
-            text.begin(name, .counter, help)
-            for transport in LoopCounters.Transport.allCases {
-                text.sample(name, [("transport", transport.rawValue)], all[transport][keyPath: field])
-            }
+            text.add(
+                name, .counter, help, by: "transport",
+                LoopCounters.Transport.allCases.map { ($0.rawValue, all[$0][keyPath: field]) })
         }
         let requests = "fanfare_http_requests_total"
         text.begin(requests, .counter, "Answered requests.")
@@ -111,9 +105,9 @@ struct MetricsSnapshot: Sendable {
 
     private func append(_ router: RouterSample, to text: inout MetricsText) {
         let (statistics, counters) = (router.statistics, router.counters)
-        text.begin("fanfare_sessions", .gauge, "Sessions, by whether they have a connection.")
-        text.sample("fanfare_sessions", [("state", "connected")], router.connectedCount)
-        text.sample("fanfare_sessions", [("state", "away")], statistics.sessionCount - router.connectedCount)
+        text.add(
+            "fanfare_sessions", .gauge, "Sessions, by whether they have a connection.", by: "state",
+            [("connected", router.connectedCount), ("away", statistics.sessionCount - router.connectedCount)])
         text.add("fanfare_subscriptions", .gauge, "Subscriptions of all sessions.", statistics.subscriptionCount)
         text.add("fanfare_channels", .gauge, "Channels and patterns with subscribers.", statistics.patternCount)
         text.add(
@@ -130,33 +124,26 @@ struct MetricsSnapshot: Sendable {
                 text.sample(received, [("transport", transport), ("kind", kind.rawValue)], counts[index])
             }
         }
-        let refused = "fanfare_messages_refused_total"
-        text.begin(refused, .counter, "Messages of Bayeux clients that were answered with an error, by its code.")
-        for (code, count) in zip(RouterCounters.errorCodes, counters.refusedCounts) {
-            text.sample(refused, [("code", "\(code)")], count)
-        }
-        let dropped = "fanfare_messages_dropped_total"
-        text.begin(dropped, .counter, "Messages that sessions did not get; their clients are told.")
-        text.sample(dropped, [("reason", "queue")], counters.droppedFromQueues)
-        text.sample(dropped, [("reason", "latest")], counters.superseded)
-        let failures = "fanfare_auth_failures_total"
-        text.begin(failures, .counter, "Credentials that were refused, by what was wrong with them.")
-        for (reason, count) in zip(AuthFailure.allCases, counters.authFailures) {
-            text.sample(failures, [("reason", reason.rawValue)], count)
-        }
-        let denied = "fanfare_denied_total"
-        text.begin(denied, .counter, "What clients were not allowed to do, by what it was.")
-        text.sample(denied, [("action", "publish")], counters.deniedPublications)
-        text.sample(denied, [("action", "subscribe")], counters.deniedSubscriptions)
-        let recoveries = "fanfare_recoveries_total"
-        text.begin(recoveries, .counter, "Sessions that caught up with the log, by whether something was missing.")
-        text.sample(recoveries, [("result", "complete")], counters.completeRecoveries)
-        text.sample(recoveries, [("result", "gap")], counters.recoveriesWithGap)
-        let ended = "fanfare_sessions_ended_total"
-        text.begin(ended, .counter, "Sessions that have ended, by why.")
-        for (reason, count) in zip(EndReason.allCases, counters.endings) {
-            text.sample(ended, [("reason", reason.rawValue)], count)
-        }
+        text.add(
+            "fanfare_messages_refused_total", .counter,
+            "Messages of Bayeux clients that were answered with an error, by its code.", by: "code",
+            zip(RouterCounters.errorCodes.map(\.description), counters.refusedCounts).map { ($0, $1) })
+        text.add(
+            "fanfare_messages_dropped_total", .counter, "Messages that sessions did not get; their clients are told.",
+            by: "reason", [("queue", counters.droppedFromQueues), ("latest", counters.superseded)])
+        text.add(
+            "fanfare_auth_failures_total", .counter, "Credentials that were refused, by what was wrong with them.",
+            by: "reason", zip(AuthFailure.allCases, counters.authFailures).map { ($0.rawValue, $1) })
+        text.add(
+            "fanfare_denied_total", .counter, "What clients were not allowed to do, by what it was.", by: "action",
+            [("publish", counters.deniedPublications), ("subscribe", counters.deniedSubscriptions)])
+        text.add(
+            "fanfare_recoveries_total", .counter,
+            "Sessions that caught up with the log, by whether something was missing.", by: "result",
+            [("complete", counters.completeRecoveries), ("gap", counters.recoveriesWithGap)])
+        text.add(
+            "fanfare_sessions_ended_total", .counter, "Sessions that have ended, by why.", by: "reason",
+            zip(EndReason.allCases, counters.endings).map { ($0.rawValue, $1) })
         let duration = "fanfare_publish_duration_seconds"
         text.begin(duration, .histogram, "From a stored publication's arrival to its acknowledgement.")
         for (durability, histogram) in zip(Durability.allCases, counters.publishDurations) {

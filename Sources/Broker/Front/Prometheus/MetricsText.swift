@@ -22,6 +22,15 @@ struct MetricsText {
         sample(name, [], value)
     }
 
+    /// A family of one number for each value of a label.
+    mutating func add(
+        _ name: String, _ kind: Kind, _ help: String, by label: String,
+        _ samples: some Sequence<(value: String, number: some Numeric)>
+    ) {
+        begin(name, kind, help)
+        for sample in samples { self.sample(name, [(label, sample.value)], sample.number) }
+    }
+
     /// One number.
     mutating func sample(_ name: String, _ labels: [(String, String)], _ value: some Numeric) {
         bytes += name.utf8
