@@ -1,5 +1,6 @@
 """A broker of the test run: started on a free port, known by its banner, stopped by its process id."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -146,3 +147,15 @@ class Broker:
 
     def _cli_command(self, arguments):
         return [str(PROGRAMS / "broker-cli"), "--url", self.url("/bayeux"), *map(str, arguments)]
+
+
+@contextlib.contextmanager
+def serving(folder, settings=""):
+    """A broker on a database in this folder, with these settings, until the `with` block ends."""
+    file = folder / "fanfare.yaml"
+    file.write_text(settings)
+    broker = Broker(folder / "fanfare.db", folder / "broker.log", "--config", file).start()
+    try:
+        yield broker
+    finally:
+        broker.kill()

@@ -3,8 +3,10 @@
 import pytest
 
 from bayeux import Bystander, Peer
-from broker import Broker
+from broker import Broker, serving
 from page import Page, start_browser
+from proxy import Network
+from script import Script
 
 
 @pytest.fixture(scope="session")
@@ -22,11 +24,8 @@ def broker(tmp_path_factory):
 @pytest.fixture
 def own_broker(tmp_path):
     """A broker of this test, which may stop and start it."""
-    broker = Broker(tmp_path / "fanfare.db", tmp_path / "broker.log").start()
-    try:
+    with serving(tmp_path) as broker:
         yield broker
-    finally:
-        broker.kill()
 
 
 @pytest.fixture
@@ -56,3 +55,18 @@ def browser():
 @pytest.fixture
 def page(browser, broker):
     return Page(browser, broker)
+
+
+@pytest.fixture
+def network(keeper):
+    """What a page has between itself and the module's `keeper`, and a test can cut."""
+    with Network(keeper) as network:
+        yield network
+
+
+@pytest.fixture
+def script(browser, network):
+    """A page behind that."""
+    script = Script(browser, network.url("/health/live"))
+    yield script
+    browser.get("about:blank")

@@ -6,14 +6,13 @@ Linux lets a client connect from any address of 127.0.0.0/8, and only 127.0.0.1,
 import contextlib
 import shutil
 import subprocess
-import types
 
 import pytest
 
 import transports
-from broker import PATIENCE, Broker
-from test_proxy import free_port, wait_for
-from test_reverse_proxies import DEPLOY, haproxy, nginx
+from broker import PATIENCE, serving
+from test_proxy import free_port
+from test_reverse_proxies import example, haproxy, in_front, nginx
 
 REQUESTS = 2
 LIMITED = f"rates: {{requests-per-address: 1/h burst {REQUESTS}}}"
@@ -22,11 +21,9 @@ MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
 
 def relay(name, port, upstream, bind):
     """An example of a relay, but for its ports."""
-    text = (DEPLOY / name).read_text()
-    for theirs, ours in [("127.0.0.1:8000", f"127.0.0.1:{upstream}"), (bind, f"{bind.split()[0]} 127.0.0.1:{port}")]:
-        assert theirs in text
-        text = text.replace(theirs, ours)
-    return text
+    return example(
+        name, ("127.0.0.1:8000", f"127.0.0.1:{upstream}"), (bind, f"{bind.split()[0]} 127.0.0.1:{port}")
+    )
 
 
 def nginx_stream(folder, port, upstream):
@@ -52,25 +49,11 @@ RELAYS = [nginx_stream, haproxy_tcp]
 @contextlib.contextmanager
 def running(kind, folder, settings=""):
     """A proxy with a broker of its own behind it."""
-    file = folder / "fanfare.yaml"
     port, behind = free_port(), free_port()
     listener = f"{{name: behind, listen: '127.0.0.1:{behind}', proxy-protocol: {str(kind in RELAYS).lower()}}}"
-    file.write_text(f"trusted-proxies: [127.0.0.1]\nlisteners: [{listener}]\n{settings}\n")
-    broker = Broker(":memory:", folder / "log", "--config", file)
-    try:
-        broker.start()
-        command = [str(part) for part in kind(folder, port, behind)]
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as proxy:
-            try:
-                wait_for(port, proxy)
-                front = types.SimpleNamespace(port=port)
-                front.url = lambda path="/", scheme="http": f"{scheme}://127.0.0.1:{port}{path}"
-                yield front
-            finally:
-                proxy.terminate()
-                proxy.wait(PATIENCE)
-    finally:
-        broker.kill()
+    with serving(folder, f"trusted-proxies: [127.0.0.1]\nlisteners: [{listener}]\n{settings}\n"):
+        with in_front(kind(folder, port, behind), port) as front:
+            yield front
 
 
 @pytest.fixture(params=[nginx, haproxy, *RELAYS], ids=lambda kind: kind.__name__)

@@ -10,7 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from broker import PATIENCE, REPOSITORY, Broker
+from broker import PATIENCE, REPOSITORY, serving
 from script import Script
 
 SETTINGS = """\
@@ -36,13 +36,8 @@ PAGE = """
 
 @pytest.fixture(scope="module")
 def keeper(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("docs")
-    (folder / "settings.yaml").write_text(SETTINGS)
-    broker = Broker(folder / "fanfare.db", folder / "broker.log", "--config", folder / "settings.yaml").start()
-    try:
+    with serving(tmp_path_factory.mktemp("docs"), SETTINGS) as broker:
         yield broker
-    finally:
-        broker.kill()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from broker import PATIENCE, Broker
+from broker import PATIENCE, serving
 from script import Script
 
 # Compressed with `gzip -9`.
@@ -16,14 +16,8 @@ CORE_BYTES = 8000
 @pytest.fixture(scope="module")
 def keeper(tmp_path_factory):
     """A broker that keeps a history below /kept."""
-    folder = tmp_path_factory.mktemp("keeper")
-    settings = folder / "settings.yaml"
-    settings.write_text("channels:\n  /kept/**: { history: 1000 }\n")
-    broker = Broker(folder / "fanfare.db", folder / "broker.log", "--config", settings).start()
-    try:
+    with serving(tmp_path_factory.mktemp("keeper"), "channels:\n  /kept/**: { history: 1000 }\n") as broker:
         yield broker
-    finally:
-        broker.kill()
 
 
 @pytest.fixture

@@ -2,18 +2,14 @@
 
 import subprocess
 
-from broker import PATIENCE, PROGRAMS, Broker
+from broker import PATIENCE, PROGRAMS, serving
 
 
 def test_guide(tmp_path):
-    (tmp_path / "fanfare.yaml").write_text("channels:\n  /guide/numbers: {history: 2000}\n")
-    broker = Broker(tmp_path / "fanfare.db", tmp_path / "broker.log", "--config", tmp_path / "fanfare.yaml").start()
-    try:
+    with serving(tmp_path, "channels:\n  /guide/numbers: {history: 2000}\n") as broker:
         ended = subprocess.run(
             [PROGRAMS / "client-guide", broker.url("/bayeux")], capture_output=True, text=True, timeout=PATIENCE
         )
-    finally:
-        broker.kill()
     assert (ended.returncode, ended.stderr) == (0, "")
     lines = ended.stdout.splitlines()
     assert "went on to true" in lines

@@ -2,36 +2,17 @@
 
 import pytest
 
-from broker import Broker
+from broker import Broker, serving
 from page import ELSEWHERE
-from proxy import Network
 from script import Script
 
 
 @pytest.fixture(scope="module")
 def keeper(tmp_path_factory):
     """A broker that keeps a history below /kept, and answers to a name that is not this machine's own."""
-    folder = tmp_path_factory.mktemp("life")
-    settings = folder / "settings.yaml"
-    settings.write_text(f"allow-host: [{ELSEWHERE}]\nchannels:\n  /kept/**: {{ history: 1000 }}\n")
-    broker = Broker(folder / "fanfare.db", folder / "broker.log", "--config", settings).start()
-    try:
+    settings = f"allow-host: [{ELSEWHERE}]\nchannels:\n  /kept/**: {{ history: 1000 }}\n"
+    with serving(tmp_path_factory.mktemp("life"), settings) as broker:
         yield broker
-    finally:
-        broker.kill()
-
-
-@pytest.fixture
-def network(keeper):
-    with Network(keeper) as network:
-        yield network
-
-
-@pytest.fixture
-def script(browser, network):
-    script = Script(browser, network.url("/health/live"))
-    yield script
-    browser.get("about:blank")
 
 
 # Not over event streams: Chromium tries its idle connections first, which are dead as well, one after the other.

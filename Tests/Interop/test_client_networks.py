@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from broker import Broker
+from broker import Broker, serving
 from proxy import Network
 from script import Script
 
@@ -24,26 +24,8 @@ FINISH = "stop = true; await publishing; await until(() => got.length >= publish
 @pytest.fixture
 def keeper(tmp_path):
     """A broker of this test that keeps a history below /kept."""
-    settings = tmp_path / "settings.yaml"
-    settings.write_text("channels:\n  /kept/**: { history: 100000 }\n")
-    broker = Broker(tmp_path / "fanfare.db", tmp_path / "broker.log", "--config", settings).start()
-    try:
+    with serving(tmp_path, "channels:\n  /kept/**: { history: 100000 }\n") as broker:
         yield broker
-    finally:
-        broker.kill()
-
-
-@pytest.fixture
-def network(keeper):
-    with Network(keeper) as network:
-        yield network
-
-
-@pytest.fixture
-def script(browser, network):
-    script = Script(browser, network.url("/health/live"))
-    yield script
-    browser.get("about:blank")
 
 
 def finish(script):

@@ -5,19 +5,14 @@ import urllib.request
 
 import pytest
 
-from broker import PATIENCE, Broker
+from broker import PATIENCE, serving
 from script import Script
 
 
 @pytest.fixture
 def keeper(tmp_path):
-    settings = tmp_path / "settings.yaml"
-    settings.write_text("channels:\n  /kept/**: { history: 100000 }\n")
-    broker = Broker(tmp_path / "fanfare.db", tmp_path / "broker.log", "--config", settings).start()
-    try:
+    with serving(tmp_path, "channels:\n  /kept/**: { history: 100000 }\n") as broker:
         yield broker
-    finally:
-        broker.kill()
 
 
 class Tabs:

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from broker import PATIENCE, PROGRAMS, Broker, Process
+from broker import PATIENCE, PROGRAMS, Process, serving
 from script import Script
 from tokens import SECRET, token
 
@@ -26,12 +26,8 @@ channels:
 def guarded(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokens")
     (folder / "secret").write_text(SECRET + "\n")
-    (folder / "fanfare.yaml").write_text(CONFIGURATION.format(secret=folder / "secret"))
-    broker = Broker(folder / "fanfare.db", folder / "broker.log", "--config", folder / "fanfare.yaml").start()
-    try:
+    with serving(folder, CONFIGURATION.format(secret=folder / "secret")) as broker:
         yield broker
-    finally:
-        broker.kill()
 
 
 class Login:

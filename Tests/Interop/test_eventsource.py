@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from broker import Broker, PATIENCE, Process
+from broker import PATIENCE, Process, serving
 
 # Keeps the stream's events where the test can wait for them.
 LISTEN = """
@@ -23,13 +23,8 @@ TAKE = """
 @pytest.fixture
 def keeper(tmp_path):
     """A broker that keeps a history below /kept."""
-    settings = tmp_path / "settings.yaml"
-    settings.write_text("channels:\n  /kept/**: { history: 100 }\n")
-    broker = Broker(tmp_path / "fanfare.db", tmp_path / "broker.log", "--config", settings).start()
-    try:
+    with serving(tmp_path, "channels:\n  /kept/**: { history: 100 }\n") as broker:
         yield broker
-    finally:
-        broker.kill()
 
 
 @pytest.fixture

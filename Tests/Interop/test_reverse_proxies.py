@@ -1,5 +1,6 @@
 """nginx and HAProxy in front of the broker, with the configurations of deploy/: every way in works through them."""
 
+import contextlib
 import getpass
 import shutil
 import subprocess
@@ -14,15 +15,34 @@ from test_proxy import free_port, wait_for
 DEPLOY = REPOSITORY / "deploy"
 
 
+def example(name, *replacements):
+    """An example of deploy/, but for its ports: what it says, and what is to stand there instead."""
+    text = (DEPLOY / name).read_text()
+    for theirs, ours in replacements:
+        assert theirs in text
+        text = text.replace(theirs, ours)
+    return text
+
+
+@contextlib.contextmanager
+def in_front(command, port):
+    """What a client sees of the broker through a proxy that listens on this port."""
+    with subprocess.Popen([str(part) for part in command], stderr=subprocess.DEVNULL) as proxy:
+        try:
+            wait_for(port, proxy)
+            front = types.SimpleNamespace(port=port)
+            front.url = lambda path="/", scheme="http": f"{scheme}://127.0.0.1:{port}{path}"
+            yield front
+        finally:
+            proxy.terminate()
+            proxy.wait(PATIENCE)
+
+
 def nginx(folder, port, upstream):
     """nginx in the foreground, with the example but for its ports and paths."""
-    server = (DEPLOY / "nginx.conf").read_text()
-    for theirs, ours in [
-        ("127.0.0.1:8000", f"127.0.0.1:{upstream}"),
-        ("listen 80;", f"listen 127.0.0.1:{port};"),
-    ]:
-        assert theirs in server
-        server = server.replace(theirs, ours)
+    server = example(
+        "nginx.conf", ("127.0.0.1:8000", f"127.0.0.1:{upstream}"), ("listen 80;", f"listen 127.0.0.1:{port};")
+    )
     paths = "".join(
         f"{kind}_temp_path {folder}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
@@ -35,12 +55,10 @@ def nginx(folder, port, upstream):
 
 def haproxy(folder, port, upstream):
     """HAProxy in the foreground, with the example but for its ports."""
-    server = (DEPLOY / "haproxy.cfg").read_text()
-    for theirs, ours in [("127.0.0.1:8000", f"127.0.0.1:{upstream}"), ("bind :80", f"bind 127.0.0.1:{port}")]:
-        assert theirs in server
-        server = server.replace(theirs, ours)
     settings = folder / "haproxy.cfg"
-    settings.write_text(server)
+    settings.write_text(
+        example("haproxy.cfg", ("127.0.0.1:8000", f"127.0.0.1:{upstream}"), ("bind :80", f"bind 127.0.0.1:{port}"))
+    )
     return [shutil.which("haproxy") or "/usr/sbin/haproxy", "-db", "-f", settings]
 
 
@@ -49,15 +67,8 @@ def front(request, broker, tmp_path_factory):
     """What a client sees of the broker through a proxy."""
     port = free_port()
     command = request.param(tmp_path_factory.mktemp(request.param.__name__), port, broker.port)
-    with subprocess.Popen([str(part) for part in command], stderr=subprocess.DEVNULL) as proxy:
-        try:
-            wait_for(port, proxy)
-            front = types.SimpleNamespace(port=port)
-            front.url = lambda path="/", scheme="http": f"{scheme}://127.0.0.1:{port}{path}"
-            yield front
-        finally:
-            proxy.terminate()
-            proxy.wait(PATIENCE)
+    with in_front(command, port) as front:
+        yield front
 
 
 @pytest.mark.parametrize("transport", transports.ALL, ids=lambda transport: transport.name)

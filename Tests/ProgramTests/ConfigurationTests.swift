@@ -44,14 +44,8 @@ struct ConfigurationTests {
         #expect(ending == Ending(status: 64, output: "", errors: "broker-server: \(row.message)\n"))
     }
 
-    struct File: CustomTestStringConvertible, Sendable {
-        let testDescription: String
-        let text: String
-        /// After the file's name.
-        let problems: [String]
-    }
     static let files = [
-        File(
+        BadFile(
             testDescription: "everything at once",
             text: """
                 listne: 127.0.0.1:0
@@ -76,23 +70,19 @@ struct ConfigurationTests {
                 ":10:5: allow-origin: b.example is not an origin such as https://example.com, or *",
                 #":11:1: unknown key "colour""#,
             ]),
-        File(
+        BadFile(
             testDescription: "a list", text: "- listen\n", problems: [":1:1: keys and values are expected here"]),
-        File(
+        BadFile(
             testDescription: "a key given twice", text: "threads: 1\nthreads: 2\n",
             problems: [#":1:1: "threads" is given more than once"#]),
-        File(
+        BadFile(
             testDescription: "no YAML", text: "threads: [1\n",
             problems: [":2:1: no YAML: did not find expected ',' or ']'"]),
     ]
 
     @Test(arguments: files, [["check-config"], ["serve", "--config"]])
-    func badFile(row: File, command: [String]) async throws {
-        let folder = try TemporaryFolder()
-        let path = try folder.write(row.text, to: "bad.yaml")
-        let ending = try await Program("broker-server", command + [path]).end()
-        let problems = row.problems.map { path + $0 + "\n" }.joined()
-        #expect(ending == Ending(status: 78, output: "", errors: "broker-server: " + problems))
+    func badFile(row: BadFile, command: [String]) async throws {
+        try await row.check(command)
     }
 
     @Test(arguments: [["check-config"], ["--config"]])

@@ -4,14 +4,8 @@ import Testing
 /// `listeners` and `listen`: what a configuration may say of them, and what is said of mistakes.
 @Suite(.timeLimit(.minutes(2)))
 struct ListenerConfigurationTests {
-    struct File: CustomTestStringConvertible, Sendable {
-        let testDescription: String
-        let text: String
-        /// After the file's name.
-        let problems: [String]
-    }
     static let files = [
-        File(
+        BadFile(
             testDescription: "everything at once",
             text: """
                 listeners:
@@ -33,7 +27,7 @@ struct ListenerConfigurationTests {
                 ":8:11: listeners[2].name: two words is not a name without blanks",
                 ":9:5: listeners[3] is not keys and values",
             ]),
-        File(
+        BadFile(
             testDescription: "what is missing",
             text: """
                 listeners:
@@ -45,7 +39,7 @@ struct ListenerConfigurationTests {
                 ":2:5: listeners[0].listen is missing", ":3:5: listeners[1]: tls.key is missing",
                 ":4:5: listeners[2]: mode, owner and group are for unix:/path only",
             ]),
-        File(
+        BadFile(
             testDescription: "two of the same",
             text: """
                 listen: [127.0.0.1:7, "unix:/run/a"]
@@ -60,22 +54,18 @@ struct ListenerConfigurationTests {
                 ":7:31: there are two listeners at 127.0.0.1:7", ":3:5: there are two listeners at unix:/run/a",
                 ":4:5: there are two listeners named a",
             ]),
-        File(
+        BadFile(
             testDescription: "TLS without its key", text: "tls: {certificate: c}\n",
             problems: [":1:7: tls.key is missing"]),
-        File(
+        BadFile(
             testDescription: "no list", text: "listeners: {listen: \"127.0.0.1:0\"}\n",
             problems: [":1:12: listeners is not a list"]),
-        File(testDescription: "nowhere", text: "listen: []\n", problems: [":1:1: there is no listener"]),
+        BadFile(testDescription: "nowhere", text: "listen: []\n", problems: [":1:1: there is no listener"]),
     ]
 
     @Test(arguments: files, [["check-config"], ["serve", "--config"]])
-    func badFile(row: File, command: [String]) async throws {
-        let folder = try TemporaryFolder()
-        let path = try folder.write(row.text, to: "bad.yaml")
-        let ending = try await Program("broker-server", command + [path]).end()
-        let problems = row.problems.map { path + $0 + "\n" }.joined()
-        #expect(ending == Ending(status: 78, output: "", errors: "broker-server: " + problems))
+    func badFile(row: BadFile, command: [String]) async throws {
+        try await row.check(command)
     }
 
     /// What `print-config` prints means the same when it is read again.
