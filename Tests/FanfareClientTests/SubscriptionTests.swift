@@ -42,8 +42,8 @@ struct SubscriptionTests {
         #expect(try await Self.data(buffer) == ["1", "\"unstored\"", "2", "3"])
     }
 
-    /// A broker that was killed in the midst of a replay knows the session again, but not how far the replay was: the rest
-    /// of it is asked for, and nothing that comes before it moves the position.
+    /// A broker goes on with a replay that was cut off, and may repeat some of it: it is not asked for again, and nothing
+    /// is taken twice.
     @Test
     func replayThatWasCutOff() async throws {
         let harness = try SessionHarness()
@@ -55,11 +55,9 @@ struct SubscriptionTests {
         harness.waitForDial()
         harness.open()
         harness.answer("/meta/connect", [:])
-        #expect(Self.subscription(harness)?["ext"] == ["replay": ["/a": 7]])
-        harness.receive(Self.message(12, 12), Self.message("unstored"))
-        harness.answer("/meta/subscribe", [:])
-        // The session's own resumption may bring some of it once more.
-        for number in [8, 9, 10, 9, 10, 11, 12, 13] { harness.receive(Self.message(.number(Double(number)), number)) }
+        #expect(Self.subscription(harness) == nil)
+        harness.receive(Self.message("unstored"))
+        for number in [6, 7, 8, 9, 10, 9, 10, 11, 12, 13] { harness.receive(Self.message(.number(Double(number)), number)) }
         #expect(try await Self.data(buffer) == ["6", "7", "\"unstored\"", "8", "9", "10", "11", "12", "13"])
     }
 

@@ -198,8 +198,8 @@ extension ClientCore {
         if isSuccessful {
             if phase == .resuming {
                 open(resumed: true)
-                // Their replies may have been lost, or a part of their replays.
-                for group in groups where group.answered != nil || group.awaitsRestart || group.awaitsReplay {
+                // Their replies may have been lost. With replays the broker goes on by itself.
+                for group in groups where group.answered != nil || group.awaitsRestart {
                     sendSubscribe(group)
                 }
             }

@@ -16,10 +16,8 @@ final class SubscriptionGroup {
     private var floor: UInt64 = 0
     /// The log has started anew, and all of it has to be asked for; what comes before the answer comes again behind it.
     private(set) var awaitsRestart = false
-    /// Whether a replay was asked for: how far a broker that was killed had come with it, its session does not tell.
+    /// Whether a replay was asked for: another group's, of the same channels, may bring what this one has.
     private var hasAskedForReplay = false
-    /// The connection was lost; the replay is asked for again, and what comes before the answer comes again behind it.
-    private(set) var awaitsReplay = false
     /// Whether that was not asked for yet.
     var mustAskAgain = false
     /// What this read has brought, given to the buffer at its end.
@@ -60,7 +58,7 @@ final class SubscriptionGroup {
 
     /// The broker has answered the subscription: what follows counts.
     func acceptAnswer() {
-        (awaitsRestart, awaitsReplay) = (false, false)
+        awaitsRestart = false
         answered?.succeed()
         answered = nil
     }
@@ -76,8 +74,6 @@ final class SubscriptionGroup {
     /// The connection is lost: what comes again with a number up to here is known.
     func loseConnection() {
         if let position { floor = max(floor, position) }
-        // Without a position there is nothing to ask for behind "only what is new".
-        awaitsReplay = hasAskedForReplay && !(replay == .new && position == nil)
     }
 
     /// Takes a message unless it has come before.
@@ -88,7 +84,7 @@ final class SubscriptionGroup {
                 epoch = Array((message.epoch ?? "").utf8)
                 if !isFirst { restart() }
             }
-            guard !awaitsRestart, !awaitsReplay else { return }
+            guard !awaitsRestart else { return }
             guard sequence > floor else { return }
             // A replay comes in order, and so does what follows it: what is not above the last one has come by another way.
             if hasAskedForReplay, !message.isRetained, let position, sequence <= position { return }
