@@ -76,7 +76,6 @@ final class Reloader: Sendable {
         if !credentials.isEmpty { applied.append("the files of TLS") }
 
         level.set(next.logLevel)
-        server.reload(next.broker)
         running.logLevel = next.logLevel
         running.broker.allowedOrigins = next.broker.allowedOrigins
         running.broker.policies = next.broker.policies
@@ -86,6 +85,8 @@ final class Reloader: Sendable {
         running.broker.limits.rates = next.broker.limits.rates
         running.broker.limits.rates.rememberedCount = remembered
         listeners.takeFiles(into: &running)
+        // What has to wait for a restart is not in it.
+        server.reload(running.broker)
         let hasNewRules = next.broker.access.rules != running.broker.access.rules
         let later =
             waiting.map(\.name) + listeners.waiting + (hasNewRules ? ["who may publish and subscribe to channels"] : [])
