@@ -38,20 +38,6 @@ package enum ConnectionEnd: String, Sendable, CaseIterable {
     case shutdown
 }
 
-/// Where a client is, as far as that can be told without telling who it is.
-package enum AddressClass: String, Sendable {
-    /// In the broker's own process.
-    case process
-    /// A socket in the file system.
-    case local
-    /// The same machine.
-    case loopback
-    /// A network that is not routed (RFC 1918, RFC 4193, RFC 3927, RFC 4291 §2.5.6).
-    case `private`
-    case `public`
-    case unknown
-}
-
 /// What is remembered of a session that has ended. Instants: ms since 1970.
 package struct EndedSession: Sendable, Equatable {
     /// How its client came last.

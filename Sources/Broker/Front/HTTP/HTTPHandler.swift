@@ -33,6 +33,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     let origin: ConnectionOrigin
     /// Where the sender of the current request is, as far as it counts for limits.
     private(set) var address: IPAddress?
+    /// Where whoever sends the current request is.
+    private(set) var addressClass = AddressClass.unknown
     /// The address whose connection the current request counts as, when a proxy has brought it.
     private var claim: IPAddress?
     private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
@@ -46,7 +48,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// What came of a request's body after it was refused.
     private var passedOverBytes = 0
     /// Why the connection ends, once something else than the peer ends it.
-    var closeReason = LoopCounters.CloseReason.peer
+    var closeReason = ConnectionEnd.peer
     private var isStream = false
     /// Whether the peer takes the answer that is on its way.
     private var progress = WriteProgress()
@@ -176,13 +178,12 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 /// Answers.
 extension HTTPHandler {
     private func respond(to head: HTTPRequestHead, body: ByteBuffer) {
-        address = services.gate.limited(services.gate.client(of: origin) { head.headers[$0] })
+        let client = services.gate.client(of: origin) { head.headers[$0] }
+        address = services.gate.limited(client)
+        addressClass = client.address.map { AddressClass($0) } ?? AddressClass(of: context?.channel.remoteAddress)
         let route = HTTPRoutes(services: services, shard: shard)
         if let response = route.answer(head, body: body, from: self) { respond(response) }
     }
-
-    /// Where the peer is.
-    var addressClass: AddressClass { AddressClass(of: context?.channel.remoteAddress) }
 
     /// After how many seconds the current request may come again, when its address asks too often or has too much open.
     func secondsToWait() -> Int? {
