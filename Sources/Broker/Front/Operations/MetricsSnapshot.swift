@@ -44,7 +44,7 @@ struct MetricsSnapshot: Sendable {
             transports.map { ($0.rawValue, all[$0].openedCount) })
         text.begin("fanfare_connections_closed_total", .counter, "Connections that ended, by why.")
         for transport in transports {
-            for (index, reason) in LoopCounters.CloseReason.allCases.enumerated() {
+            for (index, reason) in ConnectionEnd.allCases.enumerated() {
                 text.sample(
                     "fanfare_connections_closed_total",
                     [("transport", transport.rawValue), ("reason", reason.rawValue)],

@@ -7,16 +7,11 @@ struct LoopCounters {
     enum Transport: String, CaseIterable {
         case websocket, eventsource, http
     }
-    typealias CloseReason = ConnectionEnd
-    /// Why a handshake was refused.
-    enum Rejection: String, CaseIterable {
-        case handshake, origin
-    }
     /// The connections of one transport.
     struct Connections {
         var open = 0
         var openedCount: UInt64 = 0
-        var closedCounts = Array(repeating: UInt64(0), count: CloseReason.allCases.count)
+        var closedCounts = Array(repeating: UInt64(0), count: ConnectionEnd.allCases.count)
         var receivedBytes: UInt64 = 0
         var sentBytes: UInt64 = 0
         var deliveredCount: UInt64 = 0
@@ -26,9 +21,9 @@ struct LoopCounters {
             openedCount += 1
         }
 
-        mutating func end(_ reason: CloseReason) {
+        mutating func end(_ reason: ConnectionEnd) {
             open -= 1
-            closedCounts[CloseReason.allCases.firstIndex(of: reason) ?? 0] += 1
+            closedCounts[ConnectionEnd.allCases.firstIndex(of: reason) ?? 0] += 1
         }
 
         mutating func merge(_ other: Connections) {

@@ -92,7 +92,7 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
         readings.withLock { $0.append(Reading(name: name, help: help, read: read)) }
     }
 
-    /// Appends every family, sorted by name.
+    /// Appends every family.
     func append(to text: inout MetricsText) {
         for reading in readings.withLock({ $0 }) {
             let samples = reading.read()
@@ -124,7 +124,6 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
         "fanfare_store_commit_messages": "Operations in each of the store's transactions.",
         "fanfare_store_checkpoint_duration_seconds": "How long SQLite's log took to be brought into the database.",
         "fanfare_store_errors_total": "Operations that the store did not carry out, by what was wrong.",
-        "fanfare_rate_limited_total": "What was refused because there was too much of it, by the limit.",
     ]
 }
 

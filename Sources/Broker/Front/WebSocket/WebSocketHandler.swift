@@ -48,7 +48,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// When the message began that is not complete (ns, monotonic).
     private var messageBegan: UInt64?
     /// Why the connection ends, once something else than the peer ends it.
-    private var closeReason = LoopCounters.CloseReason.peer
+    private var closeReason = ConnectionEnd.peer
 
     /// A handler for a new connection.
     init(shard: Shard, services: HTTPServices, origin: ConnectionOrigin) {
@@ -165,7 +165,8 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
             act(on: events)
             if inflatedBytes >= Self.inflatedBytesPerTurn, backlog.readableBytes > 0 { return waitForTurn() }
         }
-        backlog.clear()
+        // A connection that waits for its peer keeps no memory.
+        backlog = ByteBuffer()
         shard.relieve()
     }
 
@@ -240,8 +241,8 @@ extension WebSocketHandler {
     private func decide(on request: RequestHead, _ events: inout Events) {
         let target = RequestTarget(request.target)
         let client = services.gate.client(of: self.origin, request.headers.all)
+        address = client.address.map { AddressClass($0) } ?? AddressClass(of: context?.channel.remoteAddress)
         if let refusal = self.origin.refusal ?? refusal(ofProxied: client) {
-            shard.counters.rejectedHandshakes += 1
             driver.setHeader("Retry-After", "\(refusal.retryAfter)")
             return driver.refuse(status: refusal.status, reason: refusal.text, into: &events)
         }
@@ -321,7 +322,6 @@ extension WebSocketHandler {
     /// The handshake is over, and with it the form of what goes out is known.
     private func opened() {
         shard.counters.sockets.begin()
-        address = AddressClass(of: context?.channel.remoteAddress)
         let form = driver.wireForm ?? .hybi
         isDeflated = form != .hybi && form != .hixie
         slot = shard.add(self, form: .webSocket(form))
