@@ -90,7 +90,7 @@ extension Router {
     mutating func refusal(
         ofPublishing request: Request, to channel: ChannelName, text: RawSpan, now: Moment, into outbox: inout Outbox
     ) -> BayeuxError? {
-        let session = try? session(of: request, text: text).get()
+        let session = knownSession(of: request, text: text)
         switch identify(request, session, now: now, into: &outbox) {
         case .failure(let refusal): return counted(refusal)
         case .success(let caller):

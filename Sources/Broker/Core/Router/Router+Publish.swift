@@ -75,16 +75,10 @@ extension Router {
 
     /// The session and the id that a publication names, if there are such ones.
     private func sender(of request: Request, text: RawSpan) -> BayeuxPublisher.Sender? {
-        let (clientID, id) = (request.envelope.clientId, request.envelope.id)
-        guard clientID.isString, id.isTruthy(in: text) else { return nil }
-        let bound = bindings[request.peer.connection].flatMap { sessions[Int($0)] }
-        let session: Session?
-        if let bound, bound.isNamed(by: clientID, in: text) {
-            session = bound
-        } else {
-            session = self.session(of: request, text: text).success
+        guard request.envelope.clientId.isString, request.envelope.id.isTruthy(in: text) else { return nil }
+        return knownSession(of: request, text: text).map {
+            .init(session: $0, id: RecentIDs.ID(request.envelope, text: text))
         }
-        return session.map { .init(session: $0, id: RecentIDs.ID(request.envelope, text: text)) }
     }
 
     /// A publication that is not stored waits for the store, because its connection's earlier ones do.

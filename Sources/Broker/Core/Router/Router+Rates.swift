@@ -2,19 +2,14 @@
 extension Router {
     /// From now on these are the limits. What was used up before is forgotten, but for what sessions did.
     package mutating func set(_ rates: RateLimits) {
+        guard rates != self.rates?.limits else { return }
         self.rates = SessionRates(rates)
     }
 
     /// Why a message may not be published now; nil when it may.
     mutating func excess(ofPublishing request: Request, text: RawSpan, now: Moment) -> BayeuxError? {
         guard let address = caller?.address else { return nil }
-        let bound = bindings[request.peer.connection].flatMap { sessions[Int($0)] }
-        let session: Session?
-        if let bound, bound.isNamed(by: request.envelope.clientId, in: text) {
-            session = bound
-        } else {
-            session = try? self.session(of: request, text: text).get()
-        }
+        let session = knownSession(of: request, text: text)
         return note(rates?.publish(Int(request.envelope.data.count), by: session, at: address, now: now.monotonic))
     }
 

@@ -256,6 +256,16 @@ extension Router {
         return .success(session)
     }
 
+    /// The session that a message names, if there is one. Mostly it is that of the connection, and not looked up.
+    func knownSession(of request: Request, text: RawSpan) -> Session? {
+        if let handle = bindings[request.peer.connection], let bound = sessions[Int(handle)],
+            bound.isNamed(by: request.envelope.clientId, in: text)
+        {
+            return bound
+        }
+        return try? session(of: request, text: text).get()
+    }
+
     /// A value as it was sent, for an error's argument.
     static func raw(_ slice: JSONSlice, in text: RawSpan) -> String {
         var bytes: [UInt8] = []

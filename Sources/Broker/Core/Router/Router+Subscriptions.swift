@@ -3,11 +3,9 @@ extension Router {
     /// Adds subscriptions once the store has them; the reply comes first, then retained messages, then what is live.
     mutating func subscribe(_ request: Request, text: RawSpan, now: Moment, into outbox: inout Outbox) {
         let identity = identity(of: request, text: text, now: now, into: &outbox)
-        var refused: BayeuxError?
         change(request, text: text, into: &outbox) { router, session, patterns, error in
             if let identity, let refusal = router.refusal(of: identity, &patterns) {
-                refused = refusal
-                error = .bayeux(refusal)
+                error = .bayeux(router.counted(refusal))
             }
             if router.rates != nil, !patterns.isEmpty,
                 let excess = router.excess(ofSubscribing: patterns.count, by: session, now: now)
@@ -38,7 +36,6 @@ extension Router {
                 .subscribe($0, stored, items, wall: now.wall)
             }
         }
-        if let refused { _ = counted(refused) }
     }
 
     /// How many of the patterns the session is not subscribed to.

@@ -29,7 +29,6 @@ package struct Router: ~Copyable {
     var caller: Caller?
     let embedding: Embedding
     let epoch: String
-    let loopCount: UInt32
     var generator: any RandomNumberGenerator
 
     var sessions: [Session?] = []
@@ -89,7 +88,6 @@ package struct Router: ~Copyable {
         self.embedding = embedding
         self.epoch = state.epoch
         self.lastSequence = state.lastSequence
-        self.loopCount = loopCount
         self.bindings = ConnectionMap(loopCount: loopCount)
         self.routing = RoutingTable(loopCount: loopCount, seed: generator.next())
         self.generator = generator
