@@ -44,7 +44,7 @@ OURS = {
 Case = collections.namedtuple("Case", "title options peers figure unit")
 DELIVERIES = ("deliveries_per_server_cpu_s", "deliveries / server CPU s")
 ACKS = ("acks_per_server_cpu_s", "acknowledgements / server CPU s")
-OTHERS = ["uws", "nats", "mosquitto", "nchan"]
+OTHERS = ["uws", "nats", "mosquitto", "nchan", "faye-ruby"]
 CASES = {
     "fanout": Case("1000 subscribers of one channel, 32 messages on their way", FANOUT, ["fanfare", *OTHERS], *DELIVERIES),
     "window-1": Case(
@@ -154,7 +154,7 @@ def table(case, results):
     lines += ["| server | " + " | ".join(head) + " |", "|---" + "|--:" * (len(head) - 1) + "|---|"]
     for peer in sorted(case.peers, key=lambda p: -(medians[p] or 0)):
         good = [r for r in results[peer] if r.get("status") == "ok"]
-        outcome = "ok" if len(good) == len(results[peer]) else next(r["status"] for r in results[peer] if r not in good)
+        outcome = next((r["status"] for r in results[peer] if r not in good), "ok" if good else "left out")
         if not medians[peer]:
             lines.append(f"| {peer} |" + " – |" * (len(head) - 1) + f" {outcome} |")
             continue

@@ -35,7 +35,7 @@ for program in broker-server broker-cli; do
 done
 for unit in fanfare.service fanfare.socket; do place 644 "$here/$unit" "lib/systemd/system/$unit"; done
 place 644 "$here/fanfare.yaml" etc/fanfare/fanfare.yaml
-for example in nginx.conf haproxy.cfg Caddyfile; do
+for example in nginx.conf nginx-stream.conf haproxy.cfg haproxy-tcp.cfg Caddyfile; do
     place 644 "$here/$example" "usr/share/doc/fanfare/examples/$example"
 done
 place 644 "$here/../docs/configuration.md" usr/share/doc/fanfare/configuration.md

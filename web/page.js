@@ -7,12 +7,11 @@ const channelsAtMost = 100;
 const byId = (id) => document.getElementById(id);
 const [state, status, messages, subscriptions] = ["state", "status", "messages", "subscriptions"].map(byId);
 const stateNames = { waiting: "reconnecting", closed: "disconnected" };
-const reasonNames = { offline: "offline" };
 let received = 0;
 
 const fanfare = connect();
 fanfare.addEventListener("state", ({ detail }) => {
-    state.textContent = reasonNames[detail.reason] ?? stateNames[detail.state] ?? detail.state;
+    state.textContent = detail.reason === "offline" ? "offline" : (stateNames[detail.state] ?? detail.state);
     state.title = detail.error ?? (detail.reason ? `${detail.reason} (${detail.code})` : "");
     state.dataset.state = detail.state;
     byId("transport").textContent = detail.state === "connected" ? fanfare.transport : "";

@@ -15,7 +15,6 @@ UPGRADE = (
     "GET /bayeux HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 )
-ENDLESS = 1 << 62
 """More bytes than anybody sends."""
 
 

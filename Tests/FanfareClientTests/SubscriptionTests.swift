@@ -57,7 +57,9 @@ struct SubscriptionTests {
         harness.answer("/meta/connect", [:])
         #expect(Self.subscription(harness) == nil)
         harness.receive(Self.message("unstored"))
-        for number in [6, 7, 8, 9, 10, 9, 10, 11, 12, 13] { harness.receive(Self.message(.number(Double(number)), number)) }
+        for number in [6, 7, 8, 9, 10, 9, 10, 11, 12, 13] {
+            harness.receive(Self.message(.number(Double(number)), number))
+        }
         #expect(try await Self.data(buffer) == ["6", "7", "\"unstored\"", "8", "9", "10", "11", "12", "13"])
     }
 

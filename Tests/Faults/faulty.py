@@ -3,10 +3,10 @@
 import collections
 import contextlib
 import http.client
-import time
 import json
 import re
 import sqlite3
+import time
 
 from bayeux import Bystander, Peer
 from broker import PATIENCE, PROGRAMS, Broker, Process

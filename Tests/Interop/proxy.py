@@ -34,8 +34,12 @@ class Network:
         self._listener.close()
         self.cut()
 
-    def url(self, path="/"):
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}{path}"
+    @property
+    def port(self):
+        return self._listener.getsockname()[1]
+
+    def url(self, path="/", scheme="http"):
+        return f"{scheme}://127.0.0.1:{self.port}{path}"
 
     def cut(self):
         """Close every connection, and each new one at once."""

@@ -12,16 +12,6 @@ from transports import CallbackPolling, CrossOriginLongPolling, LongPolling, Web
 POLLING = [LongPolling, CrossOriginLongPolling, CallbackPolling]
 
 
-class Behind:
-    """The broker as it is seen through a network."""
-
-    def __init__(self, network):
-        self.port = int(network.url().rsplit(":", 1)[1].rstrip("/"))
-
-    def url(self, path="/", scheme="http"):
-        return f"{scheme}://127.0.0.1:{self.port}{path}"
-
-
 def begin(transport, channel):
     """A session that acknowledges, and is subscribed; the number of its last batch."""
     assert transport.handshake(ext={"ack": True})["ext"]["ack"] is True
@@ -50,8 +40,7 @@ def test_fallback(broker, polling):
     """A session that began on a WebSocket goes on by polling when the proxy lets nothing through any more."""
     channel = f"/ack/fallback/{polling.name}"
     with Network(broker) as network:
-        behind = Behind(network)
-        with WebSocket(behind) as first:
+        with WebSocket(network) as first:
             batch = begin(first, channel)
             broker.publish(channel, 1)
             data, batch = poll(first, batch)
@@ -65,7 +54,7 @@ def test_fallback(broker, polling):
             assert first.request("/ack/elsewhere", data=0)["successful"]
             network.freeze()
             broker.publish(channel, 2)
-            with polling(behind) as second:
+            with polling(network) as second:
                 second.client_id, first.client_id = first.client_id, None
                 broker.publish(channel, 3)
                 assert poll(second, batch)[0] == [2, 3]
@@ -81,8 +70,7 @@ def test_swallowed_answer(broker, polling):
     """The proxy swallows the answer of a poll: the next one brings what was in it, before what is new."""
     channel = f"/ack/swallowed/{polling.name}"
     with Network(broker) as network:
-        behind = Behind(network)
-        with polling(behind) as transport:
+        with polling(network) as transport:
             batch = begin(transport, channel)
             broker.publish(channel, 1)
             network.swallow()

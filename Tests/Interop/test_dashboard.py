@@ -29,11 +29,6 @@ class Dashboard(Page):
             .lastChild.textContent"""
         return self.browser.execute_script(script, title)
 
-    def settle(self):
-        """Back to the size and the colours of the other tests."""
-        self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-
 
 @pytest.fixture
 def dashboard(browser, own_broker):
@@ -64,7 +59,7 @@ def test_it_shows_what_happens(dashboard, own_broker):
         dashboard.screenshot("dashboard-phone", size=PHONE)
         width = dashboard.browser.execute_script("return document.documentElement.scrollWidth")
         assert width <= PHONE[0], "nothing is wider than a phone"
-        dashboard.settle()
+        dashboard.look_as_before()
 
 
 def test_a_session_is_kicked_with_the_keyboard(dashboard, own_broker):

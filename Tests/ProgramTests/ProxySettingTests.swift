@@ -62,8 +62,7 @@ struct ProxySettingTests {
         #expect(ending.output == report + "\n")
         let curl = ["curl", "-s", "-o", "/dev/null", "-w", "%{response_code}", "-d", "1", broker.url + "/channels/a"]
         for status in ["200", "429"] {
-            let answer = try await Program.run(
-                "/usr/bin/env", curl[0], curl[1], curl[2], curl[3], curl[4], curl[5], curl[6], curl[7], curl[8])
+            let answer = try await Program("/usr/bin/env", curl).end()
             #expect(answer.output == status)
         }
         try await broker.stop()
