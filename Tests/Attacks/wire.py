@@ -44,8 +44,11 @@ class Wire:
         except (BrokenPipeError, ConnectionResetError):
             return False
 
-    def flood(self, data, seconds):
-        """Send the same bytes again and again, for so long or until nobody takes them; how many were taken."""
+    def flood(self, data, seconds, idle=False):
+        """Send the same bytes again and again, for so long or until the other side ends; how many were taken.
+
+        With `idle` the time counts from when some of them were taken last.
+        """
         end = time.monotonic() + seconds
         sent = 0
         self.socket.settimeout(0.2)
@@ -53,6 +56,8 @@ class Wire:
             while time.monotonic() < end:
                 try:
                     sent += self.socket.send(data)
+                    if idle:
+                        end = time.monotonic() + seconds
                 except TimeoutError:
                     continue
         except (BrokenPipeError, ConnectionResetError):
