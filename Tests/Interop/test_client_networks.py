@@ -135,7 +135,7 @@ BLOCKED = [
 def test_falls_back(script, network, keeper, blocked, transport):
     """Another transport is found, works as well, and is the first one that the next page tries."""
     network.block(*blocked)
-    script.run("await start().subscribe('/kept/back/*', note)")
+    script.run("await start().subscribe('/kept/back/*', note); await until(() => fanfare.state === 'connected')")
     assert script.run("return fanfare.transport") == transport
     for number in range(10):
         keeper.publish("/kept/back/a", number)
@@ -145,6 +145,28 @@ def test_falls_back(script, network, keeper, blocked, transport):
     script.reload()
     script.run("await start().publish('/kept/back/a', 1); await until(() => fanfare.state === 'connected')")
     assert script.run("return [fanfare.transport, states]") == [transport, [["connected", None]]]
+
+
+def test_answer_is_swallowed_after_a_fall_back(script, network, keeper):
+    """A session that began on a WebSocket polls; the answer that takes a message along is lost, the message is not."""
+    script.run("Math.random = () => 0; await start().subscribe('/live/swallowed', note)")
+    client = script.run("return fanfare.clientId")
+    network.block("websocket", "eventsource")
+    network.cut()
+    network.mend()
+    script.wait("fanfare.transport === 'long-polling' && fanfare.state === 'connected'")
+    keeper.publish("/live/swallowed", 0)
+    script.wait("got.length === 1")
+    network.swallow()
+    keeper.publish("/live/swallowed", 1)
+    network.wait_until_swallowed(b'"data":1')
+    network.cut()
+    script.wait("fanfare.state !== 'connected'")
+    network.mend()
+    script.wait("got.length >= 2")
+    keeper.publish("/live/swallowed", 2)
+    script.wait("got.length >= 3")
+    assert script.run("return [got, fanfare.clientId]") == [[0, 1, 2], client]
 
 
 def test_goes_back_to_the_websocket(script, network):

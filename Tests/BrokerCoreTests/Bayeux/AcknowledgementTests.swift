@@ -146,6 +146,28 @@ struct AcknowledgementTests {
         #expect(Self.parts(harness.send([Self.connect(clientID, -1, over: .socket)], from: third)).data == [1])
     }
 
+    @Test("A session without acknowledgements comes down to polling: from now on a swallowed answer loses nothing")
+    func fallBack() throws {
+        let harness = try RouterHarness()
+        let (socket, clientID) = harness.open()
+        harness.subscribe(clientID, to: "/a", from: socket)
+        harness.publish(1, to: "/a", from: harness.socket())
+        #expect(Self.parts(harness.take(socket)).data == [1])
+        let answer = Self.parts(
+            harness.send([Self.connect(clientID, -1, over: .exchange, timeout: 0)], from: harness.exchange()))
+        guard case .number(let batch)? = answer.batch else { return #expect(Bool(false), "no batch") }
+        harness.close(socket)
+        harness.publish(2, to: "/a", from: harness.socket())
+        for _ in 1...2 {
+            let again = harness.send([Self.connect(clientID, Int(batch), over: .exchange)], from: harness.exchange())
+            #expect(Self.parts(again).data == [2])
+        }
+        // A poll that names no batch changes nothing.
+        let (_, other) = harness.open()
+        let poll = harness.send([Self.connect(other, nil, over: .exchange, timeout: 0)], from: harness.exchange())
+        #expect(Self.parts(poll).batch == nil)
+    }
+
     @Test("A number that was never given acknowledges nothing", arguments: [2, 99, 1 << 40, Int(Int64.max)])
     func inventedNumber(batch: Int) throws {
         let (harness, peer, clientID) = try Self.open(.exchange)

@@ -39,7 +39,7 @@ package struct CatchUp {
     /// Beyond that what waits is read from the log again, where it can be.
     private static let stepLimit = 16
 
-    private let acknowledges: Bool
+    private var acknowledges: Bool
     private var steps: ArraySlice<Step> = []
     /// The part that the plan and the page belong to.
     private var current: Part?
@@ -302,6 +302,12 @@ package struct CatchUp {
         }
         current = nil
         leaveReplay()
+    }
+
+    /// From now on the client acknowledges. It has what was handed out before.
+    mutating func beginAcknowledging() {
+        acknowledges = true
+        acknowledge()
     }
 
     /// The client has acknowledged what was handed out of a replay.

@@ -148,6 +148,9 @@ extension Router {
             // It may be half open: the client would not have come over another one for nothing.
             lose(session)
         }
+        if isPoll, session.acknowledgements == nil, let batch = asked.acknowledgedBatch(in: text) {
+            beginAcknowledging(session, batch, now: now, into: &outbox)
+        }
         if let older = action.answerOlder {
             unbindPoll(older)
             answerWithoutMessages(older, into: &outbox)
@@ -170,6 +173,16 @@ extension Router {
     ) -> Bool {
         guard let bound = session.link.connection else { return true }
         return bound == peer.connection || connectionType.equals("eventsource", in: text)
+    }
+
+    /// A client has come down to polling, and from now on says what it has. The session may be one that did so before the
+    /// broker was started again: then the batch has a place.
+    private mutating func beginAcknowledging(
+        _ session: Session, _ batch: Int64, now: Moment, into outbox: inout Outbox
+    ) {
+        session.acknowledgements = Acknowledgements(position: position(of: session), isRestored: true)
+        session.catchUp?.beginAcknowledging()
+        acknowledge(batch, of: session, now: now, into: &outbox)
     }
 
     /// A client says what it has; what it has not is sent again, before anything newer.
