@@ -81,8 +81,10 @@ struct AccessTests {
         let published = try harness.publishOverHTTP(1, to: "/a/b", from: harness.exchange())
         guard case .receipt(.success)? = published.first else { return #expect(Bool(false), "\(published)") }
         func denied(_ code: Int) throws {
-            let publishing = BayeuxError(code: code, arguments: ["/a/b"], text: "Publishing denied")
-            let subscribing = BayeuxError(code: code, arguments: ["/a/b"], text: "Subscription denied")
+            let publishing = BayeuxError(
+                code: code, arguments: ["/a/b"], text: "Publishing denied", reason: .denied(.publish))
+            let subscribing = BayeuxError(
+                code: code, arguments: ["/a/b"], text: "Subscription denied", reason: .denied(.subscribe))
             #expect(
                 try harness.publishOverHTTP(1, to: "/a/b", from: harness.exchange()) == [.receipt(.failure(publishing))]
             )
@@ -198,7 +200,7 @@ struct AccessTests {
         #expect(Self.error(harness.publish(1, to: "/a/b", from: exchange)) == "401::Token revoked")
         #expect(
             try harness.readRetained(of: "/a/b", for: harness.exchange())
-                == [.retained(.failure(.token("Token revoked")))])
+                == [.retained(.failure(.tokenRevoked))])
     }
 
     @Test("All tokens of somebody that were made up to then are revoked, later ones are good")
@@ -232,7 +234,8 @@ struct AccessTests {
         harness.caller = Self.caller(nil)
         #expect(
             harness.take(harness.stream(of: "old")) == [
-                .refuse(BayeuxError(code: 401, arguments: ["old"], text: "Unknown client"))
+                .refuse(
+                    BayeuxError(code: 401, arguments: ["old"], text: "Unknown client", reason: .unknownClient))
             ])
     }
 

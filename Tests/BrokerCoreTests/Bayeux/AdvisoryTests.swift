@@ -141,7 +141,7 @@ struct AdvisoryTests {
         harness.caller = alice
         let (_, clientID) = harness.open()
         harness.revoke(.token("t1"))
-        let refused = BayeuxError.token("Token revoked")
+        let refused = BayeuxError.tokenRevoked
         #expect(try harness.readRetained(of: "/a/b", for: harness.exchange()) == [.retained(.failure(refused))])
         #expect(
             try harness.readHistory(of: "/a/b", after: 0, limit: 9, for: harness.exchange()) == [.noHistory(refused)])

@@ -16,8 +16,8 @@ package struct RouterCounters: Sendable, Equatable {
     /// From the arrival of a stored publication to its acknowledgement, in seconds, in the order of `Durability`.
     package private(set) var publishDurations = Durability.allCases.map { _ in Histogram(bounds: Histogram.seconds) }
 
-    /// Refused credentials, in the order of `AuthFailure`.
-    package private(set) var authFailures = Array(repeating: UInt64(0), count: AuthFailure.allCases.count)
+    /// Refused credentials, by what was wrong with them.
+    package private(set) var authFailures = CaseCounts<AuthFailure>()
     /// What rules or tokens did not allow.
     package private(set) var deniedPublications: UInt64 = 0
     package private(set) var deniedSubscriptions: UInt64 = 0
@@ -32,20 +32,19 @@ package struct RouterCounters: Sendable, Equatable {
 
     /// Counts a refusal of somebody who may not do what they asked for.
     mutating func refuse(_ error: BayeuxError) {
-        if error.text == BayeuxError.deniedText(.publish) {
-            deniedPublications += 1
-        } else if error.text == BayeuxError.deniedText(.subscribe) {
-            deniedSubscriptions += 1
-        } else if let failure = AuthFailure(error) {
-            authFailures[AuthFailure.allCases.firstIndex(of: failure) ?? 0] += 1
+        switch error.reason {
+        case .denied(.publish)?: deniedPublications += 1
+        case .denied(.subscribe)?: deniedSubscriptions += 1
+        case .credentials(let failure)?: authFailures[failure] += 1
+        case .unknownClient?, nil: break
         }
     }
 
-    /// Sessions that have ended, in the order of `EndReason`.
-    package private(set) var endings = Array(repeating: UInt64(0), count: EndReason.allCases.count)
+    /// Sessions that have ended, by why.
+    package private(set) var endings = CaseCounts<EndReason>()
 
     mutating func end(_ reason: EndReason) {
-        endings[EndReason.allCases.firstIndex(of: reason) ?? 0] += 1
+        endings[reason] += 1
     }
 
     /// The codes of errors, each of which is counted.
@@ -58,12 +57,11 @@ package struct RouterCounters: Sendable, Equatable {
         refusedCounts[index] += 1
     }
 
-    /// What was refused because it came too fast, in the order of `RateLimits.Limit`.
-    package private(set) var limitedCounts = RateLimits.Limit.allCases.map { _ in UInt64(0) }
+    /// What was refused because it came too fast, by the limit.
+    package private(set) var limitedCounts = CaseCounts<RateLimits.Limit>()
 
     mutating func limit(_ limit: RateLimits.Limit) {
-        guard let index = RateLimits.Limit.allCases.firstIndex(of: limit) else { return }
-        limitedCounts[index] += 1
+        limitedCounts[limit] += 1
     }
 
     mutating func receive(_ kind: Kind, over peer: Peer.Kind) {

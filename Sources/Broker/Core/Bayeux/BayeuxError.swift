@@ -12,9 +12,20 @@
 /// | 410 | the administrator ended the session | it is gone | no |
 /// | 429 | a bound was reached | none | later, or with less |
 package struct BayeuxError: Error, Equatable, Sendable {
+    /// What the broker itself has to know of an error, whatever its text says.
+    package enum Reason: Equatable, Sendable {
+        /// A session is meant that the broker does not have.
+        case unknownClient
+        /// Somebody may not do that with a channel.
+        case denied(AccessVerb)
+        /// What was shown to say who it is does not count.
+        case credentials(AuthFailure)
+    }
     package let code: Int
     package let arguments: [String]
     package let text: String
+    /// What it is about, if that matters to the broker.
+    package let reason: Reason?
     /// What is wrong with the store, if that is the cause.
     package let storeFailure: StoreError.Kind?
     /// After how many seconds the client may try again, if that is known.
@@ -22,8 +33,10 @@ package struct BayeuxError: Error, Equatable, Sendable {
 
     /// An error.
     package init(
-        code: Int, arguments: [String], text: String, storeFailure: StoreError.Kind? = nil, retryAfter: Int? = nil
+        code: Int, arguments: [String], text: String, reason: Reason? = nil, storeFailure: StoreError.Kind? = nil,
+        retryAfter: Int? = nil
     ) {
+        self.reason = reason
         self.retryAfter = retryAfter
         self.storeFailure = storeFailure
         self.code = code
@@ -38,24 +51,27 @@ package struct BayeuxError: Error, Equatable, Sendable {
         Self(code: 301, arguments: types, text: "Connection types not supported")
     }
     static func unknownClient(_ clientID: String) -> Self {
-        Self(code: 401, arguments: [clientID], text: "Unknown client")
+        Self(code: 401, arguments: [clientID], text: "Unknown client", reason: .unknownClient)
     }
     /// Whether a session is meant that the broker does not have.
-    package var isUnknownClient: Bool { code == 401 && text == "Unknown client" }
-    /// A token that is not taken, with the reason.
-    package static func token(_ reason: String) -> Self {
-        Self(code: 401, arguments: [], text: reason)
+    package var isUnknownClient: Bool { reason == .unknownClient }
+    /// A token that is not taken; the text says why.
+    package static func token(_ text: String) -> Self { credentials(.token, text) }
+    package static let tokenExpired = credentials(.expired, "Token expired")
+    static let otherSession = credentials(.session, "The session is somebody else's")
+    package static let ticket = credentials(.ticket, "Ticket refused: used, expired or unknown")
+    package static let tokenRevoked = credentials(.revoked, "Token revoked")
+    private static func credentials(_ failure: AuthFailure, _ text: String) -> Self {
+        Self(code: 401, arguments: [], text: text, reason: .credentials(failure))
     }
-    package static let tokenExpired = token("Token expired")
-    static let otherSession = token("The session is somebody else's")
-    package static let ticket = token("Ticket refused: used, expired or unknown")
-    static let tokenRevoked = token("Token revoked")
     /// Somebody who may not do that with a channel. `code` is 401 where a token would do and none came, over HTTP.
     static func denied(_ verb: AccessVerb, _ channel: String, code: Int = 403) -> Self {
-        Self(code: code, arguments: [channel], text: deniedText(verb))
-    }
-    static func deniedText(_ verb: AccessVerb) -> String {
-        verb == .publish ? "Publishing denied" : "Subscription denied"
+        let text =
+            switch verb {
+            case .publish: "Publishing denied"
+            case .subscribe: "Subscription denied"
+            }
+        return Self(code: code, arguments: [channel], text: text, reason: .denied(verb))
     }
     static func missing(_ parameter: String) -> Self {
         Self(code: 402, arguments: [parameter], text: "Missing required parameter")

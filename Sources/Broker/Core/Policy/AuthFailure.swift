@@ -10,21 +10,4 @@ package enum AuthFailure: String, Sendable, CaseIterable {
     case ticket
     /// The token cannot be read, or is not one that is taken.
     case token
-
-    /// What a refusal says; nil if it is about something else.
-    init?(_ error: BayeuxError) {
-        guard error.code == 401, !error.isUnknownClient else { return nil }
-        self =
-            if error == .tokenExpired {
-                .expired
-            } else if error == .tokenRevoked {
-                .revoked
-            } else if error == .otherSession {
-                .session
-            } else if error == .ticket {
-                .ticket
-            } else {
-                .token
-            }
-    }
 }

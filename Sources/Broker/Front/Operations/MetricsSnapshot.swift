@@ -44,11 +44,10 @@ struct MetricsSnapshot: Sendable {
             transports.map { ($0.rawValue, all[$0].openedCount) })
         text.begin("fanfare_connections_closed_total", .counter, "Connections that ended, by why.")
         for transport in transports {
-            for (index, reason) in ConnectionEnd.allCases.enumerated() {
+            for (reason, count) in all[transport].closedCounts.all {
                 text.sample(
                     "fanfare_connections_closed_total",
-                    [("transport", transport.rawValue), ("reason", reason.rawValue)],
-                    all[transport].closedCounts[index])
+                    [("transport", transport.rawValue), ("reason", reason.rawValue)], count)
             }
         }
         text.add(
@@ -63,13 +62,13 @@ struct MetricsSnapshot: Sendable {
     private func appendRates(_ refused: Gatekeeper.Counts, to text: inout MetricsText) {
         let limited = "fanfare_rate_limited_total"
         text.begin(limited, .counter, "What was refused because it came too fast, by the limit.")
-        for (index, limit) in RateLimits.Limit.allCases.enumerated() {
+        for limit in RateLimits.Limit.allCases {
             let count =
                 switch limit {
                 case .connections: refused.byRate
                 case .requests: refused.requests
                 case .handshakes, .publish, .subscribe, .bytes, .credential:
-                    router?.counters.limitedCounts[index] ?? 0
+                    router?.counters.limitedCounts[limit] ?? 0
                 }
             text.sample(limited, [("limit", limit.rawValue)], count)
         }
@@ -133,7 +132,7 @@ struct MetricsSnapshot: Sendable {
             by: "reason", [("queue", counters.droppedFromQueues), ("latest", counters.superseded)])
         text.add(
             "fanfare_auth_failures_total", .counter, "Credentials that were refused, by what was wrong with them.",
-            by: "reason", zip(AuthFailure.allCases, counters.authFailures).map { ($0.rawValue, $1) })
+            by: "reason", counters.authFailures.all.map { ($0.rawValue, $1) })
         text.add(
             "fanfare_denied_total", .counter, "What clients were not allowed to do, by what it was.", by: "action",
             [("publish", counters.deniedPublications), ("subscribe", counters.deniedSubscriptions)])
@@ -143,7 +142,7 @@ struct MetricsSnapshot: Sendable {
             [("complete", counters.completeRecoveries), ("gap", counters.recoveriesWithGap)])
         text.add(
             "fanfare_sessions_ended_total", .counter, "Sessions that have ended, by why.", by: "reason",
-            zip(EndReason.allCases, counters.endings).map { ($0.rawValue, $1) })
+            counters.endings.all.map { ($0.rawValue, $1) })
         let duration = "fanfare_publish_duration_seconds"
         text.begin(duration, .histogram, "From a stored publication's arrival to its acknowledgement.")
         for (durability, histogram) in zip(Durability.allCases, counters.publishDurations) {

@@ -11,7 +11,7 @@ struct LoopCounters {
     struct Connections {
         var open = 0
         var openedCount: UInt64 = 0
-        var closedCounts = Array(repeating: UInt64(0), count: ConnectionEnd.allCases.count)
+        var closedCounts = CaseCounts<ConnectionEnd>()
         var receivedBytes: UInt64 = 0
         var sentBytes: UInt64 = 0
         var deliveredCount: UInt64 = 0
@@ -23,7 +23,7 @@ struct LoopCounters {
 
         mutating func end(_ reason: ConnectionEnd) {
             open -= 1
-            closedCounts[ConnectionEnd.allCases.firstIndex(of: reason) ?? 0] += 1
+            closedCounts[reason] += 1
         }
 
         mutating func merge(_ other: Connections) {
@@ -32,7 +32,7 @@ struct LoopCounters {
             receivedBytes += other.receivedBytes
             sentBytes += other.sentBytes
             deliveredCount += other.deliveredCount
-            for index in closedCounts.indices { closedCounts[index] += other.closedCounts[index] }
+            closedCounts.merge(other.closedCounts)
         }
     }
     /// A kind of request and its answer.
