@@ -72,6 +72,32 @@ struct EndedSessionTests {
         #expect(Self.endings(harness).map(\.lost) == [nil])
     }
 
+    @Test("A client of an event stream is one after its signs of life, too; another way to come is told as that")
+    func eventStream() throws {
+        let harness = try RouterHarness()
+        let clientID = harness.handshake(harness.exchange())
+        func connect(_ type: JSON) {
+            harness.send(
+                [["channel": "/meta/connect", "clientId": .string(clientID), "connectionType": type]],
+                from: harness.exchange())
+        }
+        connect("eventsource")
+        let stream = harness.stream(of: clientID)
+        connect("eventsource")
+        harness.close(stream, because: .slow)
+        connect("eventsource")
+        harness.advance(by: .seconds(200))
+        let found = try #require(Self.endings(harness).first)
+        #expect(found.transport == .eventsource)
+        #expect(found.lost?.reason == .slow)
+
+        let other = harness.handshake(harness.exchange())
+        _ = harness.stream(of: other)
+        harness.connect(other, from: harness.exchange())
+        harness.advance(by: .seconds(200))
+        #expect(Self.endings(harness).first?.transport == .http)
+    }
+
     @Test("The administrator ends one; one that never connected expires; a stream ends with its connection")
     func others() throws {
         let harness = try RouterHarness()

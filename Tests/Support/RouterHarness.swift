@@ -257,6 +257,14 @@ package final class RouterHarness {
         moveClocks(to: end)
     }
 
+    /// Time passes, and the router is called once; how many actions came of it.
+    package func advanceOnce(by duration: Duration = .zero) -> Int {
+        moveClocks(to: now.adding(duration))
+        router.advance(to: now, into: &outbox)
+        defer { carryOut(endingTurn: true) }
+        return outbox.actions.count
+    }
+
     private func moveClocks(to monotonic: UInt64) {
         now.wall += Int64((monotonic - now.monotonic) / 1_000_000)
         now.monotonic = monotonic

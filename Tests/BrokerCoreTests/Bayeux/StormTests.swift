@@ -64,4 +64,35 @@ struct StormTests {
         for _ in clientIDs { _ = harness.handshake(harness.socket()) }
         #expect(harness.sessionCount == Self.count)
     }
+    @Test("A hundred thousand that expire at once do so in slices: whoever is there is served between them")
+    func slices() throws {
+        let count = 100_000
+        let pattern = try ChannelPattern("/storm/*", grammar: .faye, maximumBytes: 100)
+        let sessions = (0..<count).map { StoredState.Session(clientID: "\($0)", subscriptions: [pattern: 0]) }
+        var limits = Limits()
+        limits.sessions = count + 1
+        let harness = try RouterHarness(limits: limits, sessions: sessions)
+        harness.advance(by: harness.limits.timeout)
+        let (peer, clientID) = harness.open()
+        harness.subscribe(clientID, to: "/here", from: peer)
+        let publisher = harness.socket()
+
+        var sliceCount = 0
+        while harness.sessionCount > 1, sliceCount < count {
+            let before = harness.sessionCount
+            // A few for each: the end of its subscription, of itself, and what the store has to forget.
+            #expect(
+                harness.advanceOnce(by: sliceCount == 0 ? harness.limits.timeout : .zero) <= 4 * Router.deadlinesPerTurn
+            )
+            #expect(before - harness.sessionCount <= Router.deadlinesPerTurn)
+            sliceCount += 1
+            if sliceCount % 20 == 0 {
+                harness.publish(.number(Double(sliceCount)), to: "/here", from: publisher)
+                #expect(harness.take(peer) == [.message(.number(Double(sliceCount)), on: "/here")])
+            }
+        }
+        #expect(sliceCount >= count / Router.deadlinesPerTurn)
+        #expect(sliceCount <= count / Router.deadlinesPerTurn + 2)
+        #expect(harness.subscriptionCount == 1)
+    }
 }

@@ -55,6 +55,8 @@ package struct CatchUp {
     /// The replay that has begun, and how far its client has acknowledged it.
     private(set) var begun: Begun?
     private var acknowledged: UInt64 = 0
+    /// Whether the client has acknowledged all that was handed out of it.
+    private var hasAnswered = true
     /// Whether all of it was handed out, and the acknowledgement is not written down yet.
     private(set) var isUnsettled = false
     private var news: Replayed?
@@ -117,6 +119,7 @@ package struct CatchUp {
     mutating func repeatReplay() {
         guard case .backlog? = current else { return }
         putBack(after: acknowledged)
+        hasAnswered = true
         begun?.position = acknowledged
         if acknowledged == 0 { begun = nil }
     }
@@ -143,7 +146,7 @@ package struct CatchUp {
     }
 
     private mutating func leaveReplay() {
-        (begun, acknowledged, isUnsettled) = (nil, 0, false)
+        (begun, acknowledged, hasAnswered, isUnsettled) = (nil, 0, true, false)
     }
 
     /// The client says that it has everything up to here.
@@ -177,6 +180,29 @@ package struct CatchUp {
         return request
     }
 
+    /// Some subscriptions have ended. What was to be got for them is not; the others' replays go on where they are, and a
+    /// page that was read for both is read again.
+    mutating func restrict(
+        to isKept: (ChannelPattern) -> Bool, messages isKeptMessage: (_ channel: String) -> Bool
+    ) {
+        putBack(after: begun?.position)
+        var goesOn = false
+        steps = ArraySlice(
+            steps.compactMap { step in
+                switch step {
+                case .part(.missed): return step
+                case .part(.backlog(let request)):
+                    guard let rest = request.restricted(to: isKept) else { return nil }
+                    if rest.part == begun?.part { goesOn = true }
+                    return .part(.backlog(rest))
+                case .messages(var messages):
+                    messages.keep(where: isKeptMessage)
+                    return messages.isEmpty && messages.gapCount == 0 ? nil : .messages(messages)
+                }
+            })
+        if !goesOn { leaveReplay() }
+    }
+
     /// The connection was lost with an unknown part of what was written to it: begins anew, in the order of the log, with
     /// what may be missed of what was live and with the replays that had begun. `replays` gives those of all but certain
     /// patterns.
@@ -196,6 +222,8 @@ package struct CatchUp {
             missed = add(part, to: missed)
             steps.removeFirst()
         }
+        // Of that nothing is known to be on its way any more.
+        if let missed { position = min(position, missed.lowerBound - 1) }
         let later = steps.flatMap { step -> [ChannelPattern] in
             if case .part(.backlog(let request)) = step { request.items.map(\.pattern) } else { [] }
         }
@@ -268,6 +296,7 @@ package struct CatchUp {
             case .backlog(let request)?:
                 let reached = plan == nil ? request.through : last ?? begun?.position ?? 0
                 begun = Begun(part: request.part, through: request.through, position: reached)
+                hasAnswered = false
                 news = Replayed(request: request, position: reached)
             case nil: break
             }
@@ -293,11 +322,11 @@ package struct CatchUp {
         switch current {
         case .missed(let range)?: position = max(position, range.upperBound)
         case .backlog(let request)?:
+            news = Replayed(request: request, position: request.through)
             if acknowledges, begun != nil {
                 begun?.position = request.through
                 return isUnsettled = true
             }
-            news = Replayed(request: request, position: request.through)
         case nil: break
         }
         current = nil
@@ -310,9 +339,13 @@ package struct CatchUp {
         acknowledge()
     }
 
+    /// Whether a replay is over that the client has acknowledged already: behind what it got there was nothing more.
+    var isAcknowledged: Bool { isUnsettled && hasAnswered }
+
     /// The client has acknowledged what was handed out of a replay.
     mutating func acknowledge() {
         acknowledged = begun?.position ?? acknowledged
+        hasAnswered = true
     }
 
     /// That it has acknowledged all of a replay is written down.

@@ -52,6 +52,14 @@ struct MessageQueue {
         return lost + messages[first...]
     }
 
+    /// Leaves out the messages of channels that are not to be kept, and what tells of their gaps.
+    mutating func keep(where isKept: (_ channel: String) -> Bool) {
+        messages = messages[first...].filter { isKept($0.channel) }
+        first = 0
+        byteCount = messages.reduce(0) { $0 + $1.json.count }
+        gaps = gaps.filter { isKept($0.key) }
+    }
+
     /// Leaves out what the log has; the range of it.
     mutating func dropLogged() -> ClosedRange<UInt64>? {
         let sequences = messages[first...].compactMap(\.sequence)

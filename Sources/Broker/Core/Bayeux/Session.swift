@@ -18,6 +18,11 @@ final class Session {
 
         init(startedAt: Int64) { self.startedAt = startedAt }
 
+        /// A sign of life came beside an event stream, by which its client is reached all the same.
+        mutating func beat(_ peer: Peer) {
+            if transport != .eventsource { connect(peer) }
+        }
+
         /// Its client has come.
         mutating func connect(_ peer: Peer) {
             transport =

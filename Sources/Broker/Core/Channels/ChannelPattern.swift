@@ -82,6 +82,13 @@ package struct ChannelPattern: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether a channel or pattern lies within this one, wildcards counting as segments: `/a/**` holds `/a/b/*`.
+    func holds(_ text: String) -> Bool {
+        guard kind != .exact else { return text == self.text }
+        guard text.utf8.starts(with: self.text.utf8.prefix(prefixByteCount)) else { return false }
+        return kind == .descendants || !text.utf8.dropFirst(prefixByteCount).contains(UInt8(ascii: "/"))
+    }
+
     package var description: String { text }
 
     package static func == (left: Self, right: Self) -> Bool { left.text == right.text }

@@ -153,6 +153,9 @@ package struct AddressRange: Hashable, Sendable, LosslessStringConvertible {
         address.isIPv4 == first.isIPv4 && address.masked(to: length) == first
     }
 
+    /// Whether every address of its kind is in it.
+    package var holdsEverything: Bool { length == (first.isIPv4 ? 96 : 0) }
+
     /// As it is written.
     package var description: String {
         let length = first.isIPv4 ? length - 96 : length

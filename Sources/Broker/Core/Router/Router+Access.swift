@@ -39,7 +39,7 @@ extension Router {
             if isNew || presented.expiresAt > session.principal?.expiresAt ?? .min {
                 give(presented, to: session, now: now)
                 if let other = session.principal, !session.mustBeReviewed {
-                    review(session, Caller(principal: other, isBrowser: caller.isBrowser), into: &outbox)
+                    review(session, Caller(principal: other, isBrowser: caller.isBrowser), now: now, into: &outbox)
                 }
                 resume(session, now: now, into: &outbox)
             }
@@ -172,18 +172,24 @@ extension Router {
         schedule(session)
     }
 
-    /// A session has another token: what that does not let it have ends, and what waits of it is gone.
-    private mutating func review(_ session: Session, _ caller: Caller, into outbox: inout Outbox) {
+    /// A session has another token: what that does not let it have ends, and what waits of it is gone. All else goes on,
+    /// replays where they are.
+    private mutating func review(_ session: Session, _ caller: Caller, now: Moment, into outbox: inout Outbox) {
         guard let rules else { return }
         let lost = session.subscriptions.keys.filter { !rules.decide(.subscribe, $0, caller).isAllowed }
         guard !lost.isEmpty else { return }
         for pattern in lost where removeSubscription(to: pattern, of: session) {
             tell(.unsubscribe(clientID: session.clientID, pattern: pattern.text), into: &outbox)
         }
+        let kept = session.subscriptions.keys
+        func isKept(_ channel: String) -> Bool {
+            !lost.contains { $0.holds(channel) } || kept.contains { $0.holds(channel) }
+        }
         queuedBytes -= session.queue.byteCount
-        session.queue = MessageQueue()
-        session.catchUp = nil
-        openRoute(of: session)
+        session.queue.keep(where: isKept)
+        queuedBytes += session.queue.byteCount
+        session.catchUp?.restrict(to: { !lost.contains($0) }, messages: isKept)
+        goOn(session, now: now, into: &outbox)
         let clientID = session.clientID
         if session.mayBeStored {
             submit(.note, to: &outbox) { .unsubscribe($0, clientID: clientID, patterns: lost) }

@@ -118,15 +118,6 @@ extension AdminPage {
     }
 }
 
-extension ChannelPattern {
-    /// Whether a channel or pattern lies within this one, wildcards counting as segments: `/a/**` holds `/a/b/*`.
-    fileprivate func holds(_ text: String) -> Bool {
-        guard kind != .exact else { return text == self.text }
-        guard text.utf8.starts(with: self.text.utf8.prefix(prefixByteCount)) else { return false }
-        return kind == .descendants || !text.utf8.dropFirst(prefixByteCount).contains(UInt8(ascii: "/"))
-    }
-}
-
 extension SessionReport {
     init(of session: Session, now: Moment) {
         tag = SessionTag(of: session.clientID)

@@ -54,11 +54,12 @@ extension Router {
             for loss in losses(of: part, session) { queue(loss, for: session, into: &outbox) }
         }
         noteReplayed(session, now: now)
+        if session.catchUp?.isAcknowledged == true { acknowledgeReplay(of: session, now: now, into: &outbox) }
         goOn(session, now: now, into: &outbox)
     }
 
     /// Hands out what there is now, or reads what comes next.
-    private mutating func goOn(_ session: Session, now: Moment, into outbox: inout Outbox) {
+    mutating func goOn(_ session: Session, now: Moment, into outbox: inout Outbox) {
         guard let catchUp = session.catchUp, catchUp.hasPage || catchUp.isOver else {
             return readOn(session, now: now, into: &outbox)
         }

@@ -37,7 +37,7 @@ extension Router {
             extensions = asked.handshakeReply(now: now, in: text)
             tell(.handshake(clientID: id), into: &outbox)
             clientID = id
-            advice = successAdvice
+            advice = isStopping ? drainAdvice() : successAdvice
         }
         reply(to: request, text: text, error, withClientID: false, into: &outbox) { bytes in
             bytes += #""version":"1.0","supportedConnectionTypes":["#.utf8
@@ -111,7 +111,9 @@ extension Router {
     ) {
         session.expiresAt = now.adding(limits.timeout * 2)
         let peer = request.peer
-        session.record.connect(peer)
+        let isBeat =
+            session.acknowledgements == nil && request.envelope.connectionType.equals("eventsource", in: text)
+        if isBeat { session.record.beat(peer) } else { session.record.connect(peer) }
         if peer.kind == .socket { release(peer.connection, unlessBoundTo: session, into: &outbox) }
         let asked = ExtensionFields(of: request.envelope)
         if session.acknowledgements == nil {
@@ -126,7 +128,7 @@ extension Router {
         let timeout = timeout(of: request, text: text)
         let isPoll = peer.kind == .exchange || session.acknowledgements != nil
         let mustAnswer =
-            timeout == .zero || !session.hasConnected
+            isStopping || timeout == .zero || !session.hasConnected
             || peer.kind == .exchange && !request.isAlone
             || isPoll && session.hasWaiting
             || session.wantsConfirmation
@@ -135,7 +137,7 @@ extension Router {
         var extensions = ReplyExtension()
         // Of a connect that is held the client could not tell the lag.
         if mustAnswer { asked.addTimesync(now: now, in: text, to: &extensions) }
-        if request.envelope.connectionType.equals("eventsource", in: text), session.acknowledgements == nil {
+        if isBeat {
             return beat(session, request, text: text, extensions, now: now, into: &outbox)
         }
         let connect = HeldConnect(

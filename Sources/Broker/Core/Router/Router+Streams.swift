@@ -95,7 +95,8 @@ extension Router {
             pushWaiting(for: session, to: request.peer.connection, now: now, into: &outbox)
         }
         session.noteAnswer(position: position(of: session))
-        let advice = Advice(reconnect: .retry, interval: limits.timeout.milliseconds, timeout: 0)
+        let advice =
+            isStopping ? drainAdvice() : Advice(reconnect: .retry, interval: limits.timeout.milliseconds, timeout: 0)
         reply(to: request, text: text, nil, into: &outbox) { bytes in
             bytes += #""advice":\#(advice.json),"#.utf8
             extensions.append(to: &bytes)

@@ -219,10 +219,16 @@ package struct Router: ~Copyable {
         return min(first, cursorDeadline)
     }
 
-    /// Time has come to `now`: held connects are answered, sessions expire.
+    /// Deadlines that one call of `advance` sees to.
+    package static let deadlinesPerTurn = 512
+
+    /// Time has come to `now`: held connects are answered, sessions expire. After so many of them others have their turn:
+    /// then `nextDeadline` is past, and this is to be called again.
     package mutating func advance(to now: Moment, into outbox: inout Outbox) {
+        var count = 0
         if let cursorDeadline, cursorDeadline <= now.monotonic { storeCursors(into: &outbox) }
-        while let (deadline, handle) = deadlines.popFirst(until: now.monotonic) {
+        while count < Self.deadlinesPerTurn, let (deadline, handle) = deadlines.popFirst(until: now.monotonic) {
+            count += 1
             guard let session = sessions[Int(handle)], session.scheduledDeadline == deadline else { continue }
             session.scheduledDeadline = .max
             if session.expiresAt <= now.monotonic {

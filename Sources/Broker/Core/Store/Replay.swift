@@ -69,6 +69,13 @@ package struct BacklogRequest: Sendable, Equatable {
         self.part = part
     }
 
+    /// The same for some of the patterns only; nil if none of them is asked for.
+    func restricted(to isKept: (ChannelPattern) -> Bool) -> BacklogRequest? {
+        let kept = items.filter { isKept($0.pattern) }
+        if kept.isEmpty { return nil }
+        return BacklogRequest(items: kept, through: through, limit: limit, wall: wall, part: part)
+    }
+
     /// The same for one who has what lies up to `position`.
     func resumed(after position: UInt64) -> BacklogRequest {
         BacklogRequest(

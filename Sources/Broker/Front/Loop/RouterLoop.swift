@@ -374,9 +374,12 @@ final class RouterLoop {
         armTimer()
     }
 
-    /// Sees to it that `advance` is called when the router's next deadline comes.
+    /// Sees to it that `advance` is called when the router's next deadline comes; one that is past, because there were too
+    /// many for a turn, a moment later: what connections have sent is read before that.
     private func armTimer() {
-        guard let deadline = router.nextDeadline else { return }
+        guard let next = router.nextDeadline else { return }
+        if let timer, timer.deadline <= next { return }
+        let deadline = max(next, SystemClock.monotonic + UInt64(LoopTurn.pause.nanoseconds))
         if let timer {
             if timer.deadline <= deadline { return }
             timer.scheduled.cancel()

@@ -1,0 +1,94 @@
+import BrokerCore
+import Support
+import Testing
+
+/// A broker that is about to stop: whoever still comes is sent away, too, and nobody loses anything.
+@Suite("Drain")
+struct DrainTests {
+    /// What a reply advises; nil for one that was refused.
+    private static func interval(_ events: [RouterHarness.Event]) -> Int? {
+        for case .reply(let reply) in events where reply["successful"] == .bool(true) {
+            if let advice = reply["advice"], advice["reconnect"]?.text == "retry",
+                case .number(let interval)? = advice["interval"]
+            {
+                return Int(interval)
+            }
+        }
+        return nil
+    }
+
+    private static func spread(_ intervals: [Int]) -> Int { (intervals.max() ?? 0) - (intervals.min() ?? 0) }
+
+    /// Connections are kept for requests that are under way; what comes by them must not be held until it is cut.
+    @Test(
+        "A connect that comes late is answered at once, with a moment of its own",
+        arguments: [Peer.Kind.socket, .exchange])
+    func lateConnects(kind: Peer.Kind) throws {
+        var limits = Limits()
+        limits.drainSpread = .seconds(30)
+        let harness = try RouterHarness(limits: limits)
+        let sessions = (0..<50).map { _ in
+            let peer = kind == .socket ? harness.socket() : harness.exchange()
+            let clientID = harness.handshake(peer)
+            harness.connect(clientID, from: kind == .socket ? peer : harness.exchange())
+            return (clientID, kind == .socket ? peer : harness.exchange())
+        }
+        harness.shutDown()
+        for (_, peer) in sessions { #expect(harness.take(peer) == []) }
+        let intervals = try sessions.map { clientID, peer in
+            try #require(Self.interval(harness.connect(clientID, from: peer)))
+        }
+        #expect(Set(intervals).count > 40)
+        #expect(Self.spread(intervals) > 20_000)
+    }
+
+    @Test("So are a sign of life beside an event stream, and a handshake")
+    func lateBeats() throws {
+        var limits = Limits()
+        limits.drainSpread = .seconds(30)
+        let harness = try RouterHarness(limits: limits)
+        let clients = (0..<50).map { _ in harness.handshake(harness.exchange()) }
+        for clientID in clients { _ = harness.stream(of: clientID) }
+        harness.shutDown()
+        let beats = try clients.map { clientID in
+            try #require(
+                Self.interval(
+                    harness.send(
+                        [["channel": "/meta/connect", "clientId": .string(clientID), "connectionType": "eventsource"]],
+                        from: harness.exchange())))
+        }
+        let handshake: JSON = [
+            "channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["long-polling"],
+        ]
+        let handshakes = try (0..<50).map { _ in
+            try #require(Self.interval(harness.send([handshake], from: harness.exchange())))
+        }
+        #expect(Self.spread(beats) > 20_000)
+        #expect(Self.spread(handshakes) > 20_000)
+    }
+
+    /// The connection is lost twice while the client gets what it missed, and then the broker stops: nothing of what was
+    /// on its way when the second one was lost is known to have arrived.
+    @Test("A client that is away when the broker stops misses nothing of what it was getting")
+    func lostTwice() throws {
+        let store = RememberingStore()
+        var policies = ChannelPolicies()
+        policies[try ChannelPattern("/h", grammar: .faye, maximumBytes: 9)] = ChannelPolicy(historyCount: 5000)
+        let before = try RouterHarness(policies: policies, store: store)
+        let (peer, clientID) = before.open()
+        before.subscribe(clientID, to: "/h", from: peer)
+        before.close(peer)
+        let publisher = before.socket()
+        for number in 1...1200 { before.publish(.number(Double(number)), to: "/h", from: publisher) }
+        before.readsPromptly = false
+        let again = before.socket()
+        let page = before.connect(clientID, from: again)
+        #expect(page.contains(.message(1, on: "/h", sequence: 1)))
+        before.close(again)
+        before.shutDown()
+
+        let after = try RouterHarness(policies: policies, sessions: store.sessions, store: store)
+        let got = after.connect(clientID, from: after.socket()).filter { if case .push = $0 { true } else { false } }
+        #expect(got == (1...1200).map { .message(.number(Double($0)), on: "/h", sequence: $0) })
+    }
+}
