@@ -4,7 +4,8 @@
 #
 #   make-deb.sh PROGRAMS OUTPUT       such as .build/static/release .build
 #
-# From Debian: binutils, dpkg, gzip, python3. The name of the package that was made goes to standard output.
+# From Debian: binutils, dpkg, gzip, python3. The name of the package that was made goes to standard output. Who makes it
+# says so as Debian's tools want it: DEBFULLNAME and DEBEMAIL. SOURCE_DATE_EPOCH is the date, of today otherwise.
 
 set -eu
 umask 022
@@ -14,6 +15,8 @@ output=$(cd "$2" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
 version=$("$programs/broker-server" --version)
 architecture=$(dpkg --print-architecture)
+maintainer="${DEBFULLNAME:-The Fanfare authors} <${DEBEMAIL:-fanfare@example.org}>"
+day="@${SOURCE_DATE_EPOCH:-$(date +%s)}"
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 
@@ -25,7 +28,7 @@ for program in broker-server broker-cli; do
     place 755 "$programs/$program" "usr/bin/$program"
     strip "$root/usr/bin/$program"
     mkdir -p "$root/usr/share/man/man1"
-    "$here/make-man.py" "$programs/$program" "$(date -u +%Y-%m-%d)" | gzip -9n >"$root/usr/share/man/man1/$program.1.gz"
+    "$here/make-man.py" "$programs/$program" "$(date -u -d "$day" +%Y-%m-%d)" | gzip -9n >"$root/usr/share/man/man1/$program.1.gz"
     for shell in bash:bash-completion/completions/%s zsh:zsh/vendor-completions/_%s fish:fish/vendor_completions.d/%s.fish; do
         file=$root/usr/share/$(printf "${shell#*:}" "$program")
         mkdir -p "$(dirname "$file")"
@@ -50,7 +53,17 @@ License: Apache-2.0
  On Debian systems the full text of the Apache License, version 2.0, is in
  /usr/share/common-licenses/Apache-2.0.
 COPYRIGHT
-gzip -9n <"$here/../CHANGELOG.md" >"$root/usr/share/doc/fanfare/changelog.gz"
+gzip -9n <"$here/../CHANGELOG.md" >"$root/usr/share/doc/fanfare/NEWS.gz"
+gzip -9n >"$root/usr/share/doc/fanfare/changelog.gz" <<CHANGES
+fanfare ($version) unstable; urgency=medium
+
+  * What has changed is in NEWS.gz.
+
+ -- $maintainer  $(LC_ALL=C date -u -R -d "$day")
+CHANGES
+
+# The newest symbols of the C library that the programs want say which one they need.
+libc=$(objdump -T "$root"/usr/bin/broker-* | sed -n 's/.*GLIBC_\([0-9.]*\).*/\1/p' | sort -V | tail -n 1)
 
 mkdir -p "$root/DEBIAN"
 for script in postinst prerm postrm; do place 755 "$here/debian/$script" "DEBIAN/$script"; done
@@ -61,9 +74,9 @@ Version: $version
 Architecture: $architecture
 Section: net
 Priority: optional
-Maintainer: The Fanfare authors <fanfare@localhost>
+Maintainer: $maintainer
 Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f1)
-Depends: libc6, libgcc-s1, libsqlite3-0, libssl3, libstdc++6, zlib1g
+Depends: libc6 (>= $libc), libgcc-s1, libsqlite3-0, libssl3, libstdc++6, zlib1g
 Description: publish/subscribe message broker over WebSockets
  One small server that every browser can subscribe to and any shell script can
  publish to. It speaks Bayeux, so the clients of Faye and CometD work unchanged,

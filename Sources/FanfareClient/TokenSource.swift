@@ -1,4 +1,3 @@
-import BrokerCore
 import Foundation
 
 /// Where a client gets its tokens from, as often as it needs a new one.
@@ -34,19 +33,8 @@ public struct TokenSource: Sendable {
 
     /// When a token has to be replaced: after 80 to 95 % of the life that it has left. Nil for one that does not say.
     static func renewal(of token: String, using generator: inout some RandomNumberGenerator) -> Duration? {
-        let parts = token.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 3, let claims = decoded(parts[1]) else { return nil }
-        let text = claims.span.bytes
-        guard let value = try? EnvelopeScanner().scanValue(validatingUTF8: text),
-            let expiry = value.member("exp", in: text).double(in: text)
-        else { return nil }
+        guard let expiry = try? UnverifiedToken(token).expiry else { return nil }
         let left = min(expiry - Date().timeIntervalSince1970, 1e9)
         return left > 0 ? .seconds(left * Double.random(in: 0.8...0.95, using: &generator)) : nil
-    }
-
-    private static func decoded(_ part: Substring) -> [UInt8]? {
-        var base64 = String(part).replacing("-", with: "+").replacing("_", with: "/")
-        base64 += String(repeating: "=", count: (4 - base64.utf8.count % 4) % 4)
-        return Data(base64Encoded: base64).map { Array($0) }
     }
 }

@@ -34,7 +34,8 @@ struct Banner {
 
     /// Who gets in.
     private func access(_ first: OpenListener) -> String {
-        let port = ports.plain
+        // What listens at a Unix socket only has no port to tell.
+        let port = ports.plain ?? 8000
         if settings.broker.isLoopbackOnly { return "this machine only; for others, too: --listen 0.0.0.0:\(port)" }
         let open = ports.listeners.first { !$0.options.address.isLocal } ?? first
         return "everybody who reaches \(Self.place(of: open)); for this machine only: --listen 127.0.0.1:\(port)"

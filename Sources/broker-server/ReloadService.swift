@@ -19,7 +19,7 @@ struct ReloadService: Service {
                     }
                 }
                 group.addTask {
-                    while (try? await Task.sleep(for: Self.period)) != nil { reloader.reloadCertificates() }
+                    repeat { reloader.reloadCertificates() } while (try? await Task.sleep(for: Self.period)) != nil
                 }
             }
         }

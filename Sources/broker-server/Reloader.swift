@@ -11,6 +11,7 @@ final class Reloader: Sendable {
     private let level: LiveLogLevel
     private let notifier: ServiceNotifier
     private let metrics: ServerMetrics
+    private let watch: CertificateWatch
     private let logger: Logger
     /// What holds; the lock also keeps reloads apart.
     private let running: Mutex<Settings>
@@ -28,6 +29,7 @@ final class Reloader: Sendable {
         self.notifier = notifier
         self.metrics = metrics
         self.logger = logger
+        watch = CertificateWatch(credentials, logger: logger)
         running = Mutex(settings)
     }
 
@@ -47,7 +49,7 @@ final class Reloader: Sendable {
         }
     }
 
-    /// Reads the files of TLS again that have changed.
+    /// Reads the files of TLS again that have changed; says when a certificate ends soon.
     func reloadCertificates() {
         for (listener, result) in credentials.reloadChanged() {
             switch result {
@@ -61,6 +63,7 @@ final class Reloader: Sendable {
                     metadata: ["listener": "\(listener)", "because": "\(error)"])
             }
         }
+        watch.look()
     }
 
     private func reload(_ running: inout Settings) throws -> String {

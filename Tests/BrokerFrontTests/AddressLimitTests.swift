@@ -67,7 +67,9 @@ struct AddressLimitTests {
             let first = try await broker.connect()
             #expect(try await first.request("GET", "/health/live").status == 200)
             let answer = try await broker.connect().request("GET", "/health/live")
-            #expect(answer.status == 429 && answer.headers["retry-after"] == "3600")
+            #expect(answer.status == 429)
+            // Less what has passed since the first one.
+            #expect(3500...3600 ~= answer.headers["retry-after"].flatMap(Int.init) ?? 0)
             #expect(try await broker.connect().readToEnd().isEmpty)
             let metrics = try await first.request("GET", "/metrics").body
             #expect(metrics.contains(#"fanfare_connections_rejected_total{reason="rate"} 2"#))

@@ -13,15 +13,17 @@ struct InsecureSwitchTests {
     }
 
     @Test
-    func eachHasItsLine() {
+    func eachHasItsLine() throws {
         var configuration = BrokerConfiguration()
         configuration.allowedOrigins = ["*"]
         configuration.allowedHosts = ["*"]
         var file = ListenerOptions(.unix(path: "/run/s"))
         file.permissions.mode = 0o666
         configuration.listeners.append(file)
+        configuration.trust.ranges = try ["0.0.0.0/0", "10.0.0.0/8", "::/0"].map { try #require(AddressRange($0)) }
         #expect(
-            configuration.warnings.map { $0.prefix { $0 != ":" } } == ["allow-origin", "allow-host", "unix"])
+            configuration.warnings.map { $0.prefix { $0 != ":" } }
+                == ["allow-origin", "allow-host", "trusted-proxies", "trusted-proxies", "unix"])
 
         var open = BrokerConfiguration()
         open.listeners = [ListenerOptions(.tcp(host: "0.0.0.0", port: 80), name: "public")]
@@ -39,5 +41,26 @@ struct InsecureSwitchTests {
         open.listeners[0].servesMetrics = false
         open.access.publish = nil
         #expect(open.warnings.isEmpty)
+    }
+    /// Each line names the listeners that it is about, and no other one.
+    @Test
+    func severalListeners() {
+        var configuration = BrokerConfiguration()
+        var plain = ListenerOptions(.tcp(host: "0.0.0.0", port: 80), name: "public")
+        plain.servesMetrics = false
+        var secure = ListenerOptions(.tcp(host: "0.0.0.0", port: 443), name: "secure", tls: TLSFiles())
+        secure.servesMetrics = true
+        let local = ListenerOptions(.tcp(host: "127.0.0.1", port: 81), name: "local")
+        configuration.listeners = [local, plain, secure]
+        configuration.metrics = .all
+        configuration.access.publish = .everyone
+        configuration.access.keyFiles = ["keys.pem"]
+        #expect(
+            configuration.warnings == [
+                "metrics: all shows them to everybody who reaches 0.0.0.0:443 (listener secure)",
+                "auth.publish: everyone lets everybody who reaches 0.0.0.0:80 (listener public) "
+                    + "or 0.0.0.0:443 (listener secure) publish",
+                "0.0.0.0:80 (listener public) takes tokens without TLS: whoever is on the way can read them",
+            ])
     }
 }

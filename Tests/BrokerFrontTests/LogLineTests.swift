@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Synchronization
 import Testing
 
 @testable import BrokerFront
@@ -51,5 +52,28 @@ struct LogLineTests {
         #expect(throttle.admit("a", at: .error, wall: 1_999) == .write(suppressed: 0))
         #expect(throttle.admit("a", at: .info, wall: 2_000) == .write(suppressed: 5))
         #expect(throttle.admit("a", at: .info, wall: 2_000) == .write(suppressed: 0))
+    }
+    /// A value that counts how often it was put into words.
+    private struct Counted: CustomStringConvertible, Sendable {
+        final class Count: Sendable { let value = Mutex(0) }
+        let count = Count()
+        var description: String {
+            count.value.withLock { $0 += 1 }
+            return "x"
+        }
+    }
+
+    @Test("What is left out is not put into words either")
+    func suppressed() {
+        let descriptor = open("/dev/null", O_WRONLY)
+        defer { close(descriptor) }
+        let handler = LineLogHandler(label: "fanfare", output: LogOutput(.json, to: descriptor))
+        let logger = Logger(label: "fanfare") { _ in handler }
+        let value = Counted()
+        for _ in 0..<LogThrottle.burst * 100 { logger.info("again", metadata: ["value": .stringConvertible(value)]) }
+        // Within one second so many; the machine may have been slow.
+        let count = value.count.value.withLock { $0 }
+        #expect(count >= LogThrottle.burst)
+        #expect(count < LogThrottle.burst * 100)
     }
 }

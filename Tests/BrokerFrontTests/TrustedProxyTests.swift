@@ -88,6 +88,9 @@ struct TrustedProxyTests {
             let other = try await open("203.0.113.2")
             try await other.expectOpen()
             guard case .failed = try await open("203.0.113.1").next() else { throw Missing("a refusal") }
+            let request = try await broker.connect()
+                .request("GET", "/health/live", headers: [("X-Forwarded-For", "203.0.113.1")])
+            #expect(request.status == 429 && request.body.contains("Too many connections from your address"))
             try await first.socket.close()
             // The broker hears of it a moment later.
             while try await open("203.0.113.1").next() != .open {}

@@ -1,5 +1,6 @@
 """TLS: curl and WebSockets over it, certificates that are replaced while connections go on, clients' certificates."""
 
+import json
 import os
 import re
 import signal
@@ -8,12 +9,13 @@ import ssl
 import subprocess
 import threading
 import time
+import urllib.request
 from xml.etree import ElementTree
 
 import pytest
 from websockets.sync.client import connect
 
-from broker import PATIENCE, Broker
+from broker import PATIENCE, PROGRAMS, Broker
 
 
 def openssl(*arguments):
@@ -32,7 +34,7 @@ class Authority:
             "-subj", "/CN=Test authority", "-keyout", self.key, "-out", self.certificate,
         )
 
-    def sign(self, name, certificate, key):
+    def sign(self, name, certificate, key, days=2):
         """Write a certificate for localhost, whose subject is `name`, and its key."""
         request, extensions = self.folder / "request.pem", self.folder / "extensions"
         extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
@@ -41,7 +43,7 @@ class Authority:
             "-subj", f"/CN={name}", "-keyout", key, "-out", request,
         )
         openssl(
-            "x509", "-req", "-days", "2", "-in", request, "-CA", self.certificate, "-CAkey", self.key,
+            "x509", "-req", "-days", str(days), "-in", request, "-CA", self.certificate, "-CAkey", self.key,
             "-CAcreateserial", "-extfile", extensions, "-out", certificate,
         )
 
@@ -67,6 +69,11 @@ class SecureBroker(Broker):
             pass
         self.tls_port = int(line[1])
         return self
+
+    def run_owner(self, command):
+        """What the machine's owner does."""
+        line = [PROGRAMS / "broker-server", command, "--database", self.database]
+        return subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE)
 
     def context(self):
         return ssl.create_default_context(cafile=self.authority.certificate)
@@ -135,6 +142,45 @@ def test_certificates_are_replaced(secure):
             assert time.monotonic() < deadline + PATIENCE
         assert secure.subject() == "number 9"
         assert '"successful":true' in handshake(first)
+
+
+def not_after(certificate):
+    """When a certificate ends, as openssl says it, in seconds since 1970."""
+    text = subprocess.run(
+        ["openssl", "x509", "-noout", "-enddate", "-in", certificate], check=True, capture_output=True, text=True
+    ).stdout
+    return ssl.cert_time_to_seconds(text.strip().removeprefix("notAfter="))
+
+
+def test_the_end_of_the_certificate_is_told(secure):
+    """The metric is what the certificate in use says, also when it was replaced; the log warns of a near end."""
+
+    def metric():
+        with urllib.request.urlopen(secure.url("/metrics"), timeout=PATIENCE) as response:
+            text = response.read().decode()
+        return float(re.search(r"^fanfare_certificate_not_after_timestamp_seconds (\S+)", text, re.M)[1])
+
+    def warnings():
+        lines = [json.loads(line) for line in secure.log.read_text().splitlines()]
+        return [line for line in lines if line["message"] == "a certificate ends soon"]
+
+    first = not_after(secure.certificate)
+    assert metric() == first
+    deadline = time.monotonic() + PATIENCE
+    while not (told := warnings()):
+        assert time.monotonic() < deadline
+    assert (told[0]["level"], told[0]["listener"]) == ("warning", "tls")
+    assert told[0]["ends"] == time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(first))
+
+    secure.authority.sign("renewed", secure.certificate, secure.key, days=90)
+    assert secure.run_owner("reload").returncode == 0
+    assert secure.subject() == "renewed"
+    assert metric() == not_after(secure.certificate) > first + 80 * 86400
+    # One that will not do changes nothing.
+    secure.certificate.write_text("no certificate")
+    assert secure.run_owner("reload").returncode != 0
+    assert metric() > first + 80 * 86400
+    assert len(warnings()) == 1
 
 
 def test_what_sslscan_finds(secure):

@@ -64,7 +64,7 @@ struct ConfigurationTests {
                 #":1:1: unknown key "listne", did you mean "listen"?"#,
                 ":2:10: threads: 0 is not a number from 1 to 256",
                 #":4:3: unknown key "limits.message-byte", did you mean "limits.message-bytes"?"#,
-                ":5:16: limits.connections: many is not a number above 0",
+                ":5:16: limits.connections: many is not a number from 1 to 1000000000",
                 ":6:11: keys and values are expected here",
                 ":7:12: log-level is not one of trace, debug, info, notice, warning, error, critical",
                 ":10:5: allow-origin: b.example is not an origin such as https://example.com, or *",

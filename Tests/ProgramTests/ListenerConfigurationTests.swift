@@ -55,6 +55,21 @@ struct ListenerConfigurationTests {
                 ":4:5: there are two listeners named a",
             ]),
         BadFile(
+            testDescription: "certificates of clients that nobody could tell good from bad",
+            text: """
+                tls: {certificate: c, key: k, client-certificates: required}
+                listeners:
+                  - {listen: "127.0.0.1:1", tls: {certificate: c, key: k, client-certificates: optional}}
+                  - {listen: "127.0.0.1:2", tls: {certificate: c, key: k, client-certificates: none}}
+                """,
+            problems: [
+                ":3:5: listeners[0]: tls.client-certificates means nothing without tls.client-authority"
+            ]),
+        BadFile(
+            testDescription: "the same of the group tls",
+            text: "tls: {certificate: c, key: k, client-certificates: required}\n",
+            problems: [":1:31: tls.client-certificates means nothing without tls.client-authority"]),
+        BadFile(
             testDescription: "TLS without its key", text: "tls: {certificate: c}\n",
             problems: [":1:7: tls.key is missing"]),
         BadFile(
@@ -98,6 +113,20 @@ struct ListenerConfigurationTests {
         let again = try folder.write(first.output, to: "again.yaml")
         let second = try await Program.run("broker-server", "print-config", "--config", again)
         #expect(values(second.output) == values(first.output))
+    }
+
+    /// What has no effect is not shown as if it had: without an authority nobody is asked for a certificate.
+    @Test
+    func noAuthority() async throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write(
+            """
+            listeners: [{listen: "127.0.0.1:1", tls: {certificate: c, key: k}}]
+            tls: {certificate: c, key: k}
+            """, to: "fanfare.yaml")
+        let ending = try await Program.run("broker-server", "print-config", "--config", path)
+        #expect(ending.status == 0)
+        #expect(!ending.output.contains("client-certificates"))
     }
 
     /// The default is one among many only as long as there are no others.

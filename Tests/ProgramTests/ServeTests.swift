@@ -44,6 +44,19 @@ struct ServeTests {
         #expect(ending.output.isEmpty)
     }
 
+    /// A broker without a port says how others get in, too: not with the port that it does not have.
+    @Test
+    func unixSocketOnly() async throws {
+        let folder = try TemporaryFolder()
+        let broker = try Program(
+            "broker-server", ["--listen", "unix:" + folder.path("s"), "--database", ":memory:"])
+        var line = ""
+        repeat { line = try await broker.line() } while !line.contains("open to")
+        #expect(line == "  open to    this machine only; for others, too: --listen 0.0.0.0:8000")
+        broker.send(signal: SIGTERM)
+        #expect(try await broker.end().status == 0)
+    }
+
     private func permissions(of path: String) throws -> Int? {
         try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
     }

@@ -93,7 +93,7 @@ public final class Broker: Sendable {
         configuration.allowedOrigins = options.allowedOrigins
         let server = BrokerServer(
             configuration: configuration, store: makeStore(), hooks: makeHooks(), inProcess: inProcess, logger: logger,
-            onReady: { onReady($0.plain) })
+            onReady: { onReady($0.plain ?? 0) })
         try await server.run()
     }
 

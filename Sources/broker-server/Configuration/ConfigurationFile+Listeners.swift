@@ -9,6 +9,7 @@ extension ConfigurationFile {
         guard case .sequence(let items) = node else {
             return problems.append("\(place(node)): listeners is not a list")
         }
+        let certificates = "tls.client-certificates"
         for (index, item) in items.enumerated() {
             let name = "listeners[\(index)]"
             guard case .mapping(let keys) = item else {
@@ -27,6 +28,8 @@ extension ConfigurationFile {
                 problems.append("\(place(item)): \(name).\(ListenerSetting.addressKey) is missing")
             } else if let problem = listener.problem {
                 problems.append("\(place(item)): \(name): \(problem)")
+            } else if given.contains(certificates), listener.tls?.asksWithoutAuthority == true {
+                problems.append("\(place(item)): \(name): \(certificates) means nothing without tls.client-authority")
             }
             settings.listeners.append(listener)
         }

@@ -27,7 +27,7 @@ extension ItemSetting where Item == ListenerOptions {
             ListenerSetting(
                 "tls.client-certificates", .choice,
                 "whether clients need one of theirs, may have one, or are not asked",
-                get: { $0.tls?.clientCertificates },
+                get: { $0.tls.flatMap { $0.clientAuthority == nil ? nil : $0.clientCertificates } },
                 set: { listener, value in listener.edit { $0.clientCertificates = value } }
             ).with(isLive: true, example: "required"),
             ListenerSetting(
@@ -56,6 +56,11 @@ extension ItemSetting where Item == ListenerOptions {
             get: { listener in listener.tls.flatMap { $0[keyPath: field].isEmpty ? nil : $0[keyPath: field] } },
             set: { listener, file in listener.edit { $0[keyPath: field] = file } })
     }
+}
+
+extension TLSFiles {
+    /// Whether nobody is asked for a certificate although somebody is to be: it is not known whose are good.
+    var asksWithoutAuthority: Bool { clientAuthority == nil && clientCertificates != .none }
 }
 
 extension ListenerOptions {

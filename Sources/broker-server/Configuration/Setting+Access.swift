@@ -43,5 +43,5 @@ extension ValueType where Value == String {
     /// A name of a machine.
     static let host = Self(
         name: "host", expected: "a name such as broker.example.com, or *",
-        parse: { $0.isEmpty || $0.contains("/") ? nil : $0 }, format: { $0 })
+        parse: { $0.isEmpty || $0.contains("/") || $0.contains(where: \.isWhitespace) ? nil : $0 }, format: { $0 })
 }

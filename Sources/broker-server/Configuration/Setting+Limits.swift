@@ -3,13 +3,13 @@ import BrokerFront
 
 extension Setting {
     static let limits: [Setting] = [
-        Setting("limits.message-bytes", .bytes, \.broker.messageBytes, "a WebSocket message or an HTTP body"),
-        Setting("limits.head-bytes", .bytes, \.broker.headBytes, "the head of a request"),
+        Setting("limits.message-bytes", .pieceBytes, \.broker.messageBytes, "a WebSocket message or an HTTP body"),
+        Setting("limits.head-bytes", .pieceBytes, \.broker.headBytes, "the head of a request"),
         Setting("limits.head-fields", .count(1...), \.broker.headFields, "the header fields of a request"),
         Setting(
-            "limits.proxy-header-bytes", .bytes(from: 256), \.broker.proxyHeaderBytes,
+            "limits.proxy-header-bytes", .bytes(256...64 << 10), \.broker.proxyHeaderBytes,
             "a PROXY header of version 2 with its extensions"),
-        Setting("limits.channel-bytes", .bytes, \.broker.limits.channelBytes, "a channel's name"),
+        Setting("limits.channel-bytes", .pieceBytes, \.broker.limits.channelBytes, "a channel's name"),
         Setting(
             "limits.messages-per-batch", .count(1...), \.broker.limits.envelope.maximumMessages,
             "messages that a client sends at once"),

@@ -10,6 +10,10 @@ extension Settings {
             let key = Setting.all.first { $0.group == "tls" && source(of: $0.name) != .standard }?.name ?? "tls"
             problems.append("\(source(of: key).description): \(problem)")
         }
+        let asked = source(of: "tls.client-certificates")
+        if asked != .standard, tls?.tls?.asksWithoutAuthority == true {
+            problems.append("\(asked.description): tls.client-certificates means nothing without tls.client-authority")
+        }
         let all = placedListeners
         if all.isEmpty { problems.append("\(source(of: "listen").description): there is no listener") }
         for (index, (place, listener)) in all.enumerated() {

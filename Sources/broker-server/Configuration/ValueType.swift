@@ -22,39 +22,39 @@ struct ValueType<Value>: Sendable {
 }
 
 extension ValueType where Value == Int {
-    /// A number.
-    static func count(_ range: PartialRangeFrom<Int>) -> Self {
-        count(
-            range.lowerBound...Int.max, "a number " + (range.lowerBound == 1 ? "above 0" : "from \(range.lowerBound)"))
-    }
+    /// As many as nobody means: with more of them sums might overflow.
+    private static let most = 1_000_000_000
+
+    /// A number, up to as many as are as good as no bound.
+    static func count(_ range: PartialRangeFrom<Int>) -> Self { count(range.lowerBound...most) }
 
     /// A number within bounds.
     static func count(_ range: ClosedRange<Int>) -> Self {
-        count(range, "a number from \(range.lowerBound) to \(range.upperBound)")
-    }
-
-    private static func count(_ range: ClosedRange<Int>, _ expected: String) -> Self {
-        Self(
+        let expected = "a number from \(range.lowerBound) to \(range.upperBound)"
+        return Self(
             name: expected, expected: expected, parse: { text in Int(text).flatMap { range.contains($0) ? $0 : nil } },
             format: { String($0) })
     }
 
     /// An amount of bytes, above 0: a number, or one of KiB, MiB or GiB.
-    static let bytes = bytes(from: 1)
+    static let bytes = bytes(1...1024 << 30)
+    /// The same for what is gathered in one piece of memory.
+    static let pieceBytes = bytes(1...1 << 30)
 
-    /// An amount of bytes, not below `minimum`.
-    static func bytes(from minimum: Int) -> Self {
-        Self(
-            name: "bytes",
-            expected: "a number of bytes \(minimum == 1 ? "above 0" : "from \(minimum)"), such as 65536 or 64KiB",
-            parse: { text in ByteAmount.parse(text).flatMap { $0 >= minimum ? $0 : nil } }, format: ByteAmount.format)
+    /// An amount of bytes within bounds.
+    static func bytes(_ range: ClosedRange<Int>) -> Self {
+        let bounds = "from \(ByteAmount.format(range.lowerBound)) to \(ByteAmount.format(range.upperBound))"
+        return Self(
+            name: "bytes " + bounds, expected: "a number of bytes \(bounds), such as 65536 or 64KiB",
+            parse: { text in ByteAmount.parse(text).flatMap { range.contains($0) ? $0 : nil } },
+            format: ByteAmount.format)
     }
 }
 
 extension ValueType where Value == Int? {
     /// An amount of bytes from which something is done; 0 for never.
     static let threshold = Self(
-        name: "bytes, or 0", expected: "a number of bytes such as 1024 or 64KiB, or 0 for no compression",
+        name: "bytes, or 0", expected: "a number of bytes such as 1024 or 64KiB, or 0 for none",
         parse: { text in
             guard let bytes = ByteAmount.parse(text) else { return nil }
             return .some(bytes == 0 ? nil : bytes)
@@ -81,11 +81,29 @@ extension ValueType where Value == String {
     /// An origin of web pages.
     static let origin = Self(
         name: "origin", expected: "an origin such as https://example.com, or *",
-        parse: { $0 == "*" || $0.hasPrefix("http://") || $0.hasPrefix("https://") ? $0 : nil }, format: { $0 })
-    /// A path of the broker's own.
+        parse: { $0 == "*" || isOrigin($0) ? $0 : nil }, format: { $0 })
+
+    /// Browsers send a scheme, a host and perhaps a port (RFC 6454 §6.2): what has more would let nobody in.
+    private static func isOrigin(_ text: String) -> Bool {
+        guard let scheme = ["http://", "https://"].first(where: text.hasPrefix) else { return false }
+        let authority = text.dropFirst(scheme.count)
+        return !authority.isEmpty && !authority.contains { "/?#@*,".contains($0) || $0.isWhitespace }
+    }
+
+    /// A path that the broker serves nothing else at.
     static let path = Self(
-        name: "path", expected: "a path such as /bayeux",
-        parse: { $0.hasPrefix("/") && $0.count > 1 && !$0.hasSuffix("/") ? $0 : nil }, format: { $0 })
+        name: "path",
+        expected: "a path such as /bayeux, of letters, digits and -._~, at which nothing else is served",
+        parse: { text in
+            let parts = text.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+            guard text.hasPrefix("/"), let first = parts.first, !HTTPPaths.own.contains(first),
+                parts.allSatisfy({ part in
+                    !part.isEmpty && part != "." && part != ".."
+                        && part.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-._~".contains($0)) }
+                })
+            else { return nil }
+            return text
+        }, format: { $0 })
 }
 
 extension ValueType where Value == String {
@@ -109,7 +127,8 @@ extension ValueType where Value == UInt32 {
         name: "octal digits", expected: "a mode of three octal digits such as 660",
         parse: { text in
             let digits = text.count == 4 && text.first == "0" ? text.dropFirst() : text[...]
-            return digits.count == 3 ? UInt32(digits, radix: 8) : nil
+            guard digits.count == 3, digits.allSatisfy({ "01234567".contains($0) }) else { return nil }
+            return UInt32(digits, radix: 8)
         },
         format: { String($0, radix: 8) })
 }

@@ -24,7 +24,7 @@ struct TestBroker {
         let server = BrokerServer(
             configuration: configuration, store: MemoryStore(epoch: "epoch"),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        let broker = TestBroker(server: server, host: configuration.host, port: try await server.start().plain)
+        let broker = TestBroker(server: server, host: configuration.host, port: try await server.start().plain ?? 0)
         do {
             try await body(broker)
         } catch {

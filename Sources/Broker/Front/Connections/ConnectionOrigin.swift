@@ -16,7 +16,7 @@ struct ConnectionOrigin: Sendable {
     var isLocal: Bool { !isTrusted && !isProxied && (address?.isLoopback ?? true) }
 }
 
-/// Why a connection's first request is refused, whatever it is.
+/// Why a request is refused, whatever it is, or the first one of a connection.
 struct ConnectionRefusal: Sendable {
     let status: Int
     let text: String
@@ -32,6 +32,11 @@ struct ConnectionRefusal: Sendable {
             case .connections: "Too many connections from your address"
             case .rate: "Connections from your address come too fast"
             }
+    }
+
+    /// A request of an address that asks too often.
+    static func requests(retryAfter: Int) -> Self {
+        Self(status: 429, text: "Requests from your address come too fast", retryAfter: retryAfter)
     }
 
     private init(status: Int, text: String, retryAfter: Int) {

@@ -7,6 +7,7 @@ import NIOHTTP1
 final class EventStream {
     /// How long a client waits before it comes back after the connection was lost (ms).
     private static let retryMilliseconds = 5000
+    private static let leastRetryMilliseconds = 1000
 
     private weak var handler: HTTPHandler?
     private let shard: Shard
@@ -55,6 +56,15 @@ final class EventStream {
             now - lastWritten >= shard.configuration.streamPingInterval.nanosecondsClamped
         else { return }
         write(ByteBuffer(string: ":\r\n\r\n"))
+    }
+
+    /// The broker stops: the client is told to come back at a moment of its own, not at once with all others, and not so
+    /// soon that it asks again and again while nobody listens. The next stream tells it what is usual.
+    func goAway() {
+        let spread = max(shard.configuration.limits.drainSpread.milliseconds, 0)
+        let wait = Self.leastRetryMilliseconds + Int.random(in: 0...spread)
+        write(ByteBuffer(string: "retry: \(wait)\r\n\r\n"))
+        close()
     }
 
     /// Ends the stream behind what was written.

@@ -2,17 +2,21 @@ import NIOCore
 import NIOHTTP1
 import WebAssets
 
-/// The files that browsers get: the client, its modules, and the page for trying the broker out.
+/// The files that browsers get: the client and its modules, the page for trying the broker out, and the dashboard
+/// (`/dashboard`), which shows the administrator what `/admin` and `/metrics` tell.
 extension HTTPRoutes {
-    /// The page loads nothing from elsewhere, runs nothing that stands in its text, and is not framed (CSP level 3).
+    /// A page loads nothing from elsewhere, runs nothing that stands in its text, and is not framed (CSP level 3).
     private static let contentSecurityPolicy =
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
         + "worker-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
     /// Answers a request for a file; nil when there is none at the path.
-    func file(_ head: HTTPRequestHead, path: Substring) -> HTTPResponse? {
+    func file(_ head: HTTPRequestHead, path: Substring, from handler: HTTPHandler) -> HTTPResponse? {
         if WebAssets.pagePaths.contains(path), !services.configuration.servesPage { return nil }
         guard let file = WebAssets.file(at: path) else { return nil }
+        if file.isDashboard, !mayHaveDashboard(head, handler) {
+            return .problem(.forbidden, "\(path) is for the administrator")
+        }
         if let response = services.unlessRead(head, path) { return response }
         var response =
             isKnown(file.tag, to: head)
@@ -21,11 +25,17 @@ extension HTTPRoutes {
         response.headers.add(name: "Cache-Control", value: "no-cache")
         response.headers.add(name: "ETag", value: file.tag)
         response.headers.add(name: "X-Content-Type-Options", value: "nosniff")
-        if path == WebAssets.page {
+        if file.isPage || file.isDashboard {
             response.headers.add(name: "Content-Security-Policy", value: Self.contentSecurityPolicy)
             response.headers.add(name: "Referrer-Policy", value: "no-referrer")
         }
         return response
+    }
+
+    /// A browser that goes to a page sends no token. So where tokens are taken everybody may have the dashboard, which says
+    /// nothing by itself and asks for a token; else it is for whom `/admin` is.
+    private func mayHaveDashboard(_ head: HTTPRequestHead, _ handler: HTTPHandler) -> Bool {
+        services.access.takesTokens || services.access.isAdmin(head, handler)
     }
 
     /// Whether the client has the file already (RFC 9110 §13.1.2: the weak comparison).

@@ -36,7 +36,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// Where whoever sends the current request is.
     private(set) var addressClass = AddressClass.unknown
     /// The address whose connection the current request counts as, when a proxy has brought it.
-    private var claim: IPAddress?
+    private var claim: AddressClaim
     private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
     private let helpers: [any RemovableChannelHandler]
     private var context: ChannelHandlerContext?
@@ -62,6 +62,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         self.services = services
         self.decoder = decoder
         self.helpers = helpers
+        claim = AddressClaim(at: services.gate)
         deadline = SystemClock.now.adding(shard.configuration.requestTimeout)
     }
 
@@ -90,7 +91,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         abandon()
-        release()
+        claim.release()
         if isStream { shard.counters.streams.end(closeReason) } else { shard.counters.requests.end(closeReason) }
         shard.dismiss(self)
         self.context = nil
@@ -185,27 +186,12 @@ extension HTTPHandler {
         if let response = route.answer(head, body: body, from: self) { respond(response) }
     }
 
-    /// After how many seconds the current request may come again, when its address asks too often or has too much open.
-    func secondsToWait() -> Int? {
+    /// Why the current request is refused: its address asks too often, or has too much open.
+    func refusal() -> ConnectionRefusal? {
         guard let address else { return nil }
-        if let seconds = services.gate.request(from: address) { return seconds }
+        if let seconds = services.gate.request(from: address) { return .requests(retryAfter: seconds) }
         // Its connection counts for its client as long as the answer takes; of one without a proxy all the time.
-        guard origin.isTrusted else { return nil }
-        switch services.gate.enter(address) {
-        case .admitted:
-            claim = address
-            return nil
-        case .refused(_, let seconds):
-            services.gate.leave(address)
-            return seconds
-        case .closed: return 1
-        }
-    }
-
-    private func release() {
-        guard let claim else { return }
-        self.claim = nil
-        services.gate.leave(claim)
+        return origin.isTrusted ? claim.take(address) : nil
     }
 
     /// The exchange that a route has opened for the current request.
@@ -255,7 +241,7 @@ extension HTTPHandler {
     /// Sends a response to the current request.
     private func respond(_ response: HTTPResponse) {
         guard case .answering(let request) = phase else { return }
-        release()
+        claim.release()
         shard.counters.requests.sentBytes += UInt64(response.body.readableBytes)
         shard.counters.answer(request, route: services.route(of: request), status: response.status)
         var head = HTTPResponseHead(version: request.version, status: response.status, headers: response.headers)
@@ -363,7 +349,7 @@ extension HTTPHandler: GuardedConnection {
         // A request under way is answered first, with `Connection: close`.
         switch phase {
         case .idle: context?.close(promise: nil)
-        case .streaming(let stream): stream.close()
+        case .streaming(let stream): stream.goAway()
         case .receiving, .upgrading, .answering, .sending, .ending: break
         }
     }

@@ -3,6 +3,12 @@ import Logging
 import NIOCore
 import NIOHTTP1
 
+/// What the broker serves at paths that no configuration moves.
+package enum HTTPPaths {
+    /// Their first pieces. Files have names with a dot, but for the page's.
+    package static let own: Set<Substring> = ["admin", "channels", "dashboard", "health", "metrics", "tickets"]
+}
+
 /// Which path is answered how.
 struct HTTPRoutes {
     let services: HTTPServices
@@ -11,8 +17,8 @@ struct HTTPRoutes {
     /// Answers a complete request of `handler`; nil when the router will, through an exchange.
     func answer(_ head: HTTPRequestHead, body: ByteBuffer, from handler: HTTPHandler) -> HTTPResponse? {
         let target = RequestTarget(head.uri)
-        if let seconds = handler.secondsToWait() {
-            return .problem(.tooManyRequests, "Requests from your address come too fast", retryAfter: seconds)
+        if let refusal = handler.refusal() {
+            return .problem(.init(statusCode: refusal.status), refusal.text, retryAfter: refusal.retryAfter)
         }
         if let refusal = services.refusal(of: head) { return refusal }
         guard services.isServedHere(target.path) else {
@@ -30,9 +36,9 @@ struct HTTPRoutes {
         default: break
         }
         if target.path.hasPrefix("/admin/") { return administration(head, target: target, from: handler) }
-        if let response = dashboard(head, path: target.path, from: handler) { return response }
         if target.path == "/tickets" { return ticket(head, target) }
-        return file(head, path: target.path) ?? .problem(.notFound, "Nothing is served at \(target.path)")
+        return file(head, path: target.path, from: handler)
+            ?? .problem(.notFound, "Nothing is served at \(target.path)")
     }
 
     /// Opens an exchange for the router; when the input is refused there is none.

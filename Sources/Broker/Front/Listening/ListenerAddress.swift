@@ -36,7 +36,7 @@ package enum ListenerAddress: Sendable, Equatable, CustomStringConvertible {
             }
             let host = text[..<colon].trimmingPrefix("[")
             let name = String(host.hasSuffix("]") ? host.dropLast() : host)
-            guard !name.isEmpty else { return nil }
+            guard !name.isEmpty, !name.contains(where: \.isWhitespace) else { return nil }
             self = .tcp(host: name, port: Int(port))
         }
     }

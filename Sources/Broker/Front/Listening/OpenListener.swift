@@ -88,5 +88,5 @@ package struct ListeningPorts: Sendable {
     package let listeners: [OpenListener]
 
     /// The port of the first listener that has one.
-    package var plain: Int { listeners.lazy.compactMap(\.port).first ?? 0 }
+    package var plain: Int? { listeners.lazy.compactMap(\.port).first }
 }

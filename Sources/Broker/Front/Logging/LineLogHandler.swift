@@ -20,11 +20,10 @@ package struct LineLogHandler: LogHandler {
     }
 
     package func log(event: LogEvent) {
-        let fields = metadata.merging(event.metadata ?? [:]) { $1 }.map { ($0.key, "\($0.value)") }
-            .sorted { $0.0 < $1.0 }
         output.write(
-            LogLine(
-                wall: SystemClock.now.wall, level: event.level, label: label,
-                message: event.message.description, fields: fields))
+            event.message.description, at: event.level, from: label, wall: SystemClock.now.wall
+        ) {
+            metadata.merging(event.metadata ?? [:]) { $1 }.map { ($0.key, "\($0.value)") }.sorted { $0.0 < $1.0 }
+        }
     }
 }

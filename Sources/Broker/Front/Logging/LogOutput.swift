@@ -21,14 +21,14 @@ package final class LogOutput: Sendable {
         self.descriptor = descriptor
     }
 
-    /// Writes a line, unless there were too many like it.
-    func write(_ line: LogLine) {
-        var line = line
-        switch throttle.withLock({ $0.admit(line.message, at: line.level, wall: line.wall) }) {
-        case .suppress: return
-        case .write(suppressed: 0): break
-        case .write(let count): line.fields.append(("suppressed", "\(count)"))
-        }
+    /// Writes a line with these fields, unless there were too many like it: then nobody asks what the fields are.
+    func write(
+        _ message: String, at level: Logger.Level, from label: String, wall: Int64, fields: () -> [(String, String)]
+    ) {
+        let verdict = throttle.withLock { $0.admit(message, at: level, wall: wall) }
+        guard case .write(let suppressed) = verdict else { return }
+        var line = LogLine(wall: wall, level: level, label: label, message: message, fields: fields())
+        if suppressed > 0 { line.fields.append(("suppressed", "\(suppressed)")) }
         let bytes = Array((line.text(format) + "\n").utf8)
         var rest = bytes[...]
         while !rest.isEmpty {

@@ -10,23 +10,31 @@ extension BrokerConfiguration {
         if allowedHosts.contains("*"), isLoopbackOnly {
             warnings.append("allow-host: '*' lets any page reach this machine's broker by turning its name here")
         }
+        for range in trust.ranges where range.holdsEverything {
+            warnings.append("trusted-proxies: \(range) believes everybody who says for whom they speak")
+        }
         for listener in listeners {
             if case .unix = listener.address, listener.inherited == nil, listener.permissions.mode & 0o002 != 0 {
                 warnings.append("\(listener.title): everybody on this machine may connect (mode)")
             }
         }
-        guard let open = listeners.first(where: { !$0.address.isLocal }) else { return warnings }
-        if metrics == .all, listeners.contains(where: { !$0.address.isLocal && $0.servesMetrics }) {
-            warnings.append("metrics: all shows them to everybody who reaches \(open.title)")
+        let open = listeners.filter { !$0.address.isLocal }
+        if metrics == .all, let places = Self.titles(open.filter(\.servesMetrics)) {
+            warnings.append("metrics: all shows them to everybody who reaches \(places)")
         }
-        if access.publish == .everyone {
-            warnings.append("auth.publish: everyone lets everybody who reaches \(open.title) publish")
+        if access.publish == .everyone, let places = Self.titles(open) {
+            warnings.append("auth.publish: everyone lets everybody who reaches \(places) publish")
         }
-        if !access.keyFiles.isEmpty,
-            let plain = listeners.first(where: { !$0.address.isLocal && $0.tls == nil && !$0.isTrusted })
-        {
-            warnings.append("\(plain.title) takes tokens without TLS: whoever is on the way can read them")
+        if !access.keyFiles.isEmpty {
+            for plain in open where plain.tls == nil && !plain.isTrusted {
+                warnings.append("\(plain.title) takes tokens without TLS: whoever is on the way can read them")
+            }
         }
         return warnings
+    }
+
+    /// Where they are, in words; nil if there is none.
+    private static func titles(_ listeners: [ListenerOptions]) -> String? {
+        listeners.isEmpty ? nil : listeners.map(\.title).joined(separator: " or ")
     }
 }

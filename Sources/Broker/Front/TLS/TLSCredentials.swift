@@ -70,6 +70,11 @@ package final class TLSCredentials: Sendable {
     /// When the first of the certificates in use ends (s since 1970), those that signed them among them; nil without TLS.
     package var notAfter: Double? { state.withLock { $0.entries.values.lazy.map(\.notAfter).min() } }
 
+    /// The same for each listener.
+    package var endings: [(listener: String, notAfter: Double)] {
+        state.withLock { state in state.entries.sorted { $0.key < $1.key }.map { ($0.key, $0.value.notAfter) } }
+    }
+
     /// What a new connection of a listener begins with; nil where there is no TLS.
     func makeHandler(for listener: ListenerOptions) -> NIOSSLServerHandler? {
         guard listener.tls != nil else { return nil }

@@ -17,7 +17,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     private let services: HTTPServices
     private let origin: ConnectionOrigin
     /// The address that this counts as a connection of, when a proxy has brought it.
-    private var claim: IPAddress?
+    private var claim: AddressClaim
     private var driver: ServerDriver
     private var context: ChannelHandlerContext?
     private(set) var outbound: Outbound?
@@ -52,6 +52,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     /// A handler for a new connection.
     init(shard: Shard, services: HTTPServices, origin: ConnectionOrigin) {
+        claim = AddressClaim(at: services.gate)
         self.origin = origin
         self.shard = shard
         self.services = services
@@ -62,6 +63,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     /// A handler for a connection on which HTTP requests came before the handshake.
     init(shard: Shard, services: HTTPServices, origin: ConnectionOrigin, request: RequestHead) {
+        claim = AddressClaim(at: services.gate)
         self.origin = origin
         self.shard = shard
         self.services = services
@@ -104,8 +106,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         leave()
-        if let claim { services.gate.leave(claim) }
-        claim = nil
+        claim.release()
         outbound?.forgetSocket()
         shard.dismiss(self)
         self.context = nil
@@ -174,7 +175,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
         inflatedBytes = 0
         pause(.turn)
         shard.relieve()
-        shard.eventLoop.assumeIsolated().execute { [self] in
+        shard.eventLoop.assumeIsolated().executeNextTurn { [self] in
             guard context != nil else { return }
             takeTurn()
             if backlog.readableBytes == 0 { resume(.turn) }
@@ -198,10 +199,11 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     func write(_ piece: ByteBuffer) {
         guard let outbound else { return }
         outbound.write(piece)
-        guard outbound.queuedBytes > shard.configuration.congestedBytes else { return }
+        let configuration = shard.configuration
+        guard outbound.queuedBytes > min(configuration.congestedBytes, configuration.outboundBytes) else { return }
         // What it asks for must not grow faster than what it takes.
         pause(.output)
-        if outbound.queuedBytes > shard.configuration.outboundBytes {
+        if outbound.queuedBytes > configuration.outboundBytes {
             shard.logger.notice(
                 "closing a connection that does not read", metadata: ["queuedBytes": "\(outbound.queuedBytes)"])
             closeReason = .slow
@@ -270,15 +272,7 @@ extension WebSocketHandler {
     /// Counts a WebSocket that a trusted proxy has brought as its client's connection; why that may have no more.
     private func refusal(ofProxied client: ClientAddress) -> ConnectionRefusal? {
         guard origin.isTrusted, let address = services.gate.limited(client) else { return nil }
-        switch services.gate.enter(address) {
-        case .admitted:
-            claim = address
-            return nil
-        case .refused(let refusal, let seconds):
-            services.gate.leave(address)
-            return ConnectionRefusal(refusal, retryAfter: seconds)
-        case .closed(let refusal): return ConnectionRefusal(refusal, retryAfter: 1)
-        }
+        return claim.take(address)
     }
 
     /// Does what the driver's events ask for: what it wants written goes out, and the connection ends when it is over.

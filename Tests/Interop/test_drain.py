@@ -1,0 +1,200 @@
+"""A broker that stops sends away whom it serves by HTTP, too: spread over time, and without losing anything."""
+
+import asyncio
+import itertools
+import json
+import re
+import urllib.request
+
+import pytest
+
+from broker import PATIENCE, serving
+
+SPREAD = 20_000
+POLLERS = 200
+STREAMS = 60
+CONFIGURATION = f"""
+timeouts: {{ drain-spread: {SPREAD}ms }}
+channels:
+  /kept/**: {{ history: 1000 }}
+"""
+
+
+@pytest.fixture
+def keeper(tmp_path):
+    with serving(tmp_path, CONFIGURATION) as broker:
+        yield broker
+
+
+class Connection:
+    """One HTTP connection: what is asked over it, and the answers."""
+
+    async def open(self, port):
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", port)
+        return self
+
+    def send(self, *messages):
+        body = json.dumps(messages).encode()
+        head = f"POST /bayeux HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        self._writer.write(head.encode() + b"\r\n\r\n" + body)
+
+    def listen(self, path):
+        self._writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n".encode())
+
+    async def head(self):
+        return (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
+
+    async def answer(self):
+        head = await self.head()
+        assert head.startswith("http/1.1 200"), head
+        return json.loads(await self._reader.readexactly(int(re.search(r"content-length: (\d+)", head)[1])))
+
+    async def ask(self, *messages):
+        self.send(*messages)
+        return await self.answer()
+
+    async def until(self, text):
+        return (await self._reader.readuntil(text.encode())).decode()
+
+    async def rest(self):
+        try:
+            return (await self._reader.read()).decode()
+        finally:
+            await self.close()
+
+    async def close(self):
+        self._writer.close()
+        await self._writer.wait_closed()
+
+
+class Poller:
+    """A session over long-polling, subscribed to what is kept."""
+
+    _numbers = itertools.count()
+
+    def __init__(self, transport="long-polling"):
+        self._transport = transport
+        self._ids = itertools.count(1)
+        self.batch = 0
+        self.received = []
+        self.intervals = []
+        # Every other one acknowledges.
+        self.acknowledges = transport == "long-polling" and next(self._numbers) % 2 == 0
+
+    def message(self, channel, **fields):
+        client = {"clientId": self.client_id} if channel != "/meta/handshake" else {}
+        return {"channel": channel, "id": str(next(self._ids)), **client, **fields}
+
+    def connect(self):
+        ext = {"ext": {"ack": self.batch}} if self.acknowledges else {}
+        return self.message("/meta/connect", connectionType=self._transport, **ext)
+
+    def take(self, messages):
+        for message in messages:
+            if message["channel"] == "/meta/connect":
+                assert message["successful"], message
+                self.batch = message.get("ext", {}).get("ack", self.batch)
+                self.intervals.append(message["advice"]["interval"])
+            elif "data" in message:
+                self.received.append(message["data"])
+
+    async def begin(self, port):
+        self.connection = await Connection().open(port)
+        ext = {"ext": {"ack": True}} if self.acknowledges else {}
+        (reply,) = await self.connection.ask(
+            self.message("/meta/handshake", version="1.0", supportedConnectionTypes=[self._transport], **ext)
+        )
+        self.client_id = reply["clientId"]
+        self.take(await self.connection.ask(self.connect()))
+        (reply,) = await self.connection.ask(self.message("/meta/subscribe", subscription="/kept/**"))
+        assert reply["successful"], reply
+
+
+async def until_held(broker, count):
+    """Until so many connects are held, as metrics tell; a request for them is a turn of the broker's loop."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            with await asyncio.to_thread(urllib.request.urlopen, broker.url("/metrics"), None, PATIENCE) as response:
+                held = re.search(r'^fanfare_sessions\{state="connected"\} (\d+)', response.read().decode(), re.M)
+            if int(held[1]) == count:
+                return
+
+
+def check_spread(intervals):
+    """Every quarter of the spread has its share, within five standard deviations of what chance gives it: no storm."""
+    counts = [0] * 4
+    for interval in intervals:
+        assert 0 <= interval <= SPREAD
+        counts[min(interval * 4 // SPREAD, 3)] += 1
+    share = len(intervals) / 4
+    assert max(share - 5 * share**0.5, 1) <= min(counts) and max(counts) <= share + 5 * share**0.5, counts
+
+
+async def play(broker):
+    pollers = [Poller() for _ in range(POLLERS)]
+    await asyncio.gather(*(poller.begin(broker.port) for poller in pollers))
+    held_count = POLLERS * 3 // 4
+    for poller in pollers[:held_count]:
+        poller.connection.send(poller.connect())
+    await until_held(broker, held_count)
+    # Those that are held get it with the answer, the others are between two polls.
+    await asyncio.to_thread(broker.publish, "/kept/a", "first")
+    for poller in pollers[:held_count]:
+        poller.take(await poller.connection.answer())
+        assert poller.received == ["first"] and poller.intervals[-1] == 0
+        poller.connection.send(poller.connect())
+    await until_held(broker, held_count)
+
+    stopping = asyncio.create_task(asyncio.to_thread(broker.stop))
+    for poller in pollers[:held_count]:
+        poller.take(await poller.connection.answer())
+    assert await asyncio.gather(*(poller.connection.rest() for poller in pollers)) == [""] * POLLERS
+    await stopping
+    check_spread([poller.intervals[-1] for poller in pollers[:held_count]])
+
+    await asyncio.to_thread(broker.start)
+    await asyncio.to_thread(broker.publish, "/kept/a", "second")
+    for poller in pollers:
+        poller.connection = await Connection().open(broker.port)
+        # A held connect that brings nothing is answered when something comes.
+        while poller.received[-1:] != ["second"]:
+            poller.take(await poller.connection.ask(poller.connect()))
+        assert poller.received == ["first", "second"], poller.acknowledges
+        await poller.connection.close()
+
+
+async def play_streams(broker):
+    bare = [await Connection().open(broker.port) for _ in range(STREAMS)]
+    for stream in bare:
+        stream.listen("/channels/kept/**")
+        await stream.head()
+        await stream.until("\n\r\n")
+    clients = [Poller("eventsource") for _ in range(STREAMS)]
+    streams = []
+    for client in clients:
+        await client.begin(broker.port)
+        streams.append(await Connection().open(broker.port))
+        streams[-1].listen(f"/bayeux/{client.client_id}")
+        await streams[-1].head()
+        await streams[-1].until("\n\r\n")
+
+    stopping = asyncio.create_task(asyncio.to_thread(broker.stop))
+    ends = await asyncio.gather(*(stream.rest() for stream in bare))
+    # A second more, lest they ask again and again while nobody listens.
+    retries = [int(re.fullmatch(r"retry: (\d+)\r\n\r\n", end)[1]) - 1000 for end in ends]
+    check_spread(retries)
+    ends = await asyncio.gather(*(stream.rest() for stream in streams))
+    for client, end in zip(clients, ends):
+        client.take(json.loads(re.search(r"^data: (.*?)\r?$", end, re.M)[1]))
+        assert re.search(r"^retry: \d+\r\n\r\n\Z", end, re.M), end
+    check_spread([client.intervals[-1] for client in clients])
+    await asyncio.gather(*(client.connection.rest() for client in clients))
+    await stopping
+
+
+def test_long_polling(keeper):
+    asyncio.run(play(keeper))
+
+
+def test_event_streams(keeper):
+    asyncio.run(play_streams(keeper))
