@@ -87,7 +87,9 @@ struct PrintConfigTests {
             name: "FANFARE_THREADS", value: "many", problem: "FANFARE_THREADS: many is not a number from 1 to 256"),
         Variable(
             name: "FANFARE_LIMITS_MESSAGE_BYTES", value: "1 MB",
-            problem: "FANFARE_LIMITS_MESSAGE_BYTES: 1 MB is not a number of bytes from 1 to 1GiB, such as 65536 or 64KiB"),
+            problem:
+                "FANFARE_LIMITS_MESSAGE_BYTES: 1 MB is not a number of bytes from 1 to 1GiB, such as 65536 or 64KiB"
+        ),
         Variable(
             name: "FANFARE_TIMEOUTS_PING", value: "0s",
             problem:
