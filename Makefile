@@ -13,7 +13,7 @@ ARGS ?=
 BROWSER_PACKAGES = $(if $(shell command -v chromedriver),,chromium chromium-driver)
 # docs/dependencies.md says what each is for.
 BUILD_PACKAGES = libsqlite3-dev libssl-dev zlib1g-dev
-TEST_PACKAGES = $(BROWSER_PACKAGES) gcc groff libc6-dev openssl curl fonts-dejavu-core haproxy libnginx-mod-stream nginx \
+TEST_PACKAGES = $(BROWSER_PACKAGES) gcc groff libc6-dev lintian openssl curl fonts-dejavu-core haproxy libnginx-mod-stream nginx \
     node-typescript prometheus python3-lib2to3 python3-venv ruby-faye sslscan systemd tinyproxy-bin
 BENCH_PACKAGES = gcc libuv1 mosquitto nats-server nginx libnginx-mod-nchan ruby-faye thin
 
@@ -31,7 +31,7 @@ fi
 endef
 
 .PHONY: run test check-swift build-packages test-packages bench-packages build release unit interop conformance lint \
-    configuration conformance-quick attack attack-quick attack-load faults crash-test cli-crash-test man deb docs format fuzz hot-paths bench bench-quick bench-driver clean help
+    configuration conformance-quick attack attack-quick attack-load faults crash-test cli-crash-test man deb static docs format fuzz hot-paths bench bench-quick bench-driver clean help
 
 run: release
 	@echo "== Starting the broker"
@@ -167,11 +167,13 @@ bench-driver: build-packages
 	$(call install,libwslay-dev)
 	@swift run -c release --package-path Benchmarks/Driver driver-benchmark
 
-# A Debian package of programs that bring the Swift runtime along.
-deb: build-packages
+# A Debian package of programs that bring the Swift runtime along; of those in FANFARE_BIN, if that is set.
+deb: $(if $(FANFARE_BIN),,static)
+	@deploy/make-deb.sh $(or $(FANFARE_BIN),.build/static/release) .build
+
+static: build-packages
 	@swift build -c release --static-swift-stdlib --scratch-path .build/static --product broker-server $(SWIFT_FLAGS)
 	@swift build -c release --static-swift-stdlib --scratch-path .build/static --product broker-cli $(SWIFT_FLAGS)
-	@deploy/make-deb.sh .build/static/release .build
 
 # What is made from the table of settings.
 configuration: build

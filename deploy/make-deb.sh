@@ -48,7 +48,7 @@ Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: fanfare
 
 Files: *
-Copyright: the Fanfare authors
+Copyright: 2026 the Fanfare authors
 License: Apache-2.0
  On Debian systems the full text of the Apache License, version 2.0, is in
  /usr/share/common-licenses/Apache-2.0.
@@ -64,6 +64,16 @@ CHANGES
 
 # The newest symbols of the C library that the programs want say which one they need.
 libc=$(objdump -T "$root"/usr/bin/broker-* | sed -n 's/.*GLIBC_\([0-9.]*\).*/\1/p' | sort -V | tail -n 1)
+
+# What lintian is to pass over, with the reason.
+mkdir -p "$root/usr/share/lintian/overrides"
+cat >"$root/usr/share/lintian/overrides/fanfare" <<OVERRIDES
+# The library that reads YAML brings the part of libyaml along that it was tested with.
+fanfare: embedded-library libyaml *
+OVERRIDES
+if objdump -p "$root/usr/bin/broker-server" | grep -q 'NEEDED.*libswiftCore'; then
+    echo "make-deb.sh: these programs need the libraries of Swift, which no package of Debian has: see make deb" >&2
+fi
 
 mkdir -p "$root/DEBIAN"
 for script in postinst prerm postrm; do place 755 "$here/debian/$script" "DEBIAN/$script"; done

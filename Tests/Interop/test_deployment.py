@@ -94,6 +94,37 @@ def test_package_works_where_it_is_unpacked(package):
         assert run("sh", "-n", root / "DEBIAN" / script).returncode == 0
 
 
+def test_lintian_finds_no_error(package):
+    """Nor a warning. Programs that were built for tests find Swift's libraries where they were built."""
+    path, _ = package
+    is_shared = "libswiftCore" in run("ldd", PROGRAMS / "broker-server").stdout
+    suppressed = ["--suppress-tags", "custom-library-search-path"] if is_shared else []
+    found = run("lintian", "--fail-on", "error,warning", *suppressed, path)
+    assert (found.returncode, found.stdout) == (0, ""), found.stderr
+
+
+def test_package_holds_what_it_should(package):
+    """Every file of it, so that none is lost, and none comes in by mistake."""
+    _, root = package
+    files = {str(file.relative_to(root)) for file in root.rglob("*") if not file.is_dir()}
+    programs = ["broker-server", "broker-cli"]
+    documents = ["NEWS.gz", "changelog.gz", "configuration.md", "copyright", "operating.md"]
+    examples = ["Caddyfile", "haproxy-tcp.cfg", "haproxy.cfg", "nginx-stream.conf", "nginx.conf"]
+    assert files == {
+        *(f"DEBIAN/{name}" for name in ["conffiles", "control", "postinst", "postrm", "prerm"]),
+        "etc/fanfare/fanfare.yaml",
+        *(f"lib/systemd/system/fanfare.{kind}" for kind in ["service", "socket"]),
+        *(f"usr/bin/{name}" for name in programs),
+        *(f"usr/share/bash-completion/completions/{name}" for name in programs),
+        *(f"usr/share/doc/fanfare/{name}" for name in documents),
+        *(f"usr/share/doc/fanfare/examples/{name}" for name in examples),
+        *(f"usr/share/fish/vendor_completions.d/{name}.fish" for name in programs),
+        "usr/share/lintian/overrides/fanfare",
+        *(f"usr/share/man/man1/{name}.1.gz" for name in programs),
+        *(f"usr/share/zsh/vendor-completions/_{name}" for name in programs),
+    }
+
+
 def test_package_belongs_to_root(package):
     path, _ = package
     listing = run("dpkg-deb", "--contents", path).stdout.splitlines()
