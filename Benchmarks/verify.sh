@@ -45,3 +45,5 @@ for threads in 1 2; do
     check "$threads" fanout --subs 1000 --channels 1 --window 32 --duration-max 2 --drain-max 10
     check "$threads" fanout --subs 1000 --channels 100 --publishers 4 --window 256 --duration-max 2 --drain-max 10
 done
+export FANFARE_HOLD_MICROSECONDS=1000
+check 2 fanout --subs 1000 --channels 100 --publishers 4 --window 256 --duration-max 2 --drain-max 10

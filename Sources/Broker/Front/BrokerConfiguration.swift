@@ -48,6 +48,8 @@ package struct BrokerConfiguration: Sendable {
     package var congestedBytes = 1 << 20
     /// Bytes that one turn of an event loop gathers before it writes them.
     package var turnBytes = 4 << 20
+    /// How long what is to be written waits for more to go with it, while a turn's writing takes longer than that.
+    package var holdMicroseconds = 0
 
     /// From the beginning of a connection to the end of its PROXY header.
     package var proxyHeaderTimeout = Duration.seconds(5)

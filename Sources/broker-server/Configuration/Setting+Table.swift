@@ -38,6 +38,9 @@ extension Setting {
         Setting(
             "channel-grammar", .choice, \.broker.limits.grammar,
             "the alphabet of channel names; cometd allows blanks and # * + . { } as well"),
+        Setting(
+            "hold-microseconds", .count(0...1000), \.broker.holdMicroseconds,
+            "how long, under load, what is to be written waits for more that can go with it; 0 for not at all"),
         Setting("page", .flag, \.broker.servesPage, "whether there is a page at / to try the broker out"),
         Setting(
             "compression-bytes", .threshold, \.broker.compressionBytes,

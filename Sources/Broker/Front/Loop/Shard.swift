@@ -49,6 +49,8 @@ final class Shard {
     @exclusivity(unchecked) private var leaving = FanOut()
     private var isWriting = false
     @exclusivity(unchecked) private var flushIsScheduled = false
+    /// Whether the last writing took longer than what is to be written may be held.
+    @exclusivity(unchecked) private var hasOverrun = false
     /// Requests that are answered; the responses are written when the turn ends, since each may bring the next request.
     private var answered: [() -> Void] = []
     /// Connections whose drain is awaited; looked at behind what is written to them.
@@ -409,9 +411,15 @@ extension Shard {
     private func scheduleFlush() {
         guard !flushIsScheduled else { return }
         flushIsScheduled = true
-        eventLoop.assumeIsolated().execute {
+        let flush = {
             self.flushIsScheduled = false
             self.flush()
+        }
+        if hasOverrun {
+            let hold = TimeAmount.microseconds(Int64(configuration.holdMicroseconds))
+            eventLoop.assumeIsolated().scheduleTask(in: hold, flush)
+        } else {
+            eventLoop.assumeIsolated().execute(flush)
         }
     }
 
@@ -424,6 +432,7 @@ extension Shard {
         for stream in streams { stream.open() }
         if !fanOut.isEmpty {
             var congested: [UInt32] = []
+            let start = configuration.holdMicroseconds > 0 ? SystemClock.monotonic : 0
             swap(&fanOut, &leaving)
             isWriting = true
             leaving.drain { slot, buffer, part in
@@ -437,6 +446,7 @@ extension Shard {
                 }
             }
             isWriting = false
+            if start > 0 { hasOverrun = SystemClock.monotonic - start > UInt64(configuration.holdMicroseconds) * 1000 }
             for slot in congested { congest(slot) }
             // Once for all that the turn has written, so that no delivery costs a look at the clock.
             if let oldest = oldestDelivery {
