@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from broker import PATIENCE, REPOSITORY
+from transports import WebSocket
 
 SCHEMATHESIS = [sys.executable, "-m", "schemathesis.cli", "run", REPOSITORY / "docs" / "openapi.yaml"]
 # The same requests in each run.
@@ -21,16 +22,32 @@ CHECKS = [
 ]
 # Bayeux says in the body what it refuses, and 400 to other methods.
 PLAIN_HTTP_CHECKS = ["allow_header_conformance", "positive_data_acceptance", "unsupported_method"]
+# It learns the ids of sessions that it may end: of everybody's, the bystander's too.
+ENDING_SESSIONS = ["--include-operation-id", "endSession", "--include-operation-id", "sessions"]
 
 
 @pytest.mark.parametrize(
     ("selection", "checks"),
     [
         pytest.param(["--include-path", "/bayeux"], CHECKS, id="Bayeux"),
-        pytest.param(["--exclude-path", "/bayeux"], CHECKS + PLAIN_HTTP_CHECKS, id="plain HTTP"),
+        pytest.param(
+            ["--exclude-path", "/bayeux", "--exclude-operation-id", "endSession"], CHECKS + PLAIN_HTTP_CHECKS,
+            id="plain HTTP",
+        ),
     ],
-)
+)  # fmt: skip
 def test_the_broker_is_as_documented(broker, bystander, tmp_path, selection, checks):
+    judge(broker, tmp_path, selection, checks)
+
+
+def test_sessions_end_as_documented(own_broker, tmp_path):
+    with WebSocket(own_broker) as client:
+        client.handshake()
+        judge(own_broker, tmp_path, ENDING_SESSIONS, CHECKS + ["unsupported_method"])
+
+
+def judge(broker, tmp_path, selection, checks):
+    """Make requests for a part of the documentation; what is wrong with the answers is said by Schemathesis."""
     command = [*SCHEMATHESIS, "--url", broker.url(""), *selection, "--checks", ",".join(checks), *GENERATION]
     run = subprocess.run(
         [*map(str, command), "--no-color"], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=4 * PATIENCE
