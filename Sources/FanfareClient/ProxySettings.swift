@@ -33,7 +33,9 @@ public struct ProxySettings: Sendable, Equatable {
     }
 
     /// The proxy on the way to a broker, if any.
-    public func proxy(for endpoint: Endpoint) -> ProxyURL? { proxy(for: endpoint.url) }
+    public func proxy(for endpoint: Endpoint) -> ProxyURL? {
+        endpoint.socketPath == nil ? proxy(for: endpoint.url) : nil
+    }
 
     /// The proxy on the way to a host, if any.
     package func proxy(for url: WebSocketURL) -> ProxyURL? {

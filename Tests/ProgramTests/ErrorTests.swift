@@ -33,7 +33,7 @@ struct ErrorTests {
             message: "/nowhere/file: the file cannot be read"),
         Row(
             arguments: ["--url", "here", "publish", "/a", "1"], status: 64,
-            message: "here is no URL such as http://127.0.0.1:8000/bayeux"),
+            message: "here is no URL such as http://127.0.0.1:8000/bayeux, nor a socket such as unix:/run/fanfare.sock"),
         Row(
             arguments: ["request", "/a", "1"], status: 65, message: "/a is no service: its name begins with /service/"),
         Row(

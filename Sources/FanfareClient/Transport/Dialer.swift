@@ -12,7 +12,7 @@ struct Dialer: Sendable {
     /// Throws when the file of authorities cannot be used.
     init(_ configuration: ClientConfiguration) throws(ClientError) {
         self.configuration = configuration
-        let proxy = configuration.proxies.proxy(for: configuration.endpoint.url)
+        let proxy = configuration.proxies.proxy(for: configuration.endpoint)
         guard configuration.endpoint.isSecure || proxy?.isSecure == true else {
             context = nil
             return
@@ -65,12 +65,18 @@ struct Dialer: Sendable {
     ) -> EventLoopFuture<any Channel> {
         let url = configuration.endpoint.url
         let timeout = TimeAmount.nanoseconds(configuration.connectTimeout.nanoseconds)
-        let bootstrap = ClientBootstrap(group: loop).connectTimeout(timeout)
-            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+        let anyBootstrap = ClientBootstrap(group: loop).connectTimeout(timeout)
             .channelOption(
                 .recvAllocator,
                 value: AdaptiveRecvByteBufferAllocator(
                     minimum: 1024, initial: 16 * 1024, maximum: 256 * 1024))
+        if let path = configuration.endpoint.socketPath {
+            return anyBootstrap.channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try configure(channel) }
+            }
+            .connect(unixDomainSocketPath: path)
+        }
+        let bootstrap = anyBootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
         guard let proxy = configuration.proxies.proxy(for: url) else {
             return bootstrap.channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {

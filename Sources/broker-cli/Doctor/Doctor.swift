@@ -51,7 +51,7 @@ struct Doctor {
         try await step("tls") { Self.judge(certificate, isSecure: configuration.endpoint.isSecure) }
         try await step("broker") { try Self.judge(answer) }
         try await step("clock") { Self.judge(clock: answer.header("Date")) }
-        let origin = origin ?? Self.origin(of: configuration.endpoint)
+        let origin = origin ?? configuration.endpoint.origin
         try await step("origin") { try await probe.origin(origin) }
         try await step("publish") { try await probe.publish() }
         try await step("websocket") { try await probe.webSocket() }
@@ -146,13 +146,6 @@ struct Doctor {
             "the broker's clock is \(size) s \(skew > 0 ? "ahead of" : "behind") this one",
             remedy: "let both machines take their time from NTP: tokens that expire, and --ttl, depend on it")
     }
-
-    /// The origin of pages that the broker itself serves.
-    private static func origin(of endpoint: Endpoint) -> String {
-        let text = endpoint.description
-        let host = text.drop { $0 != ":" }.dropFirst(3).prefix { $0 != "/" && $0 != "?" }
-        return (endpoint.isSecure ? "https://" : "http://") + host
-    }
 }
 
 /// What to do about an error.
@@ -163,6 +156,9 @@ enum Remedy {
             return "name the authority of the certificate with --ca FILE, or look at its dates and host name"
         }
         if text.contains("TLS") { return "does the broker listen for TLS there? see tls: in its configuration" }
+        if text.contains("No such file") {
+            return "start broker-server with --listen and this unix: path, or correct it"
+        }
         if text.contains("Connection refused") { return "start broker-server, or correct the host and port in --url" }
         if text.contains("the proxy") { return "check --proxy or http_proxy, and the name and password in it" }
         if text.contains("is not known") { return "correct the host in --url, or the name service of this machine" }

@@ -149,8 +149,7 @@ struct TransportProbe {
 
     /// The last part of the endpoint's path, beside which the rest lies.
     private var endpointPath: String {
-        let text = configuration.endpoint.description.prefix { $0 != "?" }
-        let path = text.drop { $0 != ":" }.dropFirst(3).drop { $0 != "/" }
+        let path = configuration.endpoint.target.prefix { $0 != "?" }
         return path.lastIndex(of: "/").map { String(path[$0...]) } ?? "/"
     }
 }

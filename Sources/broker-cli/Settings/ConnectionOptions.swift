@@ -7,7 +7,8 @@ import Foundation
 struct ConnectionOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The broker's endpoint ($FANFARE_URL; http://127.0.0.1:8000/bayeux unless given).", valueName: "url"))
+            "The broker's endpoint ($FANFARE_URL; http://127.0.0.1:8000/bayeux unless given), or unix:/path.",
+            valueName: "url"))
     var url: String?
     @Option(help: ArgumentHelp("The credential ($FANFARE_TOKEN, which ps does not show).", valueName: "token"))
     var token: String?
