@@ -4,7 +4,7 @@ import FanfareClient
 /// A subscription at work: until it has what was asked for, or there is a reason to stop.
 struct Reading {
     /// What is kept has come when nothing has come for that long.
-    private static let endSilence = Duration.milliseconds(500)
+    static let endSilence = Duration.milliseconds(500)
 
     let channels: [String]
     let range: SubscribeRange

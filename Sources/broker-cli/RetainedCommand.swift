@@ -85,21 +85,29 @@ struct RetainedCommand: AsyncParsableCommand {
 
     struct Clear: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Clear what channels retain.",
-            discussion: "broker-cli retained clear /config/theme")
+            abstract: "Clear what is retained in channels and below patterns.",
+            discussion: """
+                broker-cli retained clear /config/theme
+                broker-cli retained clear '/chat/**'
+
+                A pattern takes a token that may subscribe to it and publish below it. 'retained list' shows what there is.
+                """)
         @ParentCommand var parent: RetainedCommand
         @OptionGroup var connection: ConnectionOptions
-        @Argument(help: "The channels.") var channels: [String]
+        @Argument(help: "Channels and patterns.") var channels: [String]
 
         func run() async throws {
             let configuration = try checked { () throws(CLIError) in
                 try connection.configuration(parent.root.connection)
             }
             try await broker_cli.run("refused", configuration) {
-                for channel in channels { try CLIError.checkChannel(channel, mayBePattern: false) }
-                for channel in channels {
-                    try await retain(Publication(Array("null".utf8), to: channel, retain: true), configuration)
-                }
+                for channel in channels { try CLIError.checkChannel(channel, mayBePattern: true) }
+                let patterns = channels.filter { $0.hasSuffix("/*") || $0.hasSuffix("/**") }
+                let names = channels.filter { !patterns.contains($0) }
+                var clearing = RetainedClearing(configuration: configuration)
+                try await clearing.clear(names)
+                try await clearing.clear(below: patterns)
+                if Console.errorIsTerminal { Console.say("cleared \(Quantity.count(clearing.count, "channel"))") }
             }
         }
     }

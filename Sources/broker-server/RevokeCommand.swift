@@ -9,6 +9,9 @@ struct RevokeCommand: ParsableCommand {
         discussion: """
             Works at once, also on sessions that exist, and lasts: the list is a file beside the database. \
             'broker-cli token inspect' shows a token's id (jti) and subject (sub).
+
+            What was published with them belongs to the channels, and stays: 'broker-cli retained list' shows what those \
+            retain, 'broker-cli retained clear' clears it.
             """)
 
     @Option(help: ArgumentHelp("The id (jti) of one token.", valueName: "id"))

@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 
 from broker import PATIENCE, PROGRAMS, Broker
 from tokens import SECRET, encode, token
-from transports import ALL, LongPolling
+from transports import ALL, LongPolling, WebSocket
 
 CONFIGURATION = """\
 auth:
@@ -260,6 +260,32 @@ def test_revoked_is_revoked_for_good(folder, tmp_path):
         assert ask(broker, "GET", "/channels/closed/news", **fresh)[0] == 200
         revoke(tmp_path, "--token-id", "kept")
         assert ask(broker, "GET", "/channels/closed/news", **fresh)[0] == 401
+    finally:
+        broker.kill()
+
+
+def test_what_a_revoked_publisher_has_left_is_cleared(folder, tmp_path):
+    """It stays retained, since it is the channel's; an administrator clears it, by pattern."""
+    broker = Broker(tmp_path / "fanfare.db", tmp_path / "broker.log", "--config", folder / "fanfare.yaml").start()
+    try:
+        for channel in ("a", "b/c"):
+            assert ask(broker, "POST", f"/channels/closed/{channel}", "1", **bearer("mallory", **GRANTED))[0] == 200
+        assert ask(broker, "POST", "/channels/open/kept?retain=true", "1")[0] == 200
+        revoke(tmp_path, "--subject", "mallory")
+        reader, administrator = bearer("alice", **GRANTED), token("root", admin=True)
+        assert ask(broker, "GET", "/channels/closed/b/c", **reader)[0] == 200
+        assert broker.run_cli("retained", "clear", "/closed/**").returncode == 77
+        clearing = broker.run_cli("--token", administrator, "retained", "clear", "/closed/**", "/open/none")
+        assert (clearing.returncode, clearing.stderr) == (0, "")
+        for channel in ("a", "b/c"):
+            assert ask(broker, "GET", f"/channels/closed/{channel}", **reader)[0] == 404
+        with WebSocket(broker) as client:
+            client.handshake(ext={"token": token("alice", **GRANTED)})
+            assert client.connect()["successful"]
+            client.subscribe("/closed/**")
+            assert ask(broker, "POST", "/channels/closed/a", "2", **reader)[0] == 200
+            assert [message["data"] for message in client.take(1)] == [2]
+        assert ask(broker, "GET", "/channels/open/kept")[0] == 200
     finally:
         broker.kill()
 
