@@ -87,6 +87,7 @@ Priority: optional
 Maintainer: $maintainer
 Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f1)
 Depends: libc6 (>= $libc), libgcc-s1, libsqlite3-0, libssl3, libstdc++6, zlib1g
+Recommends: ca-certificates
 Description: publish/subscribe message broker over WebSockets
  One small server that every browser can subscribe to and any shell script can
  publish to. It speaks Bayeux, so the clients of Faye and CometD work unchanged,

@@ -9,7 +9,7 @@ struct AccessSummary {
 
     init(_ configuration: BrokerConfiguration) {
         self.configuration = configuration
-        takesTokens = !configuration.access.keyFiles.isEmpty
+        takesTokens = !configuration.access.keySources.isEmpty
     }
 
     /// Who may do this where no rule says anything.
@@ -28,7 +28,7 @@ struct AccessSummary {
             metadata: [
                 "publish": "\(publish.rawValue)", "subscribe": "\(subscribe.rawValue)",
                 "rules": "\(configuration.access.rules.count)",
-                "keys": "\(configuration.access.keyFiles.count)",
+                "keys": "\(configuration.access.keySources.count)",
             ])
     }
 

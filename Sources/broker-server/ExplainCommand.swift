@@ -2,6 +2,7 @@ import ArgumentParser
 import BrokerCore
 import BrokerFront
 import Foundation
+import Logging
 
 /// `broker-server explain publish|subscribe CHANNEL`: the rule that decides.
 struct ExplainCommand: AsyncParsableCommand {
@@ -26,10 +27,10 @@ struct ExplainCommand: AsyncParsableCommand {
 
     func run() async throws {
         var settings = Settings()
-        let tokens: TokenVerifier?
+        let keyring = TokenKeyring(logger: Logger(label: "explain") { _ in SwiftLogNoOpLogHandler() })
         do {
             if let config { try ConfigurationFile(path: config).apply(to: &settings) }
-            tokens = try await settings.broker.makeTokenVerifier()
+            keyring.adopt(try await keyring.prepare(settings.broker, mayComeLater: false))
         } catch {
             throw fail("\(error)", ExitStatus.configuration)
         }
@@ -46,8 +47,10 @@ struct ExplainCommand: AsyncParsableCommand {
         var caller = Caller(isBrowser: browser)
         var lines: [String] = []
         if let token {
-            guard let tokens else { throw fail("--as: the broker takes no tokens without auth.keys", ExitStatus.usage) }
-            switch tokens.verify(token, wall: RevokeCommand.now) {
+            guard keyring.verifier.takesTokens else {
+                throw fail("--as: the broker takes no tokens without auth.keys", ExitStatus.usage)
+            }
+            switch keyring.verifier.verify(token, wall: RevokeCommand.now) {
             case .failure(let refusal): throw fail(refusal.text, ExitStatus.data)
             case .success(let principal):
                 if let path = settings.database.revocationPath,
@@ -63,7 +66,7 @@ struct ExplainCommand: AsyncParsableCommand {
             return try finish(false, ["rule: \(channel) is the broker's own, not for clients"])
         }
         if target.isService { return try finish(true, ["rule: services decide themselves"]) }
-        let decision = settings.broker.access(takesTokens: tokens != nil).decide(verb, target, caller)
+        let decision = settings.broker.access(takesTokens: keyring.verifier.takesTokens).decide(verb, target, caller)
         let rule = decision.pattern.map { "channels: \($0): \(verb.rawValue): " } ?? "auth.\(verb.rawValue): "
         try finish(decision.isAllowed, ["rule: \(rule)\(decision.audience.rawValue)"] + lines)
     }

@@ -15,7 +15,7 @@ struct ReloadService: Service {
                 group.addTask {
                     // What is wrong is in the log.
                     for await _ in await UnixSignalsSequence(trapping: .sighup) {
-                        _ = try? reloader.reload(because: "SIGHUP")
+                        _ = try? await reloader.reload(because: "SIGHUP")
                     }
                 }
                 group.addTask {

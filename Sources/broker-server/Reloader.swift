@@ -1,44 +1,61 @@
 import BrokerCore
 import BrokerFront
 import Logging
-import Synchronization
 
-/// Reads the configuration again and applies what can be applied while the broker runs: all of it, or nothing.
-final class Reloader: Sendable {
+/// Reads the configuration again, and the files that it names, and applies what can be applied while the broker runs:
+/// all of it, or nothing.
+actor Reloader {
     private let sources: ConfigurationSources
     private let server: BrokerServer
     private let credentials: TLSCredentials
+    private let keyring: TokenKeyring
+    private let revocations: RevocationList
     private let level: LiveLogLevel
     private let notifier: ServiceNotifier
     private let metrics: ServerMetrics
     private let watch: CertificateWatch
     private let logger: Logger
-    /// What holds; the lock also keeps reloads apart.
-    private let running: Mutex<Settings>
+    /// What holds.
+    private var running: Settings
+    /// The reload that was asked for last: the next one waits for it.
+    private var last: Task<String, any Error>?
 
     /// Of a broker that was started with `settings`, which came from `sources`.
     init(
         sources: ConfigurationSources, settings: Settings, server: BrokerServer, credentials: TLSCredentials,
-        level: LiveLogLevel, notifier: ServiceNotifier, metrics: ServerMetrics,
+        keyring: TokenKeyring, revocations: RevocationList, level: LiveLogLevel, notifier: ServiceNotifier,
+        metrics: ServerMetrics,
         logger: Logger
     ) {
         self.sources = sources
         self.server = server
         self.credentials = credentials
+        self.keyring = keyring
+        self.revocations = revocations
         self.level = level
         self.notifier = notifier
         self.metrics = metrics
         self.logger = logger
         watch = CertificateWatch(credentials, logger: logger)
-        running = Mutex(settings)
+        running = settings
     }
 
     /// Reads and applies; says what was applied and what has to wait for a restart. On an error what holds stays as it is.
-    func reload(because cause: String) throws -> String {
+    func reload(because cause: String) async throws -> String {
+        let before = last
+        let task = Task {
+            _ = await before?.result
+            return try await readAndApply(because: cause)
+        }
+        last = task
+        return try await task.value
+    }
+
+    private func readAndApply(because cause: String) async throws -> String {
         notifier.tell(.reloading)
         defer { notifier.tell(.ready) }
         do {
-            let report = try running.withLock { try reload(&$0) }
+            let report = try await reload()
             metrics.noteReload()
             logger.notice("configuration reloaded", metadata: ["because": "\(cause)", "result": "\(report)"])
             return report
@@ -50,7 +67,7 @@ final class Reloader: Sendable {
     }
 
     /// Reads the files of TLS again that have changed; says when a certificate ends soon.
-    func reloadCertificates() {
+    nonisolated func reloadCertificates() {
         for (listener, result) in credentials.reloadChanged() {
             switch result {
             case .success:
@@ -66,9 +83,11 @@ final class Reloader: Sendable {
         watch.look()
     }
 
-    private func reload(_ running: inout Settings) throws -> String {
+    private func reload() async throws -> String {
         let next = try sources.load()
         // Whatever can fail goes first.
+        let keys = try await keyring.prepare(next.broker, mayComeLater: false)
+        let revoked = try revocations.read()
         try credentials.reload(next.broker.listeners)
         let listeners = ListenerChanges(from: running, to: next)
         let changed = Setting.all.filter { $0.get(next) != $0.get(running) }
@@ -76,12 +95,19 @@ final class Reloader: Sendable {
         let waiting = changed.filter { setting in !live.contains { $0.name == setting.name } }
         var applied = live.map(\.name) + listeners.applied
         if next.broker.policies != running.broker.policies { applied.append("channels") }
+        let hasNewRules = next.broker.access.rules != running.broker.access.rules
+        if hasNewRules { applied.append("who may publish and subscribe to channels") }
+        if keyring.isNew(keys), !live.contains(where: { $0.name == "auth.keys" }) {
+            applied.append("the files of auth.keys")
+        }
+        if revocations.adopt(revoked) { applied.append("the list of revoked tokens") }
         if !credentials.isEmpty { applied.append("the files of TLS") }
 
         level.set(next.logLevel)
         running.logLevel = next.logLevel
         running.broker.allowedOrigins = next.broker.allowedOrigins
         running.broker.policies = next.broker.policies
+        running.broker.access = next.broker.access
         running.broker.connections = next.broker.connections
         running.broker.connectionsPerAddress = next.broker.connectionsPerAddress
         let remembered = running.broker.limits.rates.rememberedCount
@@ -89,10 +115,10 @@ final class Reloader: Sendable {
         running.broker.limits.rates.rememberedCount = remembered
         listeners.takeFiles(into: &running)
         // What has to wait for a restart is not in it.
-        server.reload(running.broker)
-        let hasNewRules = next.broker.access.rules != running.broker.access.rules
-        let later =
-            waiting.map(\.name) + listeners.waiting + (hasNewRules ? ["who may publish and subscribe to channels"] : [])
+        keyring.adopt(keys)
+        try await server.reload(running.broker)
+        if hasNewRules || live.contains(where: { $0.group == "auth" }) { AccessSummary(running.broker).log(to: logger) }
+        let later = waiting.map(\.name) + listeners.waiting
         return Self.count(applied, "applied") + "; "
             + Self.count(later, later.count == 1 ? "needs a restart" : "need a restart")
     }

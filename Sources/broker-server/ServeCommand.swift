@@ -33,11 +33,11 @@ struct ServeCommand: AsyncParsableCommand {
         raiseDescriptorLimit()
         let logger = Logger(label: "fanfare")
         let credentials: TLSCredentials
-        let tokens: TokenVerifier?
+        let keyring = TokenKeyring(logger: logger)
         do {
             let activation = try SocketActivation(environment: ProcessInfo.processInfo.environment)
             settings.broker.listeners = try activation.claim(settings.broker.listeners)
-            tokens = try await settings.broker.makeTokenVerifier()
+            keyring.adopt(try await keyring.prepare(settings.broker, mayComeLater: true))
             credentials = try TLSCredentials(settings.broker.listeners)
         } catch {
             throw fail("\(error)", ExitStatus.configuration)
@@ -53,7 +53,7 @@ struct ServeCommand: AsyncParsableCommand {
         let (store, ownersCommands) = makeStore(settings.database, revocations)
         let server = BrokerServer(
             configuration: settings.broker, store: store, logger: logger, credentials: credentials,
-            tokens: tokens, revocations: revocations, metrics: metrics
+            keyring: keyring, revocations: revocations, metrics: metrics
         ) { [settings] ports in
             starting.finish()
             AccessSummary(settings.broker).log(to: logger)
@@ -62,16 +62,17 @@ struct ServeCommand: AsyncParsableCommand {
             notifier.tell(.ready)
         }
         let reloader = Reloader(
-            sources: options.sources, settings: settings, server: server, credentials: credentials, level: level,
-            notifier: notifier,
+            sources: options.sources, settings: settings, server: server, credentials: credentials, keyring: keyring,
+            revocations: revocations, level: level, notifier: notifier,
             metrics: ServerMetrics(metrics, database: settings.database, credentials: credentials), logger: logger)
         var commands = ownersCommands
-        commands["reload"] = { _ in try reloader.reload(because: "broker-server reload") }
+        commands["reload"] = { _ in try await reloader.reload(because: "broker-server reload") }
         let control = makeControl(settings.database, commands: commands, start: start, logger: logger)
         // The group listens to signals before the broker starts, so none is missed.
         let group = ServiceGroup(
             configuration: .init(
                 services: [server] + control + [
+                    keyring,
                     ReloadService(reloader: reloader), LifeCycleService(notifier: notifier),
                     WatchdogService(notifier: notifier, server: server),
                 ],
@@ -104,12 +105,12 @@ struct ServeCommand: AsyncParsableCommand {
         return (
             store,
             [
-                "backup": { file in
+                "backup": ControlService.blocking { file in
                     try store.backUp(to: file)
                     return file
                 },
-                "revoke": { try revocations.add($0, wall: RevokeCommand.now) },
-                "check": { _ in try store.check().description },
+                "revoke": ControlService.blocking { try revocations.add($0, wall: RevokeCommand.now) },
+                "check": ControlService.blocking { _ in try store.check().description },
             ]
         )
     }

@@ -62,7 +62,8 @@ struct TokenCommand: AsyncParsableCommand {
             var options = TokenVerifier.Options()
             options.audiences = audience
             options.lifetime = .seconds(lifetime + 1)
-            let verifier = TokenVerifier(keys: try await TokenKeys(files: [Self.path(key)]), options: options)
+            let verifier = TokenVerifier(
+                keys: try await TokenKeys(sources: [TokenKeySource(file: key)]), options: options)
             if case .failure(let refusal) = verifier.verify(token, wall: Int64(now * 1000)) {
                 throw fail(refusal.text, ExitStatus.data)
             }
@@ -71,9 +72,6 @@ struct TokenCommand: AsyncParsableCommand {
             throw fail("\(error)", ExitStatus.data)
         }
     }
-
-    /// A path that is not taken for `ISSUER=FILE`.
-    private static func path(_ file: String) -> String { file.hasPrefix("/") ? file : "./" + file }
 
     private static func seconds(_ text: String) -> Double? {
         let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]

@@ -143,7 +143,7 @@ struct AddressLimitTests {
         try await TestBroker.run { broker in
             let first = try await broker.connect()
             #expect(try await first.request("GET", "/health/live").status == 200)
-            broker.server.reload(configuration)
+            try await broker.server.reload(configuration)
             let counted = try await broker.connect()
             #expect(try await counted.request("GET", "/health/live").status == 200)
             #expect(try await broker.connect().request("GET", "/health/live").status == 429)

@@ -29,9 +29,11 @@ struct InsecureSwitchTests {
         open.listeners = [ListenerOptions(.tcp(host: "0.0.0.0", port: 80), name: "public")]
         open.metrics = .all
         open.access.publish = .everyone
-        open.access.keyFiles = ["keys.pem"]
+        open.access.keySources = ["keys.pem", "http://login.example/keys", "http://127.0.0.1:1/keys"].compactMap(
+            TokenKeySource.init)
         #expect(
             open.warnings == [
+                "auth.keys: http://login.example/keys has no TLS: whoever is on the way can give the broker keys",
                 "metrics: all shows them to everybody who reaches 0.0.0.0:80 (listener public)",
                 "auth.publish: everyone lets everybody who reaches 0.0.0.0:80 (listener public) publish",
                 "0.0.0.0:80 (listener public) takes tokens without TLS: whoever is on the way can read them",
@@ -40,6 +42,7 @@ struct InsecureSwitchTests {
         open.listeners[0].isTrusted = true
         open.listeners[0].servesMetrics = false
         open.access.publish = nil
+        open.access.keySources.removeLast(2)
         #expect(open.warnings.isEmpty)
     }
     /// Each line names the listeners that it is about, and no other one.
@@ -54,7 +57,7 @@ struct InsecureSwitchTests {
         configuration.listeners = [local, plain, secure]
         configuration.metrics = .all
         configuration.access.publish = .everyone
-        configuration.access.keyFiles = ["keys.pem"]
+        configuration.access.keySources = [TokenKeySource(file: "keys.pem")]
         #expect(
             configuration.warnings == [
                 "metrics: all shows them to everybody who reaches 0.0.0.0:443 (listener secure)",

@@ -49,7 +49,8 @@ struct TokenTests {
     {
         var options = TokenVerifier.Options()
         change(&options)
-        return TokenVerifier(keys: try await TokenKeys(files: files), options: options)
+        return TokenVerifier(
+            keys: try await TokenKeys(sources: files.compactMap(TokenKeySource.init)), options: options)
     }
 
     private static func reason(_ result: Result<Principal, BayeuxError>) -> String? {
@@ -212,7 +213,7 @@ struct TokenTests {
     func badFiles(text: String) async throws {
         let folder = try Folder()
         let file = try folder.write(text, to: "key")
-        await #expect(throws: TokenKeyError.self) { try await TokenKeys(files: [file]) }
+        await #expect(throws: TokenKeyError.self) { try await TokenKeys(sources: [TokenKeySource(file: file)]) }
     }
 
     @Test("Revocations outlive the process, but for one that it died over")

@@ -13,9 +13,9 @@ def encode(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def token(subject="alice", seconds=600, algorithm="HS256", **claims):
-    """A token of a subject that is good for so long, signed with `SECRET`."""
+def token(subject="alice", seconds=600, algorithm="HS256", secret=SECRET, **claims):
+    """A token of a subject that is good for so long, signed with a secret."""
     now = time.time()
     claims = {"sub": subject, "iat": int(now), "exp": now + seconds, **claims}
     signed = encode(json.dumps({"alg": algorithm}).encode()) + "." + encode(json.dumps(claims).encode())
-    return signed + "." + encode(hmac.digest(SECRET.encode(), signed.encode(), hashlib.sha256))
+    return signed + "." + encode(hmac.digest(secret.encode(), signed.encode(), hashlib.sha256))

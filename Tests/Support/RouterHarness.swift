@@ -124,6 +124,18 @@ package final class RouterHarness {
     /// From now on these are the limits of rates.
     package func set(_ rates: RateLimits) { router.set(rates) }
 
+    /// From now on these rules and revocations hold.
+    package func set(_ rules: AccessRules?, revocations: [Revocations.Entry] = []) {
+        router.set(rules, revocations: revocations, now: now, into: &outbox)
+        carryOut(endingTurn: true)
+    }
+
+    /// From now on only tokens of these keys count.
+    package func set(_ keys: Set<TokenKeyIdentity>?) {
+        router.set(keys, now: now, into: &outbox)
+        carryOut(endingTurn: true)
+    }
+
     /// The weight of the messages that wait for sessions.
     package var queuedBytes: Int { router.queuedBytes }
 

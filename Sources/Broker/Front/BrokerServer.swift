@@ -29,6 +29,7 @@ package final class BrokerServer: Service, Sendable {
     private let access: AccessControl
     private let gate: Gatekeeper
     private let origins: LiveOrigins
+    private let keyring: TokenKeyring?
     private let revocations: RevocationList?
     private let monitor: Monitor
     private let running = Mutex<Running?>(nil)
@@ -37,14 +38,16 @@ package final class BrokerServer: Service, Sendable {
     package init(
         configuration: BrokerConfiguration, store: any Store, hooks: BrokerHooks = BrokerHooks(),
         inProcess: InProcessPort? = nil, logger: Logger,
-        credentials: TLSCredentials = .none, tokens: TokenVerifier? = nil, revocations: RevocationList? = nil,
+        credentials: TLSCredentials = .none, keyring: TokenKeyring? = nil, revocations: RevocationList? = nil,
         metrics: MetricsRegistry? = nil,
         onReady: @escaping @Sendable (ListeningPorts) -> Void = { _ in }
     ) {
         self.credentials = credentials
         monitor = Monitor(registry: metrics)
         self.configuration = configuration
-        access = AccessControl(configuration: configuration, tokens: tokens, revocations: revocations)
+        self.keyring = keyring
+        access = AccessControl(
+            configuration: configuration, tokens: keyring?.verifier ?? TokenVerifier(), revocations: revocations)
         self.revocations = revocations
         gate = Gatekeeper(configuration)
         origins = LiveOrigins(configuration)
@@ -75,16 +78,21 @@ package final class BrokerServer: Service, Sendable {
     }
 
     /// Takes over what may change while it runs: the origins that are let in, the channels' policies, the limits of
-    /// connections and rates. What it had before stays with connections that are open.
-    package func reload(_ configuration: BrokerConfiguration) {
+    /// connections and rates, who may do what, and which tokens are revoked. What it had before stays with connections
+    /// that are open; sessions are looked at anew.
+    package func reload(_ configuration: BrokerConfiguration) async throws {
         origins.set(configuration)
         gate.set(configuration)
         guard let router = running.withLock({ $0?.router }) else { return }
         let (policies, rates) = (configuration.policies, configuration.limits.rates)
-        router.eventLoop.execute {
+        let (access, rules) = (access, AccessControl.rules(of: configuration))
+        let revocations = revocations?.entries ?? []
+        try await router.eventLoop.submit {
             router.value.set(policies)
             router.value.set(rates)
-        }
+            access.set(rules: rules)
+            router.value.set(rules, revocations: revocations)
+        }.get()
     }
 
     /// Starts, then serves until the surrounding service group, or the task, asks to stop; throws what `start` does.
@@ -118,6 +126,7 @@ package final class BrokerServer: Service, Sendable {
         else { return }
         logger.info("stopping")
         revocations?.watch(nil)
+        keyring?.watch(nil)
         monitor.beginDraining()
         for listener in running.listeners { await listener.close() }
         for shard in running.shards.all {
@@ -146,6 +155,7 @@ package final class BrokerServer: Service, Sendable {
         let hooks = hooks
         let logger = logger
         let access = access
+        let rules = AccessControl.rules(of: configuration)
         let revocations = revocations
         let first = loops[0]
         // Clients in this process count as the connections of one more loop.
@@ -156,7 +166,7 @@ package final class BrokerServer: Service, Sendable {
         let state = try store.open { outcomes in inbox.mailbox?.send([.outcomes(outcomes)]) }
         let router = try await first.submit {
             let router = Router(
-                limits: configuration.limits, policies: configuration.policies, rules: access.rules,
+                limits: configuration.limits, policies: configuration.policies, rules: rules,
                 revocations: revocations?.entries ?? [], embedding: hooks.embedding, state: state, loopCount: loopCount,
                 generator: SystemRandomNumberGenerator(),
                 now: SystemClock.now)
@@ -167,6 +177,13 @@ package final class BrokerServer: Service, Sendable {
         let mailbox = Mailbox<RouterInput>(eventLoop: first) { router.value.receive($0) }
         inbox.set(mailbox)
         revocations?.watch { mailbox.send([.revoked($0)]) }
+        // The router knows a key before the first token of it is verified.
+        keyring?.watch { change in
+            first.execute {
+                router.value.set(change.identities)
+                change.apply()
+            }
+        }
 
         // The first loop is the router's own.
         let loads = loops.indices.map { $0 == 0 ? nil : InboundLoad() }

@@ -9,6 +9,10 @@ extension Setting {
         Setting(
             "limits.proxy-header-bytes", .bytes(256...64 << 10), \.broker.proxyHeaderBytes,
             "a PROXY header of version 2 with its extensions"),
+        Setting(
+            "limits.key-set-bytes", .pieceBytes, \.broker.access.keySets.maximumBytes,
+            "a set of token keys that is fetched from its address"
+        ).with(effect: .atReload),
         Setting("limits.channel-bytes", .pieceBytes, \.broker.limits.channelBytes, "a channel's name"),
         Setting(
             "limits.messages-per-batch", .count(1...), \.broker.limits.envelope.maximumMessages,

@@ -15,6 +15,10 @@ extension Setting {
         Setting(
             "timeouts.request", .time, \.broker.requestTimeout,
             "for the body of a request, and for an idle HTTP connection"),
+        Setting(
+            "timeouts.key-set", .time, \.broker.access.keySets.timeout, "for the answer from the address of a key set"
+        )
+        .with(effect: .atReload),
         Setting("timeouts.close", .time, \.broker.closeTimeout, "for the peer's answer to a closing handshake"),
         Setting(
             "timeouts.message", .time, \.broker.messageTimeout,

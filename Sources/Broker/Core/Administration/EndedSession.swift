@@ -6,7 +6,8 @@ package enum EndReason: String, Sendable, CaseIterable {
     case expired
     /// Its token ended, and no other one came within the grace.
     case tokenExpired = "token_expired"
-    /// One of before the broker was started again; whoever continued it may not have all that it was subscribed to.
+    /// One of before the broker was started again; whoever continued it may not have all that it was subscribed to. Or an
+    /// event stream of channels that other rules do not let it have.
     case denied
     /// Its token, or its subject, was revoked.
     case revoked

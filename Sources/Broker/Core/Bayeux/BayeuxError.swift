@@ -55,14 +55,16 @@ package struct BayeuxError: Error, Equatable, Sendable {
     }
     /// Whether a session is meant that the broker does not have.
     package var isUnknownClient: Bool { reason == .unknownClient }
-    /// A token that is not taken; the text says why.
-    package static func token(_ text: String) -> Self { credentials(.token, text) }
+    /// A token that is not taken; the text says why. Another try makes sense when its key may come.
+    package static func token(_ text: String, retryAfter: Int? = nil) -> Self {
+        credentials(.token, text, retryAfter: retryAfter)
+    }
     package static let tokenExpired = credentials(.expired, "Token expired")
     static let otherSession = credentials(.session, "The session is somebody else's")
     package static let ticket = credentials(.ticket, "Ticket refused: used, expired or unknown")
     package static let tokenRevoked = credentials(.revoked, "Token revoked")
-    private static func credentials(_ failure: AuthFailure, _ text: String) -> Self {
-        Self(code: 401, arguments: [], text: text, reason: .credentials(failure))
+    private static func credentials(_ failure: AuthFailure, _ text: String, retryAfter: Int? = nil) -> Self {
+        Self(code: 401, arguments: [], text: text, reason: .credentials(failure), retryAfter: retryAfter)
     }
     /// Somebody who may not do that with a channel. `code` is 401 where a token would do and none came, over HTTP.
     static func denied(_ verb: AccessVerb, _ channel: String, code: Int = 403) -> Self {

@@ -79,6 +79,8 @@ final class Session {
     var rightsEndAt = UInt64.max
     /// Whether it has ended: until a new token comes nothing goes out.
     var isSuspended = false
+    /// Whether a web page began it, or it is not known who did.
+    var isBrowser = true
     /// Whether it is one of before the broker was started again, whose rights are not known.
     var mustBeReviewed = false
     /// What is remembered when it has ended.

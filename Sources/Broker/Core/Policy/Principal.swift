@@ -6,6 +6,8 @@ package final class Principal: Sendable {
     package let subject: String
     /// The token's `jti`, by which this one token can be revoked.
     package let tokenID: String?
+    /// What its token is signed with.
+    package let key: TokenKeyIdentity?
     /// The channels and patterns that the token lets publish to; nil when it does not speak of it.
     package let publish: [ChannelPattern]?
     /// The channels and patterns that the token lets subscribe to; nil when it does not speak of it.
@@ -19,11 +21,12 @@ package final class Principal: Sendable {
 
     /// What a token says.
     package init(
-        subject: String, tokenID: String? = nil, publish: [ChannelPattern]? = nil, subscribe: [ChannelPattern]? = nil,
-        isAdmin: Bool = false, issuedAt: Int64? = nil, expiresAt: Int64
+        subject: String, tokenID: String? = nil, key: TokenKeyIdentity? = nil, publish: [ChannelPattern]? = nil,
+        subscribe: [ChannelPattern]? = nil, isAdmin: Bool = false, issuedAt: Int64? = nil, expiresAt: Int64
     ) {
         self.subject = subject
         self.tokenID = tokenID
+        self.key = key
         self.publish = publish
         self.subscribe = subscribe
         self.isAdmin = isAdmin
@@ -37,6 +40,16 @@ package final class Principal: Sendable {
         case .publish: publish
         case .subscribe: subscribe
         }
+    }
+}
+
+/// Tells a key of tokens from all others; says nothing of it.
+package struct TokenKeyIdentity: Hashable, Sendable {
+    private let digest: UInt64
+
+    /// The key of which this is the digest.
+    package init(digest: UInt64) {
+        self.digest = digest
     }
 }
 

@@ -36,7 +36,8 @@ extension Router {
             if let own = session.principal, own.subject != presented.subject {
                 return .failure(.otherSession)
             }
-            if isNew || presented.expiresAt > session.principal?.expiresAt ?? .min {
+            let isNewer = presented.expiresAt > session.principal?.expiresAt ?? .min
+            if isNew || isNewer || session.principal.map({ !isOfKnownKey($0) }) ?? false {
                 give(presented, to: session, now: now)
                 if let other = session.principal, !session.mustBeReviewed {
                     review(session, Caller(principal: other, isBrowser: caller.isBrowser), now: now, into: &outbox)
@@ -63,7 +64,7 @@ extension Router {
 
     /// Why what a token said does not count any more.
     private func refusal(of principal: Principal, now: Moment) -> BayeuxError? {
-        if principal.expiresAt <= now.wall { return .tokenExpired }
+        if principal.expiresAt <= now.wall || !isOfKnownKey(principal) { return .tokenExpired }
         return !revocations.isEmpty && revocations.cover(principal) ? .tokenRevoked : nil
     }
 
@@ -172,12 +173,13 @@ extension Router {
         schedule(session)
     }
 
-    /// A session has another token: what that does not let it have ends, and what waits of it is gone. All else goes on,
-    /// replays where they are.
-    private mutating func review(_ session: Session, _ caller: Caller, now: Moment, into outbox: inout Outbox) {
-        guard let rules else { return }
+    /// A session has another token, or there are other rules: what those do not let it have ends, and what waits of it
+    /// is gone. All else goes on, replays where they are. Returns whether something has ended.
+    @discardableResult
+    mutating func review(_ session: Session, _ caller: Caller, now: Moment, into outbox: inout Outbox) -> Bool {
+        guard let rules else { return false }
         let lost = session.subscriptions.keys.filter { !rules.decide(.subscribe, $0, caller).isAllowed }
-        guard !lost.isEmpty else { return }
+        guard !lost.isEmpty else { return false }
         for pattern in lost where removeSubscription(to: pattern, of: session) {
             tell(.unsubscribe(clientID: session.clientID, pattern: pattern.text), into: &outbox)
         }
@@ -194,6 +196,7 @@ extension Router {
         if session.mayBeStored {
             submit(.note, to: &outbox) { .unsubscribe($0, clientID: clientID, patterns: lost) }
         }
+        return true
     }
 
     /// A session's token has expired: its connect says so, and until another token comes nothing goes out.
@@ -205,7 +208,7 @@ extension Router {
     }
 
     /// Another token has come.
-    private mutating func resume(_ session: Session, now: Moment, into outbox: inout Outbox) {
+    mutating func resume(_ session: Session, now: Moment, into outbox: inout Outbox) {
         guard session.isSuspended else { return }
         session.isSuspended = false
         session.expiresAt = now.adding(limits.timeout * 2)

@@ -28,6 +28,7 @@ extension Router {
         if error == nil {
             let id = ClientID.make(using: &generator)
             let session = addSession(clientID: id, now: now)
+            session.isBrowser = caller?.isBrowser ?? true
             if let principal = identity?.principal { give(principal, to: session, now: now) }
             let asked = ExtensionFields(of: request.envelope)
             if asked.wantsAcknowledgements(in: text) {
@@ -54,7 +55,9 @@ extension Router {
     private func refusedAdvice(_ error: ReplyError?) -> Advice {
         switch error {
         case .sent: Advice(reconnect: .none)
-        case .bayeux(let error) where error.code == 401 && !error.isUnknownClient: Advice(reconnect: .none)
+        case .bayeux(let error) where error.code == 401 && !error.isUnknownClient:
+            // The key of a token may be on its way.
+            error.retryAfter.map { Advice(reconnect: .handshake, interval: $0 * 1000) } ?? Advice(reconnect: .none)
         case .bayeux, nil: Advice(reconnect: .handshake)
         }
     }

@@ -35,6 +35,7 @@ extension Router {
         if let refusal = refusal(of: items) { return outbox.append(.refuse(connection, refusal)) }
         let clientID = ClientID.make(using: &generator)
         let session = addSession(clientID: clientID, isEphemeral: true, now: now)
+        session.isBrowser = caller?.isBrowser ?? true
         if let principal = caller?.principal { give(principal, to: session, now: now) }
         bindings[connection] = session.handle
         let change = SubscriptionChange(

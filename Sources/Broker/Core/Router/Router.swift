@@ -21,10 +21,14 @@ package struct Router: ~Copyable {
     /// Whether clients are sent away, to come back later.
     private(set) var isStopping = false
     /// Who may do what; nil when everybody may do everything.
-    let rules: AccessRules?
+    var rules: AccessRules?
+    /// The keys whose tokens count; nil when that is not asked.
+    var tokenKeys: Set<TokenKeyIdentity>?
     var revocations = Revocations()
     /// How fast clients may do things; nil when nothing of that is limited.
     var rates: SessionRates?
+    /// How much was published to the channels whose policies limit that.
+    var channelRates: BucketTable<String>
     /// Who sent the batch that is being worked on.
     var caller: Caller?
     let embedding: Embedding
@@ -82,6 +86,7 @@ package struct Router: ~Copyable {
         self.limits = limits
         recorder = FlightRecorder(capacity: limits.endedSessions)
         rates = SessionRates(limits.rates)
+        channelRates = BucketTable(capacity: limits.rates.rememberedCount)
         self.policies = policies
         self.rules = rules
         for entry in revocations { self.revocations.insert(entry) }
@@ -100,7 +105,7 @@ package struct Router: ~Copyable {
         let session = addSession(clientID: stored.clientID, now: now)
         session.isStored = true
         session.mayBeStored = true
-        session.mustBeReviewed = rules != nil
+        session.mustBeReviewed = true
         session.cursor = stored.cursor
         session.answeredPosition = stored.cursor
         if stored.acknowledges {

@@ -1,31 +1,45 @@
 import BrokerCore
 import Driver
 import NIOHTTP1
+import Synchronization
 
 /// Who may do what, as far as requests tell: tells from a request who sends it.
 package final class AccessControl: Sendable {
-    /// The rules; nil when everybody may do everything, and nobody is asked.
-    let rules: AccessRules?
     let tickets = Tickets()
-    private let tokens: TokenVerifier?
+    private let tokens: TokenVerifier
     private let revocations: RevocationList?
+    private let hasRules = Atomic(false)
 
-    /// The rules of a configuration, what tokens are verified with, if any are taken, and those that are revoked.
-    init(configuration: BrokerConfiguration, tokens: TokenVerifier?, revocations: RevocationList?) {
+    /// The rules of a configuration, what tokens are verified with, and those that are revoked.
+    init(configuration: BrokerConfiguration, tokens: TokenVerifier, revocations: RevocationList?) {
         self.tokens = tokens
         self.revocations = revocations
-        let rules = configuration.access(takesTokens: tokens != nil)
-        self.rules = rules.isOpen && tokens == nil ? nil : rules
+        set(rules: Self.rules(of: configuration))
     }
 
+    /// The rules of a configuration; nil when everybody may do everything, and nobody is asked.
+    static func rules(of configuration: BrokerConfiguration) -> AccessRules? {
+        let takesTokens = !configuration.access.keySources.isEmpty
+        let rules = configuration.access(takesTokens: takesTokens)
+        return rules.isOpen && !takesTokens ? nil : rules
+    }
+
+    /// From now on the router has these rules.
+    func set(rules: AccessRules?) {
+        hasRules.store(rules != nil, ordering: .relaxed)
+    }
+
+    /// Whether there are rules, so that the router has to know who asks.
+    private var isGuarded: Bool { hasRules.load(ordering: .relaxed) }
+
     /// Whether tokens are taken.
-    var takesTokens: Bool { tokens != nil }
+    var takesTokens: Bool { tokens.takesTokens }
 
     /// Who sends an HTTP request: by `Authorization`, or by a ticket where the sender can be an `EventSource`.
     ///
     /// `address` is where they are, as far as it counts for limits.
     func caller(of head: HTTPRequestHead, _ target: RequestTarget, at address: IPAddress? = nil) -> Caller? {
-        guard rules != nil || address != nil else { return nil }
+        guard isGuarded || address != nil else { return nil }
         var caller = Caller(isBrowser: Self.isBrowser { head.headers.contains(name: $0) })
         caller.address = address
         identify(&caller, authorization: head.headers["Authorization"])
@@ -40,7 +54,7 @@ package final class AccessControl: Sendable {
 
     /// Who opens a WebSocket: by `Authorization`, a subprotocol that holds the token, or a ticket.
     func caller(ofSocket request: RequestHead, _ target: RequestTarget, at address: IPAddress?) -> Caller? {
-        guard rules != nil || address != nil else { return nil }
+        guard isGuarded || address != nil else { return nil }
         var caller = Caller(isBrowser: Self.isBrowser { request.headers.first($0) != nil })
         caller.address = address
         identify(&caller, authorization: request.headers.first("Authorization").map { [$0] } ?? [])
@@ -56,7 +70,7 @@ package final class AccessControl: Sendable {
 
     /// The tokens in the `ext` of a batch's messages. A batch brings one; another one in it is refused, unless it is the same.
     func addTokens(of batch: borrowing [Envelope], text: RawSpan, to caller: inout Caller) {
-        guard let tokens else { return }
+        guard tokens.takesTokens else { return }
         var first: (token: String, result: Result<Principal, BayeuxError>)?
         for index in batch.indices where batch[index].ext.kind == .object {
             let member = batch[index].ext.member("token", in: text)
@@ -125,10 +139,9 @@ package final class AccessControl: Sendable {
     }
 
     private func take(_ token: String, _ caller: inout Caller) {
-        switch tokens?.verify(token, wall: SystemClock.now.wall) {
-        case .success(let principal)?: caller.principal = principal
-        case .failure(let refusal)?: caller.refusal = refusal
-        case nil: break
+        switch tokens.verify(token, wall: SystemClock.now.wall) {
+        case .success(let principal): caller.principal = principal
+        case .failure(let refusal): caller.refusal = refusal
         }
     }
 

@@ -13,8 +13,10 @@ package struct AccessOptions: Sendable {
             (self.verb, self.pattern, self.audience) = (verb, pattern, audience)
         }
     }
-    /// Files with keys of tokens; without any, no tokens are taken.
-    package var keyFiles: [String] = []
+    /// Where keys of tokens come from; without any, no tokens are taken.
+    package var keySources: [TokenKeySource] = []
+    /// How those are fetched that are at addresses.
+    package var keySets = KeySetOptions()
     /// What is asked of tokens beyond a good signature.
     package var tokens = TokenVerifier.Options()
     /// Who may publish where no rule says anything. Unless told otherwise: who has a token when tokens are taken, else
@@ -30,14 +32,6 @@ package struct AccessOptions: Sendable {
 }
 
 extension BrokerConfiguration {
-    /// What verifies tokens, with the keys that are configured; nil when there are none.
-    package func makeTokenVerifier() async throws(TokenKeyError) -> TokenVerifier? {
-        if access.keyFiles.isEmpty { return nil }
-        var options = access.tokens
-        options.grammar = limits.grammar
-        return TokenVerifier(keys: try await TokenKeys(files: access.keyFiles), options: options)
-    }
-
     /// The rules that this configuration comes down to.
     package func access(takesTokens: Bool) -> AccessRules {
         let publish: Audience = takesTokens ? .authenticated : isForThisMachineOnly ? .everyone : .notBrowsers

@@ -15,6 +15,8 @@ package final class RevocationList: Sendable {
     }
     private let path: String?
     private let state = Mutex(State())
+    /// Keeps those who read or write the file apart.
+    private let file = Mutex(())
 
     /// A list that is kept in the file at `path`, which need not exist; without one it ends with the process.
     package init(path: String?) throws(RevocationError) {
@@ -28,16 +30,45 @@ package final class RevocationList: Sendable {
         if let torn = lines.popLast(), !torn.isEmpty, truncate(path, off_t(text.utf8.count - torn.utf8.count)) != 0 {
             throw RevocationError(description: "\(path): \(String(cString: strerror(errno)))")
         }
+        adopt(try Self.entries(in: lines, of: path))
+    }
+
+    /// What the file holds now, for instance because its owner has added something. Nothing of it holds yet.
+    package func read() throws(RevocationError) -> [Revocations.Entry] {
+        guard let path else { return entries }
+        let text: String? = file.withLock { _ in
+            guard FileManager.default.fileExists(atPath: path) else { return "" }
+            return try? String(contentsOfFile: path, encoding: .utf8)
+        }
+        guard let text else { throw RevocationError(description: "\(path): the file cannot be read") }
+        return try Self.entries(in: text.split(separator: "\n", omittingEmptySubsequences: false), of: path)
+    }
+
+    /// From now on these hold instead of those before. Whoever watches is not told. Returns whether they are others.
+    @discardableResult
+    package func adopt(_ entries: [Revocations.Entry]) -> Bool {
+        state.withLock { state in
+            defer {
+                state.entries = entries
+                state.revocations = Revocations()
+                for entry in entries { state.revocations.insert(entry) }
+            }
+            return state.entries != entries
+        }
+    }
+
+    private static func entries(
+        in lines: [Substring], of path: String
+    ) throws(RevocationError) -> [Revocations.Entry] {
+        var entries: [Revocations.Entry] = []
         for (number, line) in lines.enumerated() where !line.isEmpty {
-            guard let entry = Self.entry(String(line)) else {
+            guard let entry = entry(String(line)) else {
                 throw RevocationError(
                     description: "\(path):\(number + 1): neither \"token ID\" nor \"subject TIME NAME\"")
             }
-            state.withLock {
-                $0.entries.append(entry)
-                $0.revocations.insert(entry)
-            }
+            entries.append(entry)
         }
+        return entries
     }
 
     /// All of them, in order.
@@ -65,7 +96,9 @@ package final class RevocationList: Sendable {
     }
 
     private func add(_ entry: Revocations.Entry, line: String) throws(RevocationError) {
-        if let path { try Self.append(line + "\n", to: path) }
+        if let path {
+            try file.withLock { (_) throws(RevocationError) in try Self.append(line + "\n", to: path) }
+        }
         let watcher = state.withLock { state in
             state.entries.append(entry)
             state.revocations.insert(entry)

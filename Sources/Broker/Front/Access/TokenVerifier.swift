@@ -6,8 +6,8 @@ import Synchronization
 /// Says whose a token is (RFC 7519), or why it is refused.
 ///
 /// Nothing that a token says is acted upon before its signature was checked, with a key that this broker was given: no
-/// address in it is ever asked, and the key decides about the algorithm. What was good once is remembered, so that a
-/// token that comes with each request costs a look into a table.
+/// address in it is ever asked, and the key decides about the algorithm. What was good once is remembered while the
+/// keys are the same, so that a token that comes with each request costs a look into a table.
 package final class TokenVerifier: Sendable {
     /// What is asked of tokens beyond a good signature.
     package struct Options: Sendable {
@@ -31,28 +31,61 @@ package final class TokenVerifier: Sendable {
     private static let maximumPatterns = 256
     private static let rememberedCount = 4_096
 
-    private let keys: TokenKeys
-    private let options: Options
-    private let remembered = Mutex<[String: Principal]>([:])
+    private struct State {
+        var keys = TokenKeys()
+        var options = Options()
+        /// What was good with these keys.
+        var remembered: [String: Principal] = [:]
+        /// Counts the keys that there have been.
+        var generation = 0
+        var missing: (@Sendable (_ issuer: String?) -> Duration?)?
+    }
+    private let state = Mutex(State())
+    private let hasSources = Atomic(false)
+
+    /// Has no keys yet, and takes no tokens.
+    package init() {}
 
     /// Verifies with these keys.
-    package init(keys: TokenKeys, options: Options) {
-        self.keys = keys
-        self.options = options
+    package convenience init(keys: TokenKeys, options: Options) {
+        self.init()
+        use(keys, options, takesTokens: true)
+    }
+
+    /// Whether tokens are taken: whether there are keys, or are to be.
+    package var takesTokens: Bool { hasSources.load(ordering: .relaxed) }
+
+    /// Verifies with these keys from now on.
+    func use(_ keys: TokenKeys, _ options: Options, takesTokens: Bool) {
+        state.withLock { state in
+            state.keys = keys
+            state.options = options
+            state.remembered = [:]
+            state.generation += 1
+        }
+        hasSources.store(takesTokens, ordering: .relaxed)
+    }
+
+    /// From now on `missing` is told when a token names a key that there is not, and of which issuer it says it is; it
+    /// returns after which time there may be one.
+    func onMissingKey(_ missing: @escaping @Sendable (_ issuer: String?) -> Duration?) {
+        state.withLock { $0.missing = missing }
     }
 
     /// Whose the token is; `wall` is now (ms since 1970).
     package func verify(_ token: String, wall: Int64) -> Result<Principal, BayeuxError> {
         guard token.utf8.count <= Self.maximumBytes else { return .failure(.token("Token refused: too long")) }
-        if let principal = remembered.withLock({ $0[token] }) {
-            return principal.expiresAt > wall ? .success(principal) : .failure(.tokenExpired)
+        let (known, keys, options, generation) = state.withLock { state in
+            (state.remembered[token], state.keys, state.options, state.generation)
         }
+        if let known { return known.expiresAt > wall ? .success(known) : .failure(.tokenExpired) }
         do {
-            let claims = try signedClaims(of: token)
-            let principal = try principal(claims, now: Double(wall) / 1000)
-            remembered.withLock { remembered in
-                if remembered.count >= Self.rememberedCount { remembered.removeAll(keepingCapacity: true) }
-                remembered[token] = principal
+            let (claims, key) = try signedClaims(of: token, keys)
+            let principal = try Self.principal(claims, key.identity, options, now: Double(wall) / 1000)
+            state.withLock { state in
+                guard state.generation == generation else { return }
+                if state.remembered.count >= Self.rememberedCount { state.remembered.removeAll(keepingCapacity: true) }
+                state.remembered[token] = principal
             }
             return .success(principal)
         } catch let refusal as TokenRefusal {
@@ -62,8 +95,8 @@ package final class TokenVerifier: Sendable {
         }
     }
 
-    /// The claims, once a key that may speak for them has signed them.
-    private func signedClaims(of token: String) throws -> TokenClaims {
+    /// The claims, once a key that may speak for them has signed them, and that key.
+    private func signedClaims(of token: String, _ keys: TokenKeys) throws -> (TokenClaims, TokenKeys.Key) {
         let parser = DefaultJWTParser()
         let bytes = Array(token.utf8)
         let parts = try parser.getTokenParts(bytes)
@@ -75,22 +108,34 @@ package final class TokenVerifier: Sendable {
             key.algorithm.name == header.alg && (header.kid == nil || key.id == nil || key.id == header.kid)
                 && (key.issuer == nil || key.issuer == claims.iss)
         }
-        if candidates.isEmpty { throw TokenRefusal("no key for it") }
+        if candidates.isEmpty {
+            // A key without a name is any; one with another name is not this one.
+            let mayCome = header.kid.map { kid in !keys.keys.contains { $0.id == kid } } ?? keys.isWaiting
+            guard mayCome, let wait = state.withLock({ $0.missing })?(claims.iss) else {
+                throw TokenRefusal("no key for it")
+            }
+            let reason = keys.isWaiting ? "the broker waits for its keys" : "no key for it yet"
+            throw TokenRefusal(reason + ", try again", retryAfter: max(Int(wait.components.seconds), 1))
+        }
         let signed = parts.header + [UInt8(ascii: ".")] + parts.payload
-        for key in candidates where (try? key.algorithm.verify(signature, signs: signed)) == true { return claims }
+        for key in candidates where (try? key.algorithm.verify(signature, signs: signed)) == true {
+            return (claims, key)
+        }
         throw TokenRefusal("the signature is not good")
     }
 
-    private func principal(_ claims: TokenClaims, now: Double) throws -> Principal {
+    private static func principal(
+        _ claims: TokenClaims, _ key: TokenKeyIdentity, _ options: Options, now: Double
+    ) throws -> Principal {
         guard let subject = claims.sub, !subject.isEmpty else { throw TokenRefusal("sub is missing") }
         guard let expiry = claims.exp else { throw TokenRefusal("exp is missing") }
         let (seconds, _) = options.lifetime.components
-        guard expiry.isFinite, expiry <= now + Double(seconds) + Self.leeway else {
+        guard expiry.isFinite, expiry <= now + Double(seconds) + leeway else {
             throw TokenRefusal("exp is too far ahead")
         }
         guard expiry > now else { throw TokenRefusal(error: .tokenExpired) }
-        if let start = claims.nbf, !(start <= now + Self.leeway) { throw TokenRefusal("nbf has not come") }
-        if let made = claims.iat, !(made <= now + Self.leeway) { throw TokenRefusal("iat has not come") }
+        if let start = claims.nbf, !(start <= now + leeway) { throw TokenRefusal("nbf has not come") }
+        if let made = claims.iat, !(made <= now + leeway) { throw TokenRefusal("iat has not come") }
         if !options.issuers.isEmpty, claims.iss.map(options.issuers.contains) != true {
             throw TokenRefusal("iss is not one that is taken")
         }
@@ -101,16 +146,19 @@ package final class TokenVerifier: Sendable {
             throw TokenRefusal("aud is missing")
         }
         return Principal(
-            subject: subject, tokenID: claims.jti, publish: try patterns(claims.publish, of: "publish"),
-            subscribe: try patterns(claims.subscribe, of: "subscribe"), isAdmin: claims.admin == true,
+            subject: subject, tokenID: claims.jti, key: key,
+            publish: try patterns(claims.publish, of: "publish", options.grammar),
+            subscribe: try patterns(claims.subscribe, of: "subscribe", options.grammar), isAdmin: claims.admin == true,
             issuedAt: claims.iat.map { Int64(max($0, 0) * 1000) }, expiresAt: Int64(expiry * 1000))
     }
 
-    private func patterns(_ texts: [String]?, of claim: String) throws -> [ChannelPattern]? {
+    private static func patterns(
+        _ texts: [String]?, of claim: String, _ grammar: ChannelGrammar
+    ) throws -> [ChannelPattern]? {
         guard let texts else { return nil }
-        guard texts.count <= Self.maximumPatterns else { throw TokenRefusal("\(claim) names too many channels") }
+        guard texts.count <= maximumPatterns else { throw TokenRefusal("\(claim) names too many channels") }
         return try texts.map { text in
-            guard let pattern = try? ChannelPattern(text, grammar: options.grammar, maximumBytes: 512) else {
+            guard let pattern = try? ChannelPattern(text, grammar: grammar, maximumBytes: 512) else {
                 throw TokenRefusal("\(claim) names what is no channel or pattern")
             }
             return pattern
@@ -122,8 +170,8 @@ package final class TokenVerifier: Sendable {
 private struct TokenRefusal: Error {
     let error: BayeuxError
 
-    init(_ reason: String) {
-        error = .token("Token refused: \(reason)")
+    init(_ reason: String, retryAfter: Int? = nil) {
+        error = .token("Token refused: \(reason)", retryAfter: retryAfter)
     }
 
     init(error: BayeuxError) {

@@ -8,8 +8,13 @@ import ServiceLifecycle
 /// A client sends one line, a command and its argument (`backup /path/of/a/file`), and gets `ok` or `error` on a line,
 /// then text up to the end of the connection.
 package final class ControlService: Service {
-    /// A command: takes its argument, returns what it has to say; runs on a thread that may block.
-    package typealias Command = @Sendable (_ argument: String) throws -> String
+    /// A command: takes its argument, returns what it has to say.
+    package typealias Command = @Sendable (_ argument: String) async throws -> String
+
+    /// A command that blocks: it gets a thread that may.
+    package static func blocking(_ command: @escaping @Sendable (_ argument: String) throws -> String) -> Command {
+        { argument in try await NIOThreadPool.singleton.runIfActive { try command(argument) } }
+    }
 
     private let path: String
     private let commands: [String: Command]
@@ -87,7 +92,7 @@ private final class ControlHandler: ChannelInboundHandler {
         guard let command = commands[name] else { return answer("error\nunknown command \(name)\n", context) }
         logger.info("control", metadata: ["command": "\(name)"])
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        NIOThreadPool.singleton.runIfActive(eventLoop: context.eventLoop) { try command(argument) }
+        context.eventLoop.makeFutureWithTask { try await command(argument) }
             .whenComplete { result in
                 let (handler, context) = bound.value
                 switch result {

@@ -185,6 +185,18 @@ final class RouterLoop {
         router.policies = policies
     }
 
+    /// From now on only tokens of these keys count.
+    func set(_ keys: Set<TokenKeyIdentity>?) {
+        router.set(keys, now: now, into: &outbox)
+        carryOut()
+    }
+
+    /// From now on these rules and revocations hold.
+    func set(_ rules: AccessRules?, revocations: [Revocations.Entry]) {
+        router.set(rules, revocations: revocations, now: now, into: &outbox)
+        carryOut()
+    }
+
     /// From now on these are the limits of rates.
     func set(_ rates: RateLimits) {
         router.set(rates)

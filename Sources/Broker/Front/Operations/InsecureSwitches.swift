@@ -18,6 +18,9 @@ extension BrokerConfiguration {
                 warnings.append("\(listener.title): everybody on this machine may connect (mode)")
             }
         }
+        for source in access.keySources where source.isOpenToStrangers {
+            warnings.append("auth.keys: \(source) has no TLS: whoever is on the way can give the broker keys")
+        }
         let open = listeners.filter { !$0.address.isLocal }
         if metrics == .all, let places = Self.titles(open.filter(\.servesMetrics)) {
             warnings.append("metrics: all shows them to everybody who reaches \(places)")
@@ -25,7 +28,7 @@ extension BrokerConfiguration {
         if access.publish == .everyone, let places = Self.titles(open) {
             warnings.append("auth.publish: everyone lets everybody who reaches \(places) publish")
         }
-        if !access.keyFiles.isEmpty {
+        if !access.keySources.isEmpty {
             for plain in open where plain.tls == nil && !plain.isTrusted {
                 warnings.append("\(plain.title) takes tokens without TLS: whoever is on the way can read them")
             }

@@ -123,6 +123,7 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
         "fanfare_store_commit_duration_seconds": "How long the store's transactions took.",
         "fanfare_store_commit_messages": "Operations in each of the store's transactions.",
         "fanfare_store_checkpoint_duration_seconds": "How long SQLite's log took to be brought into the database.",
+        "fanfare_key_set_fetches_total": "Fetches of sets of token keys from their addresses, by result.",
         "fanfare_store_errors_total": "Operations that the store did not carry out, by what was wrong.",
     ]
 }

@@ -1,0 +1,64 @@
+import AsyncHTTPClient
+import BrokerCore
+import Foundation
+import NIOCore
+import NIOHTTP1
+
+/// Asks an address for a set of keys: one answer with status 200, of a limited size, within a limited time.
+///
+/// It runs on threads of its own, not on the broker's event loops. The certificate of an `https` address must be one
+/// that the system trusts. Nothing is followed elsewhere: the address that is configured is the one that is trusted.
+struct KeySetFetcher: Sendable {
+    /// From the first packet to the last byte.
+    let deadline: Duration
+    /// Of the answer.
+    let maximumBytes: Int
+
+    /// What the address answers.
+    func fetch(_ address: String) async throws(TokenKeyError) -> Data {
+        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
+        configuration.httpVersion = .http1Only
+        // Who waits hears at once that nobody is there; the set is fetched again anyway.
+        configuration.connectionPool.retryConnectionEstablishment = false
+        let client = HTTPClient(eventLoopGroup: HTTPClient.defaultEventLoopGroup, configuration: configuration)
+        let result: Result<Data, TokenKeyError>
+        do {
+            result = .success(try await fetch(address, with: client))
+        } catch let problem as TokenKeyProblem {
+            result = .failure(TokenKeyError(place: address, reason: problem.reason))
+        } catch is NIOTooManyBytesError {
+            result = .failure(TokenKeyError(place: address, reason: "the answer has more than \(maximumBytes) bytes"))
+        } catch {
+            result = .failure(TokenKeyError(place: address, reason: "cannot be fetched: \(error)"))
+        }
+        try? await client.shutdown()
+        return try result.get()
+    }
+
+    /// The deadline of the library ends with the head of the answer; this one holds for all of it.
+    private func fetch(_ address: String, with client: HTTPClient) async throws -> Data {
+        try await withThrowingTaskGroup(of: Data?.self) { group in
+            group.addTask { try await ask(address, client) }
+            group.addTask {
+                try await Task.sleep(for: deadline)
+                return nil
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next(), let bytes = first else {
+                throw TokenKeyProblem("no whole answer came within \(deadline)")
+            }
+            return bytes
+        }
+    }
+
+    private func ask(_ address: String, _ client: HTTPClient) async throws -> Data {
+        var request = HTTPClientRequest(url: address)
+        request.headers.add(name: "Accept", value: "application/jwk-set+json, application/json")
+        request.headers.add(name: "User-Agent", value: "fanfare/\(BrokerServer.version)")
+        let response = try await client.execute(request, timeout: .nanoseconds(Int64(deadline.nanosecondsClamped)))
+        guard response.status == .ok else {
+            throw TokenKeyProblem("the answer is \(response.status.code) \(response.status.reasonPhrase)")
+        }
+        return Data(try await response.body.collect(upTo: maximumBytes).readableBytesView)
+    }
+}

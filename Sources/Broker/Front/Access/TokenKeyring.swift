@@ -1,0 +1,125 @@
+import BrokerCore
+import Foundation
+package import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// The keys of tokens that a broker has: those in files, and the sets at addresses, which it keeps up to date while it
+/// runs.
+package final class TokenKeyring: Service {
+    /// Keys that are ready to be used.
+    package struct Prepared: Sendable {
+        fileprivate let keys: [TokenKeys.Key]
+        fileprivate let sets: [RemoteKeySet]
+        fileprivate let options: TokenVerifier.Options
+        fileprivate let takesTokens: Bool
+    }
+    /// Other keys than before, for the verifier.
+    struct Change: Sendable {
+        fileprivate let verifier: TokenVerifier
+        fileprivate let keys: TokenKeys
+        fileprivate let options: TokenVerifier.Options
+        fileprivate let takesTokens: Bool
+
+        /// The keys whose tokens count from now on; nil when none are taken.
+        var identities: Set<TokenKeyIdentity>? { takesTokens ? Set(keys.keys.map(\.identity)) : nil }
+
+        /// Has the verifier use them.
+        func apply() {
+            verifier.use(keys, options, takesTokens: takesTokens)
+        }
+    }
+    /// What verifies tokens with them.
+    package let verifier = TokenVerifier()
+    private let current = Mutex<Prepared?>(nil)
+    private let watcher = Mutex<(@Sendable (Change) -> Void)?>(nil)
+    private let logger: Logger
+
+    /// Without keys.
+    package init(logger: Logger) {
+        self.logger = logger
+        RemoteKeySet.beginCounting()
+        verifier.onMissingKey { [weak self] in self?.look(forKeysOf: $0) }
+    }
+
+    /// Reads the files of a configuration, and fetches the sets that are new in it. Nothing of it holds yet.
+    ///
+    /// A set that cannot be fetched is an error, unless it `mayComeLater`: then it is fetched again and again once it
+    /// holds.
+    package func prepare(
+        _ configuration: BrokerConfiguration, mayComeLater: Bool
+    ) async throws(TokenKeyError) -> Prepared {
+        let access = configuration.access
+        var options = access.tokens
+        options.grammar = configuration.limits.grammar
+        let keys = try await TokenKeys(sources: access.keySources).keys
+        let known = current.withLock { $0?.sets ?? [] }
+        var sets: [RemoteKeySet] = []
+        for source in access.keySources {
+            if let set = known.first(where: { $0.source == source && $0.options == access.keySets }) {
+                sets.append(set)
+                continue
+            }
+            guard let set = RemoteKeySet(source, access.keySets, logger: logger) else { continue }
+            do {
+                _ = try await set.fetch()
+            } catch {
+                guard mayComeLater else { throw error }
+                set.note(error)
+            }
+            sets.append(set)
+        }
+        return Prepared(keys: keys, sets: sets, options: options, takesTokens: !access.keySources.isEmpty)
+    }
+
+    /// From now on these keys hold. Sets that are not among them are not fetched any more.
+    package func adopt(_ prepared: Prepared) {
+        let before = current.withLock { current in
+            defer { current = prepared }
+            return current?.sets ?? []
+        }
+        for set in before where !prepared.sets.contains(where: { $0 === set }) { set.stop() }
+        for set in prepared.sets where !before.contains(where: { $0 === set }) {
+            set.keepUpToDate { [weak self] in self?.spread() }
+        }
+        // The address may have other keys by now as well.
+        for set in prepared.sets where before.contains(where: { $0 === set }) { set.wake() }
+        spread()
+    }
+
+    /// From now on `watcher` is told of changes, and applies them; without one they are applied at once.
+    func watch(_ watcher: (@Sendable (Change) -> Void)?) {
+        self.watcher.withLock { $0 = watcher }
+    }
+
+    /// Whether keys that are prepared are others than those that hold.
+    package func isNew(_ prepared: Prepared) -> Bool {
+        current.withLock { current in
+            current.map { Set($0.keys.map(\.identity)) } != Set(prepared.keys.map(\.identity))
+        }
+    }
+
+    /// Serves until the group shuts down: the sets are fetched meanwhile.
+    package func run() async throws {
+        try? await gracefulShutdown()
+        for set in current.withLock({ $0?.sets ?? [] }) { set.stop() }
+    }
+
+    /// Has the verifier use what there is.
+    private func spread() {
+        guard let current = current.withLock({ $0 }) else { return }
+        var keys = TokenKeys(current.keys)
+        for set in current.sets { keys.add(set.current) }
+        let change = Change(
+            verifier: verifier, keys: keys, options: current.options, takesTokens: current.takesTokens)
+        if let watcher = watcher.withLock({ $0 }) { watcher(change) } else { change.apply() }
+    }
+
+    /// A token names a key that nobody has: the sets of its issuer are fetched again, as soon as they may be. Returns
+    /// by when; nil when there is no such set.
+    private func look(forKeysOf issuer: String?) -> Duration? {
+        let sets = current.withLock { $0?.sets ?? [] }.filter { $0.source.issuer == nil || $0.source.issuer == issuer }
+        for set in sets { set.wake() }
+        return sets.first?.options.spacing
+    }
+}
