@@ -27,7 +27,7 @@ struct ConfigurationText {
                 "#     \(verb.rawValue): everyone".padded(to: 32) + "# who may: " + ValueType<Audience>.choice.name)
         }
         for policy in PolicySetting.all {
-            let value = policy.get(ChannelPolicy()) ?? "1d"
+            let value = policy.get(ChannelPolicy()) ?? policy.example ?? ""
             lines.append("#     \(policy.name): \(value)".padded(to: 32) + "# " + policy.meaning)
         }
         lines += [

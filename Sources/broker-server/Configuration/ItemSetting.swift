@@ -64,10 +64,16 @@ extension ItemSetting where Item == ChannelPolicy {
                 "retain", .flag, \.retain,
                 "whether the last one is retained, also when its publisher does not ask for it"),
             PolicySetting("history", .count(0...), \.historyCount, "so many can be read again"),
-            PolicySetting("history-age", ValueType.time.optional, \.historyAge, "and no older ones"),
+            PolicySetting("history-age", ValueType.time.optional, \.historyAge, "and no older ones").with(
+                example: "1d"),
             PolicySetting(
                 "slow", .choice, \.slow,
                 "for who cannot keep up: queue, latest (only the newest one), disconnect"),
+            PolicySetting(
+                "rate", .rate,
+                "how many publications each channel takes, whoever sends them; more are refused",
+                get: { policy in policy.rate.map { .some($0) } }, set: { $0.rate = $1 }
+            ).with(example: "100/s burst 500"),
             PolicySetting(
                 "durability", .choice, \.durability,
                 "memory: gone with the process; normal: survives a crash; full: the loss of power, too"),

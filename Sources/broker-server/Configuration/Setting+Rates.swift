@@ -24,7 +24,7 @@ extension Setting {
         ).with(effect: .atReload),
         Setting(
             "rates.remembered", .count(16...), \.broker.limits.rates.rememberedCount,
-            "addresses and subjects whose use is remembered, of each kind; those that were used last"),
+            "addresses, subjects and channels whose use is remembered, of each kind; those that were used last"),
     ]
 
     private static func rate(

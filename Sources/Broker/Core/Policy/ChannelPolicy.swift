@@ -10,12 +10,15 @@ package struct ChannelPolicy: Sendable, Equatable {
     package var durability = Durability.normal
     /// What happens to messages for a subscriber who cannot keep up.
     package var slow = SlowPolicy.queue
+    /// How fast each of the channels takes publications, whoever sends them.
+    package var rate: Rate?
 
     /// Nothing beyond delivery.
     package init(
         retain: Bool = false, historyCount: Int = 0, historyAge: Duration? = nil, durability: Durability = .normal,
-        slow: SlowPolicy = .queue
+        slow: SlowPolicy = .queue, rate: Rate? = nil
     ) {
+        self.rate = rate
         self.slow = slow
         self.durability = durability
         self.retain = retain

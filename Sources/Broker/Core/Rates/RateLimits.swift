@@ -16,6 +16,8 @@ package struct RateLimits: Sendable, Equatable {
         case bytes
         /// Publications with tokens of one subject.
         case credential
+        /// Publications to one channel, where its policy says so.
+        case channel
     }
     package var connectionsPerAddress: Rate? = Rate(50, burst: 1_000)
     package var requestsPerAddress: Rate? = Rate(500, burst: 5_000)

@@ -29,12 +29,15 @@ extension Router {
         if let sender, sender.session.recentIDs.contains(sender.id) {
             return acknowledgeRepeated(request, from: sender, text: text, into: &outbox)
         }
+        let policy = policies.isEmpty ? ChannelPolicy() : policies.policy(for: channel)
+        if let rate = policy.rate, let excess = excess(ofPublishingTo: channel, at: rate, now: now) {
+            return reply(to: request, text: text, .bayeux(excess), into: &outbox)
+        }
         if let sender {
             sender.session.recentIDs.insert(sender.id)
             sender.session.record.publishedCount += 1
         }
         let options = PublishOptions(ext: request.envelope.ext, text: text)
-        let policy = policies.isEmpty ? ChannelPolicy() : policies.policy(for: channel)
         let excluded = options.noEcho ? session(of: request, text: text).success?.handle : nil
         if options.retain || policy.isStored {
             let origin = sender.map {
@@ -125,12 +128,15 @@ extension Router {
         if let key, let entry = idempotencyKeys[key] {
             return repeatAnswer(entry, of: key, to: connection, into: &outbox)
         }
+        let policy = policies.policy(for: channel)
+        if let rate = policy.rate, let excess = excess(ofPublishingTo: channel, at: rate, now: now) {
+            return outbox.append(.receipt(connection, .failure(excess)))
+        }
         if let key { idempotencyKeys.begin(key, now: now, window: limits.idempotencyWindow) }
         let id = ClientID.make(using: &generator)
         let publisher = Publisher.http(HTTPPublisher(connection: connection, id: id, key: key, trace: options.trace))
         tell(
             .publish(clientID: nil, channel: channel.text, data: data.withUnsafeBytes { Array($0) }), into: &outbox)
-        let policy = policies.policy(for: channel)
         if options.retain || policy.isStored {
             let whole = JSONSlice(kind: .object, offset: 0, count: UInt32(data.byteCount))
             let origin = key.map { PublicationOrigin.request(key: $0.text, receipt: id) }

@@ -1,4 +1,5 @@
-/// How fast clients may do things. Everything here is asked only while rates are limited, and of clients elsewhere.
+/// How fast clients may do things. Everything here is asked only while rates are limited, and of clients elsewhere, but
+/// for the rates of channels.
 extension Router {
     /// From now on these are the limits. What was used up before is forgotten, but for what sessions did.
     package mutating func set(_ rates: RateLimits) {
@@ -24,6 +25,14 @@ extension Router {
     mutating func excess(ofCredentialOf caller: Caller, now: Moment) -> BayeuxError? {
         guard rates != nil, caller.address != nil, let principal = caller.principal else { return nil }
         return note(rates?.publish(by: principal.subject, now: now.monotonic))
+    }
+
+    /// Why a channel takes nothing now; nil when it does. Its policy holds for everybody, also on this machine.
+    mutating func excess(ofPublishingTo channel: ChannelName, at rate: Rate, now: Moment) -> BayeuxError? {
+        note(
+            channelRates.take(from: channel.text, of: rate, now: now.monotonic).map {
+                .init(limit: .channel, wait: $0)
+            })
     }
 
     /// Why a session may not subscribe to so many channels now.

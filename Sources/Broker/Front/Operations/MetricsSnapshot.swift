@@ -67,7 +67,7 @@ struct MetricsSnapshot: Sendable {
                 switch limit {
                 case .connections: refused.byRate
                 case .requests: refused.requests
-                case .handshakes, .publish, .subscribe, .bytes, .credential:
+                case .handshakes, .publish, .subscribe, .bytes, .credential, .channel:
                     router?.counters.limitedCounts[limit] ?? 0
                 }
             text.sample(limited, [("limit", limit.rawValue)], count)
