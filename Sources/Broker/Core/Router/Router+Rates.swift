@@ -5,6 +5,7 @@ extension Router {
     package mutating func set(_ rates: RateLimits) {
         guard rates != self.rates?.limits else { return }
         self.rates = SessionRates(rates)
+        caller = nil
     }
 
     /// Why a message may not be published now; nil when it may.

@@ -23,6 +23,8 @@ extension Router {
         _ rules: AccessRules?, revocations entries: [Revocations.Entry], now: Moment, into outbox: inout Outbox
     ) {
         self.rules = rules
+        // Where there is nothing to ask, nobody notes who sends.
+        caller = nil
         revocations = Revocations()
         revoke(entries, now: now, into: &outbox)
         for case let session? in sessions {

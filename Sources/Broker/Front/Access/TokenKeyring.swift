@@ -55,21 +55,39 @@ package final class TokenKeyring: Service {
         let keys = try await TokenKeys(sources: access.keySources).keys
         let known = current.withLock { $0?.sets ?? [] }
         var sets: [RemoteKeySet] = []
+        var unknown: [RemoteKeySet] = []
         for source in access.keySources {
             if let set = known.first(where: { $0.source == source && $0.options == access.keySets }) {
                 sets.append(set)
-                continue
+            } else if let set = RemoteKeySet(source, access.keySets, logger: logger) {
+                sets.append(set)
+                unknown.append(set)
             }
-            guard let set = RemoteKeySet(source, access.keySets, logger: logger) else { continue }
-            do {
-                _ = try await set.fetch()
-            } catch {
-                guard mayComeLater else { throw error }
-                set.note(error)
-            }
-            sets.append(set)
+        }
+        for (set, error) in await Self.fetch(unknown) {
+            guard mayComeLater else { throw error }
+            set.note(error)
         }
         return Prepared(keys: keys, sets: sets, options: options, takesTokens: !access.keySources.isEmpty)
+    }
+
+    /// Fetches sets, all at once; those that could not be.
+    private static func fetch(_ sets: [RemoteKeySet]) async -> [(RemoteKeySet, TokenKeyError)] {
+        await withTaskGroup(of: (RemoteKeySet, TokenKeyError)?.self) { group in
+            for set in sets {
+                group.addTask {
+                    do throws(TokenKeyError) {
+                        _ = try await set.fetch()
+                        return nil
+                    } catch {
+                        return (set, error)
+                    }
+                }
+            }
+            return await group.reduce(into: []) { failures, failure in
+                if let failure { failures.append(failure) }
+            }
+        }
     }
 
     /// From now on these keys hold. Sets that are not among them are not fetched any more.
