@@ -71,7 +71,7 @@ struct EveryKeyTests {
     }
 
     /// A configuration file that gives keys values, and where each of them stands.
-    struct NonsenseFile {
+    struct ValueFile {
         private(set) var text = ""
         /// What the error about it names: the line, and the key as it is called there.
         private(set) var places: [(key: Key, value: String, line: Int, named: String)] = []
@@ -116,7 +116,7 @@ struct EveryKeyTests {
             (key, try #require(Self.nonsense(for: key.type), "There is no nonsense for \(key.name): \(key.type)"))
         }
         for round in 0..<(rows.lazy.map(\.1.count).max() ?? 0) {
-            let file = NonsenseFile(
+            let file = ValueFile(
                 rows.compactMap { key, values in values.count > round ? (key, values[round]) : nil })
             let path = try folder.write(file.text, to: "bad.yaml")
             let ending = try await Program.run("broker-server", "check-config", path)
@@ -129,6 +129,41 @@ struct EveryKeyTests {
                 #expect(isTold, "\(place.key.name): \(place.value) in line \(place.line)")
             }
         }
+    }
+
+    /// The smallest and the largest good value of keys that have one; none of them may overflow what it is added to.
+    static func extremes(of key: Key) -> (smallest: String, largest: String)? {
+        let number = key.type.split(separator: " ")
+        switch key.type {
+        case "time": return ("1ms", "1000000000s")
+        case "rate, or off", "rate of bytes, or off": return ("1/h", "1000000000/s burst 9223372036854775807")
+        // A thread for each of them would be much for a test.
+        case _ where key.name == "threads": return ("1", "2")
+        case _ where key.type.hasPrefix("a number from ") || key.type.hasPrefix("bytes from "):
+            return (String(number[number.count - 3]), String(number[number.count - 1]))
+        default: return nil
+        }
+    }
+
+    @Test("A broker runs with every bound at its smallest, and at its largest", arguments: [false, true])
+    func extremes(largest: Bool) async throws {
+        let folder = try TemporaryFolder()
+        let values = try await Key.all().compactMap { key -> (key: Key, value: String)? in
+            guard !key.name.hasPrefix("listeners[]"), let extremes = Self.extremes(of: key) else { return nil }
+            return (key, largest ? extremes.largest : extremes.smallest)
+        }
+        #expect(values.count > 40)
+        let path = try folder.write(ValueFile(values).text, to: "fanfare.yaml")
+        let broker = try await RunningBroker("--config", path, "--database", folder.path("fanfare.db"))
+        if largest {
+            let subscriber = try await broker.subscriber(to: "/a/**", count: 1)
+            #expect(try await broker.cli("publish", "/a/b", "1").status == 0)
+            #expect(try await subscriber.line().contains("/a/b"))
+            #expect(try await subscriber.end().status == 0)
+            // What is kept is read again within bounds that are none.
+            #expect(try await broker.cli("subscribe", "/a/**", "--all", "--until-end").output.contains("/a/b"))
+        }
+        #expect(try await broker.stop().status == 0)
     }
 
     /// Another good value for each key that a reload may find changed.
