@@ -26,7 +26,7 @@ struct ConnectionSetup: Sendable {
             return channel.eventLoop.makeFailedFuture(TooManyConnections())
         }
         counter?.enter()
-        channel.closeFuture.whenComplete { [counter] _ in
+        channel.closeFuture.whenComplete { [gate, counter] _ in
             gate.counter.leave()
             counter?.leave()
         }
@@ -50,7 +50,7 @@ struct ConnectionSetup: Sendable {
         if let address = gate.limited(origin) {
             let verdict = gate.enter(address)
             if case .closed = verdict { throw TooManyConnections() }
-            channel.closeFuture.whenComplete { _ in gate.leave(address) }
+            channel.closeFuture.whenComplete { [gate] _ in gate.leave(address) }
             if case .refused(let refusal, let seconds) = verdict, origin.refusal == nil {
                 origin.refusal = ConnectionRefusal(refusal, retryAfter: seconds)
             }

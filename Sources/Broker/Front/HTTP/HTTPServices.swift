@@ -5,7 +5,7 @@ import NIOHTTP1
 import WebAssets
 
 /// What the HTTP side of every connection shares.
-struct HTTPServices: Sendable {
+final class HTTPServices: Sendable {
     var origins: OriginPolicy { liveOrigins.current }
     private let liveOrigins: LiveOrigins
     /// The names by which the broker may be addressed; nil for all.
