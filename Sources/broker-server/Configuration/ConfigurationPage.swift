@@ -33,8 +33,7 @@ struct ConfigurationPage {
         lines += [
             "", "## `channels`", "",
             "What is kept of publications, by channel or pattern (`/news/**`); the most specific one counts. Nothing by default.",
-            "There are no variables for these. They are *live*, but for who may publish and subscribe, which begins with the next",
-            "start of the broker.",
+            "There are no variables for these. They are *live*.",
         ]
         for verb in AccessVerb.allCases {
             lines += [
