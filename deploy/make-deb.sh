@@ -70,6 +70,9 @@ mkdir -p "$root/usr/share/lintian/overrides"
 cat >"$root/usr/share/lintian/overrides/fanfare" <<OVERRIDES
 # The library that reads YAML brings the part of libyaml along that it was tested with.
 fanfare: embedded-library libyaml *
+# The library of HTTP clients brings along the zlib that it was tested with; what the broker itself compresses goes
+# through Debian's.
+fanfare: embedded-library zlib *
 OVERRIDES
 if objdump -p "$root/usr/bin/broker-server" | grep -q 'NEEDED.*libswiftCore'; then
     echo "make-deb.sh: these programs need the libraries of Swift, which no package of Debian has: see make deb" >&2
