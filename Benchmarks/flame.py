@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Draws where a server spends its time, as a flame graph.
 
-    perf record -e cpu-clock -F 2000 --call-graph dwarf,16384 -o run.data -p PID -- sleep 4
+    perf record -e cpu-clock -F 1500 -g -o run.data -p PID -- sleep 2
     perf script -i run.data | swift demangle --simplified | flame.py "TITLE" >graph.svg
 
 A box is a function, as wide as the share of the samples in which it, or what it called, was running; what it called
@@ -30,8 +30,7 @@ def read(lines):
     for line in lines:
         if match := FRAME.match(line):
             name, binary = match[1], match[2]
-            is_kernel = "kernel" in binary or binary == "[unknown]" and "unknown" not in name
-            stack.append((re.sub(r"\+0x[0-9a-f]+$", "", name), is_kernel))
+            stack.append((re.sub(r"\+0x[0-9a-f]+$", "", name), "kernel" in binary))
         elif not line.strip() and stack:
             add(root, reversed(stack))
             stack = []

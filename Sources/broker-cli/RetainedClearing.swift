@@ -13,18 +13,12 @@ struct RetainedClearing {
     /// Clears channels, whether or not they retain something.
     mutating func clear(_ channels: [String]) async throws {
         if channels.isEmpty { return }
-        let client = try BayeuxClient(configuration)
-        do {
-            try await client.connect()
+        try await withClient(configuration) { client in
             for channel in channels {
                 try await client.publish(Publication(Array("null".utf8), to: channel, retain: true))
                 count += 1
             }
-        } catch {
-            await client.close()
-            throw error
         }
-        await client.close()
     }
 
     /// Clears what is retained below patterns, until nothing is but what somebody has published meanwhile.
@@ -41,11 +35,9 @@ struct RetainedClearing {
 
     /// The channels below patterns that retain something.
     private func retained(below patterns: [String]) async throws -> [String] {
-        let client = try BayeuxClient(configuration)
-        let silence = Silence()
-        var names: [String] = []
-        do {
-            try await client.connect()
+        try await withClient(configuration) { client in
+            let silence = Silence()
+            var names: [String] = []
             let messages = try await client.subscribe(to: patterns)
             // What is retained comes first; nothing says that it was the last.
             let end = Task {
@@ -58,11 +50,7 @@ struct RetainedClearing {
                 names += batch.filter(\.isRetained).map(\.channel)
                 if batch.contains(where: { !$0.isRetained }) { break }
             }
-        } catch {
-            await client.close()
-            throw error
+            return names
         }
-        await client.close()
-        return names
     }
 }

@@ -78,7 +78,9 @@ struct RetainedCommand: AsyncParsableCommand {
                     throw CLIError.usage("retained set takes a document or @FILE")
                 }
                 let data = try Documents.json(bytes[...], name: name, isRaw: false)
-                try await retain(Publication(data, to: channel, retain: true, timeToLive: ttl), configuration)
+                try await withClient(configuration) { client in
+                    try await client.publish(Publication(data, to: channel, retain: true, timeToLive: ttl))
+                }
             }
         }
     }
@@ -110,17 +112,5 @@ struct RetainedCommand: AsyncParsableCommand {
                 if Console.errorIsTerminal { Console.say("cleared \(Quantity.count(clearing.count, "channel"))") }
             }
         }
-    }
-
-    private static func retain(_ publication: Publication, _ configuration: ClientConfiguration) async throws {
-        let client = try BayeuxClient(configuration)
-        do {
-            try await client.connect()
-            try await client.publish(publication)
-        } catch {
-            await client.close()
-            throw error
-        }
-        await client.close()
     }
 }

@@ -9,7 +9,6 @@ extension ConfigurationFile {
         guard case .sequence(let items) = node else {
             return problems.append("\(place(node)): listeners is not a list")
         }
-        let certificates = "tls.client-certificates"
         for (index, item) in items.enumerated() {
             let name = "listeners[\(index)]"
             guard case .mapping(let keys) = item else {
@@ -28,8 +27,8 @@ extension ConfigurationFile {
                 problems.append("\(place(item)): \(name).\(ListenerSetting.addressKey) is missing")
             } else if let problem = listener.problem {
                 problems.append("\(place(item)): \(name): \(problem)")
-            } else if given.contains(certificates), listener.tls?.asksWithoutAuthority == true {
-                problems.append("\(place(item)): \(name): \(certificates) means nothing without tls.client-authority")
+            } else if given.contains("tls.client-certificates"), let problem = listener.tls?.problemOfAsking {
+                problems.append("\(place(item)): \(name): \(problem)")
             }
             settings.listeners.append(listener)
         }

@@ -59,8 +59,11 @@ extension ItemSetting where Item == ListenerOptions {
 }
 
 extension TLSFiles {
-    /// Whether nobody is asked for a certificate although somebody is to be: it is not known whose are good.
-    var asksWithoutAuthority: Bool { clientAuthority == nil && clientCertificates != .none }
+    /// What is wrong when somebody is to be asked for a certificate, and it is not known whose are good; nil if nothing is.
+    var problemOfAsking: String? {
+        clientAuthority == nil && clientCertificates != .none
+            ? "tls.client-certificates means nothing without tls.client-authority" : nil
+    }
 }
 
 extension ListenerOptions {

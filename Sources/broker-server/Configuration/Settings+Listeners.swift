@@ -11,8 +11,8 @@ extension Settings {
             problems.append("\(source(of: key).description): \(problem)")
         }
         let asked = source(of: "tls.client-certificates")
-        if asked != .standard, tls?.tls?.asksWithoutAuthority == true {
-            problems.append("\(asked.description): tls.client-certificates means nothing without tls.client-authority")
+        if asked != .standard, let problem = tls?.tls?.problemOfAsking {
+            problems.append("\(asked.description): \(problem)")
         }
         let all = placedListeners
         if all.isEmpty { problems.append("\(source(of: "listen").description): there is no listener") }

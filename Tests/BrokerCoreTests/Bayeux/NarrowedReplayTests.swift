@@ -64,6 +64,16 @@ struct NarrowedReplayTests {
             take(harness.send([.object(message)], from: peer))
         }
 
+        /// One in the middle of what it has asked for: its connection takes more when the harness drains.
+        static func withinReplay(acknowledges: Bool) throws -> Self {
+            var client = try Self(acknowledges: acknowledges)
+            client.connect()
+            client.harness.readsPromptly = false
+            client.subscribe()
+            client.connect()
+            return client
+        }
+
         mutating func subscribe() {
             take(
                 harness.send(
@@ -78,12 +88,8 @@ struct NarrowedReplayTests {
 
     @Test("What is kept comes whole, once and in order, and what waited behind it", arguments: [false, true])
     func kept(acknowledges: Bool) throws {
-        var client = try Client(acknowledges: acknowledges)
+        var client = try Client.withinReplay(acknowledges: acknowledges)
         let harness = client.harness
-        client.connect()
-        harness.readsPromptly = false
-        client.subscribe()
-        client.connect()
         let before = client.taken
         // Of a client that acknowledges, the second page has been asked for.
         #expect(before.count >= 512 && before.count < 1200)
@@ -112,12 +118,8 @@ struct NarrowedReplayTests {
 
     @Test("Nothing is kept: the replay ends, and what the next subscription asks for comes")
     func nothingKept() throws {
-        var client = try Client(acknowledges: false)
+        var client = try Client.withinReplay(acknowledges: false)
         let harness = client.harness
-        client.connect()
-        harness.readsPromptly = false
-        client.subscribe()
-        client.connect()
         try Client.use(["/a/y"], seconds: 200, in: harness)
         client.connect()
         client.taken = []

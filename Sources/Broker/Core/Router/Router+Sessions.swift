@@ -120,7 +120,7 @@ extension Router {
         if peer.kind == .socket { release(peer.connection, unlessBoundTo: session, into: &outbox) }
         let asked = ExtensionFields(of: request.envelope)
         if session.acknowledgements == nil {
-            if hasAnswer(peer, of: session, connectionType: request.envelope.connectionType, text: text) {
+            if isBeat || hasAnswer(peer, of: session) {
                 confirm(session, session.answeredPosition, now: now)
                 confirmReplays(of: session, now: now) { $0.confirmAnswered() }
             }
@@ -172,12 +172,11 @@ extension Router {
     }
 
     /// Whether a connect says that the answer to the last one has come. It does not over another connection than the one
-    /// that the answer was written to, while that is taken for open: it may be half open, and have swallowed it.
-    private func hasAnswer(
-        _ peer: Peer, of session: Session, connectionType: JSONSlice, text: RawSpan
-    ) -> Bool {
+    /// that the answer was written to, while that is taken for open: it may be half open, and have swallowed it. (A beat
+    /// beside an event stream always comes over another one.)
+    private func hasAnswer(_ peer: Peer, of session: Session) -> Bool {
         guard let bound = session.link.connection else { return true }
-        return bound == peer.connection || connectionType.equals("eventsource", in: text)
+        return bound == peer.connection
     }
 
     /// A client has come down to polling, and from now on says what it has. The session may be one that did so before the
