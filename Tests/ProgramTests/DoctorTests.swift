@@ -72,7 +72,7 @@ struct DoctorTests {
         // Beside the endpoint: what goes there fails, and the rest works.
         let wrong = try await Program.run("broker-cli", "--url", broker.url + "/wrong", "doctor")
         #expect(wrong.status == 69)
-        let failed = Self.steps(wrong.output).filter { $0[1] == "failed" }.map { $0[0] }
+        let failed = Self.steps(wrong.output).filter { $0.dropFirst().first == "failed" }.map(\.first)
         #expect(failed == ["websocket", "long-polling", "json-p"])
         #expect(wrong.output.contains("-> correct the path in --url; the broker's own is /bayeux\n"))
         try await broker.stop()

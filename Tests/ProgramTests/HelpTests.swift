@@ -88,7 +88,7 @@ struct HelpTests {
         for line in all.output.split(separator: "\n") {
             guard let start = line.firstRange(of: "broker-cli ") else { continue }
             let words = line[start.upperBound...].split(separator: " ")
-            let name = String(words[0])
+            let name = String(try #require(words.first))
             let help = try await Program.run("broker-cli", "help", name)
             #expect(help.status == 0, "\(line)")
             for flag in words where flag.hasPrefix("--") && flag.count > 2 {

@@ -48,7 +48,7 @@ struct PublishOptionTests {
         #expect(try await broker.cli("pub", "/log/t", "{{count}}", "--raw") == Self.done)
         let history = try await broker.cli("history", "/log/t", "--format", "raw")
         let lines = history.output.split(separator: "\n").map(String.init)
-        #expect(lines.count == 6)
+        try #require(lines.count == 6)
         #expect(lines[0] == "null")
         #expect(Array(lines[3...]) == ["\"line 1\"", "\"2\"", "\"{{count}}\""])
         let pattern = try Regex(

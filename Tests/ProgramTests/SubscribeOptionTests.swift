@@ -75,6 +75,7 @@ struct SubscribeOptionTests {
             "subscribe", "/log/b", "--count", "1", "--format", "%{time} %{json}")
         let parts = ending.output.split(separator: " ", maxSplits: 1)
         let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+        try #require(parts.count == 2)
         let time = try Date(String(parts[0]), strategy: style)
         #expect(abs(time.timeIntervalSinceNow) < 60)
         #expect(parts[1].hasPrefix(#"{"channel":"/log/b","data":"b","ext":{"seq":3,"epoch":""#))

@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 /// How a program ended.
 struct Ending: Equatable {
@@ -18,14 +17,14 @@ struct Missing: Error, CustomStringConvertible {
     }
 }
 
-/// A program that was built with the tests and runs now. It is killed when it takes longer than `patience`.
+/// A program that was built with the tests and runs now. It is killed when a test waits for longer than `Patience.limit`
+/// for what it writes, or for its end.
 final class Program {
     /// Where its standard input comes from.
     enum Input {
         case nothing
         case bytes(String)
     }
-    private static let patience = 60
     private static let proxyVariables = [
         "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY",
     ]
@@ -44,11 +43,7 @@ final class Program {
     private var chunks: AsyncStream<Data>.Iterator
     private var unread = Data()
     private var statuses: AsyncStream<Int32>.Iterator
-    /// Whether it has ended: its number may then belong to another process.
-    private final class Life: Sendable {
-        let hasEnded = Mutex(false)
-    }
-    private let life = Life()
+    private let patience: Patience
 
     /// Starts `name`, one of ours or the path of another program. The environment is this one's, without what our
     /// programs look at, and with what is given.
@@ -80,6 +75,8 @@ final class Program {
             path, [path] + arguments, environment: variables.merging(environment) { $1 }, standard: standard)
         for descriptor in standard { close(descriptor) }
 
+        let patience = Patience(with: identifier)
+        self.patience = patience
         let (chunks, chunkContinuation) = AsyncStream.makeStream(of: Data.self)
         self.chunks = chunks.makeAsyncIterator()
         Thread.detachNewThread {
@@ -88,6 +85,7 @@ final class Program {
             while poll(&awaited, 2, -1) > 0, awaited[1].revents == 0 {
                 let count = read(ends[0], &buffer, buffer.count)
                 guard count > 0 else { break }
+                patience.hasWritten()
                 chunkContinuation.yield(Data(buffer.prefix(count)))
             }
             close(ends[0])
@@ -96,18 +94,15 @@ final class Program {
         }
         let (statuses, statusContinuation) = AsyncStream.makeStream(of: Int32.self)
         self.statuses = statuses.makeAsyncIterator()
-        let (identifier, life) = (identifier, life)
+        let identifier = identifier
         Thread.detachNewThread {
             var status: Int32 = 0
             while waitpid(identifier, &status, 0) < 0, errno == EINTR {}
-            life.hasEnded.withLock { $0 = true }
+            patience.hasEnded()
             let signal = status & 0x7f
             statusContinuation.yield(signal == 0 ? status >> 8 & 0xff : 128 + signal)
             statusContinuation.finish()
         }
-        let watchdog = DispatchWorkItem { kill(identifier, SIGKILL) }
-        self.watchdog = watchdog
-        DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(Self.patience), execute: watchdog)
     }
 
     private static func makePipe() throws -> [Int32] {
@@ -140,10 +135,7 @@ final class Program {
         return identifier
     }
 
-    private var watchdog: DispatchWorkItem?
-
     deinit {
-        watchdog?.cancel()
         send(signal: SIGKILL)
         close(stopReading)
     }
@@ -162,37 +154,42 @@ final class Program {
                 defer { unread = Data(unread[(end + 1)...]) }
                 return String(decoding: unread[..<end], as: UTF8.self)
             }
-            guard let chunk = await chunks.next() else {
+            guard let chunk = await nextChunk() else {
                 throw Missing("the output ended; errors: \(errors)")
             }
             unread += chunk
         }
     }
 
+    private func nextChunk() async -> Data? {
+        patience.begin()
+        guard let chunk = await chunks.next() else { return nil }
+        patience.hasRead()
+        return chunk
+    }
+
     /// Waits for its end; the output is what was not read before.
     func end() async throws -> Ending {
-        while let chunk = await chunks.next() { unread += chunk }
+        while let chunk = await nextChunk() { unread += chunk }
         return try await endWithoutOutput()
     }
 
     /// Closes our end of the pipe that it writes to.
     func closeOutput() async {
         _ = write(stopReading, "x", 1)
-        while let chunk = await chunks.next() { unread += chunk }
+        while let chunk = await nextChunk() { unread += chunk }
     }
 
     /// Waits for its end, its output having been read or closed.
     func endWithoutOutput() async throws -> Ending {
+        patience.begin()
         guard let status = await statuses.next() else { throw Missing("the program's end") }
-        watchdog?.cancel()
         return Ending(status: status, output: String(decoding: unread, as: UTF8.self), errors: errors)
     }
 
-    var isRunning: Bool { life.hasEnded.withLock { !$0 } }
+    var isRunning: Bool { patience.isRunning }
 
-    func send(signal: Int32) {
-        life.hasEnded.withLock { if !$0 { _ = kill(identifier, signal) } }
-    }
+    func send(signal: Int32) { patience.send(signal: signal) }
 
     /// What it has said on standard error so far.
     var errors: String { (try? String(contentsOf: errorFile, encoding: .utf8)) ?? "" }
