@@ -151,13 +151,17 @@ def test_tls_handshakes_that_do_not_end(secure, name, beginning, drop):
         assert 1 < time.monotonic() - start < 2 + 1 + SLACK
 
 
+def unverified():
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
 @pytest.mark.long
 def test_tls_answers_that_are_not_taken(secure):
     before = secure.sample(CLOSED.format("http", "slow"))
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with watch(secure, memory=64), Wire(secure.tls_port, window=4096) as wire:
-        with context.wrap_socket(wire.socket) as tls:
+        with unverified().wrap_socket(wire.socket) as tls:
             tls.settimeout(0.2)
             with contextlib.suppress(OSError):
                 for _ in range(1000):
@@ -286,6 +290,18 @@ def test_messages_that_are_not_taken(impatient):
         for _ in range(20):
             impatient.publish("/messages/not/taken", "x" * 500_000)
         impatient.wait_for_sample(CLOSED.format("websocket", "slow"), before + 1)
+
+
+def test_messages_over_tls_that_are_not_taken(secure):
+    """What TLS has made of a message counts as waiting until the socket has taken it."""
+    before = secure.sample(CLOSED.format("websocket", "slow"))
+    with watch(secure, memory=64), Wire(secure.tls_port, window=4096) as wire:
+        wire.socket = unverified().wrap_socket(wire.socket)
+        wire.upgrade()
+        assert subscribe(wire, "/messages/not/taken")
+        for _ in range(20):
+            secure.publish("/messages/not/taken", "x" * 500_000)
+        secure.wait_for_sample(CLOSED.format("websocket", "slow"), before + 1)
 
 
 def test_events_that_are_not_taken(impatient):

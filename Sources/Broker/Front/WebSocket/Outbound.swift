@@ -48,6 +48,13 @@ final class Outbound {
 
     private func queue(_ piece: ByteBuffer) {
         let count = piece.readableBytes
+        var piece = piece
+        if queuedBytes == 0, socket == nil {
+            // Nearly always the socket takes what TLS makes of it at once: a promise for each piece would cost a tenth.
+            context.writeAndFlush(NIOAny(piece), promise: nil)
+            if context.channel.waitingBytes == 0 { return }
+            piece = ByteBuffer()
+        }
         queuedBytes += count
         givenBytes &+= count
         tell()
