@@ -67,7 +67,13 @@ package final class BrokerServer: Service, Sendable {
             let loops = Array(group.makeIterator())
             let (shards, router) = try await makeLoops(loops)
             monitor.watch(shards, router)
-            let listeners = try await listen(on: group, shards: shards)
+            let listeners: [OpenListener]
+            do {
+                listeners = try await listen(on: group, shards: shards)
+            } catch {
+                try await Self.part(shards, router)
+                throw error
+            }
             running.withLock { $0 = Running(group: group, shards: shards, router: router, listeners: listeners) }
             return ListeningPorts(listeners: listeners)
         } catch {
@@ -138,12 +144,18 @@ package final class BrokerServer: Service, Sendable {
             try await shard.eventLoop.submit { shard.value.shutDown() }.get()
         }
         await running.shards.waitUntilEmpty(atMost: configuration.shutdownTimeout)
-        for shard in running.shards.all {
-            try await shard.eventLoop.submit { shard.value.stop() }.get()
-        }
+        try await Self.part(running.shards, running.router)
         store.close()
         try await running.group.shutdownGracefully()
         logger.info("stopped")
+    }
+
+    /// Loops that know each other would never be freed.
+    private static func part(_ shards: ShardDirectory, _ router: NIOLoopBound<RouterLoop>) async throws {
+        for shard in shards.all {
+            try await shard.eventLoop.submit { shard.value.stop() }.get()
+        }
+        try await router.eventLoop.submit { router.value.stop() }.get()
     }
 
     /// The router on the first loop, a shard on each, all of them knowing each other.

@@ -95,6 +95,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         if isStream { shard.counters.streams.end(closeReason) } else { shard.counters.requests.end(closeReason) }
         shard.dismiss(self)
         self.context = nil
+        // An event stream knows this connection, which must not know it any more, or neither would ever be freed.
+        phase = .ending
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

@@ -22,7 +22,7 @@ final class RouterLoop {
     private let services: ServiceRunner
     private var hooks: BrokerHooks { services.hooks }
     /// What other threads send goes through here.
-    private let mailbox: () -> Mailbox<RouterInput>?
+    private var mailbox: () -> Mailbox<RouterInput>?
     @exclusivity(unchecked) private var ports: [Port] = []
 
     private var outgoing: [[ShardCommand]] = []
@@ -235,6 +235,11 @@ final class RouterLoop {
         endTurn()
         timer?.scheduled.cancel()
         timer = nil
+    }
+
+    /// Lets go of the mailbox, which holds this; the last call.
+    func stop() {
+        mailbox = { nil }
     }
 
     /// Does what the outbox says; what goes elsewhere leaves when the turn ends.
