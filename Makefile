@@ -31,7 +31,7 @@ fi
 endef
 
 .PHONY: run test check-swift build-packages test-packages bench-packages build release unit interop conformance lint \
-    configuration conformance-quick attack attack-quick attack-load faults crash-test cli-crash-test man deb static docs format fuzz hot-paths bench bench-quick bench-driver clean help
+    configuration conformance-quick attack attack-quick attack-load faults crash-test cli-crash-test soak man deb static docs format fuzz hot-paths bench bench-quick bench-driver clean help
 
 run: release
 	@echo "== Starting the broker"
@@ -106,7 +106,12 @@ cli-crash-test: release test-packages
 	@echo "== Killing brokers and clients $(ROUNDS) times"
 	@PLAY=cli_crash.py FANFARE_BIN=.build/release Tests/Crash/run.sh $(ROUNDS) $(SEED)
 
-# The same, a few times, and a disk that fails.
+# Clients come and go for MINUTES, with builds for AddressSanitizer, ThreadSanitizer and for release, all at the same time.
+MINUTES ?= 60
+soak: build-packages test-packages
+	@Tests/Soak/run.sh $(MINUTES) $(SEED)
+
+# Both crash tests, a few times, a stop, and a disk that fails.
 faults: build test-packages
 	@echo "== Killing the broker 20 times"
 	@FANFARE_BIN=.build/debug Tests/Crash/run.sh 20
@@ -191,6 +196,7 @@ help:
 	@echo "make conformance   all 517 cases of the Autobahn suite, both roles"
 	@echo "make crash-test    kills the broker ROUNDS (300) times under load and looks for what it lost"
 	@echo "make cli-crash-test kills brokers and clients ROUNDS (100) times: outboxes and positions lose nothing"
+	@echo "make soak     lets clients come and go for MINUTES (60) with sanitizers: no reports, no growth, nothing lost"
 	@echo "make attack   attacks the broker while a well-behaved client uses it"
 	@echo "make attack-load  the same beside 15,000 connections: how late are their messages?"
 	@echo "make man      writes the manual pages of both programs to .build/man"
