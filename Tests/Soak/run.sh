@@ -28,7 +28,7 @@ for kind in ${KINDS:=address thread release}; do
     esac
     # shellcheck disable=SC2086
     swift build --quiet $options --product broker-server ${SWIFT_FLAGS:-}
-    if [ "$kind" = thread ]; then clang -O2 -shared -fPIC -o ".build/soak-$kind/debug/mutex.so" "$here/mutex.c"; fi
+    if [ "$kind" = thread ]; then clang -O2 -shared -fPIC -o ".build/soak-$kind/debug/tsan.so" "$here/tsan.c"; fi
 done
 
 echo "== $minutes minutes each: $KINDS"

@@ -15,6 +15,8 @@ WAYS_TO_PUBLISH = ["websocket", "http", "polling"]
 class Stage:
     """The place of the play; `over` is set when no more is published and everybody should leave."""
 
+    MOST_FAILURES = 20
+
     def __init__(self, broker, seed):
         self.broker = broker
         self.seed = seed
@@ -40,9 +42,11 @@ class Stage:
             self.counts[what] += number
 
     def fail(self, name):
-        """The exception that is being handled is a failure of the broker, or of the play."""
+        """The exception that is being handled is a failure. The play goes on, for sanitizers may find more."""
         with self._lock:
             self.failures.append(f"{time.strftime('%H:%M:%S')} {name}:\n{traceback.format_exc()}")
+            if len(self.failures) < self.MOST_FAILURES:
+                return
         self.failed.set()
         self.quiet.set()
         self.over.set()
@@ -63,7 +67,7 @@ class Player(threading.Thread):
         try:
             self.play()
         except Exception:
-            # Behind the first failure others follow, which say nothing.
+            # Behind the end of the broker others follow, which say nothing.
             if not self.stage.failed.is_set():
                 self.stage.fail(self.name)
 

@@ -1,8 +1,14 @@
-// Tells ThreadSanitizer of Swift's Mutex. Its fast paths are compiled into the broker, and seen there; the slow ones,
-// for when two threads want it, lie in a library that ThreadSanitizer has not instrumented, and take or give the lock
-// by themselves or in the kernel. Without this every contended mutex would be reported as a race.
+// Tells ThreadSanitizer what it does not see of Swift, and Swift that there is ThreadSanitizer.
 //
-// For LD_PRELOAD, before the library of Swift.
+// A Mutex: its fast paths are compiled into the broker, and seen there; the slow ones, for when two threads want it, lie
+// in a library that ThreadSanitizer has not instrumented, and take or give the lock by themselves or in the kernel.
+// Without this every contended mutex would be reported as a race.
+//
+// A task that goes on on another thread: Swift's runtime tells ThreadSanitizer of it, once __tsan_on_initialize was
+// called. ThreadSanitizer does that when it is a library, as it is on other systems; here it is a part of the program,
+// and does not find it.
+//
+// For LD_PRELOAD.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdint.h>
@@ -25,6 +31,8 @@ static Unlock unlock;
 __attribute__((constructor)) static void find(void) {
     lock = (Lock)dlsym(RTLD_NEXT, LOCK_SLOW);
     unlock = (Unlock)dlsym(RTLD_NEXT, UNLOCK_SLOW);
+    void (*initialize)(void) = (void (*)(void))dlsym(RTLD_NEXT, "__tsan_on_initialize");
+    if (initialize) initialize();
 }
 
 // _MutexHandle._lockSlow(_:)
