@@ -44,7 +44,7 @@ struct EveryKeyTests {
         return switch type {
         case "time": huge + ["0", "-1", "-5s", "0ms", "soon", "5 s", "nan", "inf", "100000d", "''"]
         case "bytes, or 0": huge.prefix(1) + ["-1", "1.5", "5MB", "''"]
-        case "rate, or off", "rate of bytes, or off":
+        case "rate, or off", "rate of bytes, or off", "rate of time, or off":
             ["5", "0/s", "-1/s", "5/d", "5/s burst 0", "5/s burst", "5/s burst many", "fast", "''", "\(huge[0])/s"]
         case "true or false": ["yes", "1", "maybe", "TRUE", "''"]
         case "path":
@@ -138,6 +138,7 @@ struct EveryKeyTests {
         switch key.type {
         case "time": return ("1ms", "1000000000s")
         case "rate, or off", "rate of bytes, or off": return ("1/h", "1000000000/s burst 9223372036854775807")
+        case "rate of time, or off": return ("1ms/h", "1000000000/s burst 1000000000")
         // A thread for each of them would be much for a test.
         case _ where key.name == "threads": return ("1", "2")
         case _ where key.type.hasPrefix("a number from ") || key.type.hasPrefix("bytes from "):
@@ -180,6 +181,7 @@ struct EveryKeyTests {
         switch key.type {
         case "time": return "777s"
         case "rate, or off": return "777/m"
+        case "rate of time, or off": return "7ms/s"
         case "rate of bytes, or off": return "777/m"
         case "list of origin": return "[https://other.example]"
         case "list of host": return "[other.example]"

@@ -89,8 +89,9 @@ package final class BrokerServer: Service, Sendable {
     package func reload(_ configuration: BrokerConfiguration) async throws {
         origins.set(configuration)
         gate.set(configuration)
-        guard let router = running.withLock({ $0?.router }) else { return }
+        guard let (router, shards) = running.withLock({ $0.map { ($0.router, $0.shards) } }) else { return }
         let (policies, rates) = (configuration.policies, configuration.limits.rates)
+        for shard in shards.all { shard.eventLoop.execute { shard.value.work.set(rates) } }
         let (access, rules) = (access, AccessControl.rules(of: configuration))
         let revocations = revocations?.entries ?? []
         try await router.eventLoop.submit {

@@ -18,6 +18,9 @@ extension Setting {
         rate(
             "rates.publish-per-credential", .rate, \.publishPerCredential,
             "publications with tokens of one subject (sub), whatever sessions they come from"),
+        rate(
+            "rates.work-per-address", .timeRate, \.workPerAddress,
+            "time of an event loop for what one address sends; beyond it, what it sends waits"),
         Setting(
             "rates.loopback", .flag, \.broker.limits.rates.includesLoopback,
             "whether clients on this machine are limited like others, also by limits.connections-per-address"
@@ -74,4 +77,9 @@ extension ValueType where Value == Rate? {
     static let byteRate = Self(
         name: "rate of bytes, or off", expected: "a rate such as 1MiB/s, or 1MiB/s burst 16MiB, or off",
         parse: { RateText.parse($0, ByteAmount.parse) }, format: { RateText.format($0, ByteAmount.format) })
+    /// So much time, in nanoseconds, in a second, a minute or an hour.
+    static let timeRate = Self(
+        name: "rate of time, or off", expected: "a rate such as 250ms/s, or 250ms/s burst 50ms, or off",
+        parse: { RateText.parse($0) { TimeSpan.parse($0).map { Int(clamping: $0.nanosecondsClamped) } } },
+        format: { RateText.format($0) { TimeSpan.format(.nanoseconds(Int64($0))) } })
 }

@@ -35,6 +35,29 @@ struct TokenBucketTests {
         #expect(bucket.take(0, of: rate, now: start + 10 * Self.second) == nil)
     }
 
+    /// What has been used already is charged, however much it is; it is paid off as time goes by.
+    @Test
+    func debts() {
+        let rate = Rate(1_000, burst: 2_000)
+        var bucket = TokenBucket()
+        #expect(bucket.debt(of: rate, now: start) == 0)
+        bucket.charge(2_000, of: rate, now: start)
+        #expect(bucket.debt(of: rate, now: start) == 0)
+        bucket.charge(3_000, of: rate, now: start)
+        #expect(bucket.debt(of: rate, now: start) == 3 * Self.second)
+        #expect(bucket.take(of: rate, now: start) != nil)
+        #expect(bucket.debt(of: rate, now: start + 2 * Self.second) == Self.second)
+        #expect(bucket.debt(of: rate, now: start + 3 * Self.second) == 0)
+        bucket.charge(.max, of: rate, now: .max)
+        _ = bucket.debt(of: rate, now: 0)
+
+        var table = BucketTable<Int>(capacity: 4)
+        table.charge(5_000, to: 1, of: rate, now: start)
+        #expect(table.debt(of: 1, of: rate, now: start) == 3 * Self.second)
+        #expect(table.debt(of: 2, of: rate, now: start) == 0)
+        #expect(table.count == 1)
+    }
+
     @Test
     func extremes() {
         var bucket = TokenBucket()

@@ -39,6 +39,16 @@ package struct TokenBucket: Equatable, Sendable, BitwiseCopyable {
         return nil
     }
 
+    /// Takes `cost` at `now` (ns, monotonic) whether there is as much or not.
+    package mutating func charge(_ cost: Int, of rate: Rate, now: UInt64) {
+        paidOffAt = Self.adding(Double(max(cost, 0)) * rate.interval, to: max(paidOffAt, now))
+    }
+
+    /// How long it takes until the bucket is not overdrawn any more (ns); 0 when it is not.
+    package func debt(of rate: Rate, now: UInt64) -> UInt64 {
+        UInt64(min(max(Double(max(paidOffAt, now) - now) - rate.tolerance, 0), 1e18))
+    }
+
     private static func adding(_ nanoseconds: Double, to now: UInt64) -> UInt64 {
         let (sum, overflow) = now.addingReportingOverflow(UInt64(min(nanoseconds, 1e18)))
         return overflow ? .max : sum
@@ -64,6 +74,20 @@ package struct BucketTable<Key: Hashable & Sendable>: Sendable {
 
     /// Takes from the bucket of `key`, as `TokenBucket.take` does.
     package mutating func take(_ cost: Int = 1, from key: Key, of rate: Rate, now: UInt64) -> UInt64? {
+        use(key) { $0.take(cost, of: rate, now: now) }
+    }
+
+    /// Takes from the bucket of `key`, as `TokenBucket.charge` does.
+    package mutating func charge(_ cost: Int, to key: Key, of rate: Rate, now: UInt64) {
+        use(key) { $0.charge(cost, of: rate, now: now) }
+    }
+
+    /// What the bucket of `key` is overdrawn by, as `TokenBucket.debt` has it.
+    package func debt(of key: Key, of rate: Rate, now: UInt64) -> UInt64 {
+        (young[key] ?? old[key])?.debt(of: rate, now: now) ?? 0
+    }
+
+    private mutating func use<Result>(_ key: Key, _ body: (inout TokenBucket) -> Result) -> Result {
         if young[key] == nil {
             let bucket = old.removeValue(forKey: key) ?? TokenBucket()
             if young.count >= half {
@@ -72,6 +96,6 @@ package struct BucketTable<Key: Hashable & Sendable>: Sendable {
             }
             young[key] = bucket
         }
-        return young[key, default: TokenBucket()].take(cost, of: rate, now: now)
+        return body(&young[key, default: TokenBucket()])
     }
 }

@@ -18,6 +18,8 @@ package struct RateLimits: Sendable, Equatable {
         case credential
         /// Publications to one channel, where its policy says so.
         case channel
+        /// Time that an event loop has for what one address sends. It is not refused: it waits.
+        case work
     }
     package var connectionsPerAddress: Rate? = Rate(50, burst: 1_000)
     package var requestsPerAddress: Rate? = Rate(500, burst: 5_000)
@@ -26,6 +28,8 @@ package struct RateLimits: Sendable, Equatable {
     package var subscribePerSession: Rate? = Rate(100, burst: 2_000)
     package var bytesPerSession: Rate? = Rate(8 << 20, burst: 64 << 20)
     package var publishPerCredential: Rate? = Rate(5_000, burst: 50_000)
+    /// In nanoseconds of each event loop.
+    package var workPerAddress: Rate? = Rate(250_000_000, burst: 50_000_000)
     /// Whether clients on this machine are limited like others.
     package var includesLoopback = false
     /// Addresses and subjects whose use is remembered, of each kind.

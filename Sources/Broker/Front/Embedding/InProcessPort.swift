@@ -108,7 +108,7 @@ package final class InProcessPort: CommandReceiver {
                 for slot in recipients.slots { client(slot)?.yield(.message(publication.json)) }
             case .close(let slot): disconnect(slot)
             case .release(let slot): state.withLock { $0.freeSlots.append(slot) }
-            case .pause, .resume, .readOn, .cut: break
+            case .pause, .resume, .readOn, .cut, .charge: break
             // Nothing is between us and the client, whose stream takes all.
             case .awaitDrain(let slot):
                 let (router, loop) = state.withLock { ($0.router, $0.loop) }

@@ -184,8 +184,26 @@ extension HTTPHandler {
         let client = services.gate.client(of: origin) { head.headers[$0] }
         address = services.gate.limited(client)
         addressClass = client.address.map { AddressClass($0) } ?? AddressClass(of: context?.channel.remoteAddress)
+        guard let address else { return answer(head, body) }
+        let wait = shard.work.wait(of: address, now: SystemClock.monotonic)
+        guard wait == 0 else {
+            shard.counters.delayedReads += 1
+            return shard.eventLoop.assumeIsolated().executeNextTurn(after: wait) { [self] in
+                if context != nil, case .answering = phase { respond(to: head, body: body) }
+            }
+        }
+        answer(head, body)
+    }
+
+    private func answer(_ head: HTTPRequestHead, _ body: ByteBuffer) {
+        let start = address == nil ? 0 : SystemClock.monotonic
         let route = HTTPRoutes(services: services, shard: shard)
-        if let response = route.answer(head, body: body, from: self) { respond(response) }
+        let response = route.answer(head, body: body, from: self)
+        if let address {
+            let now = SystemClock.monotonic
+            shard.work.charge(address, now - start, now: now)
+        }
+        if let response { respond(response) }
     }
 
     /// Why the current request is refused: its address asks too often, or has too much open.

@@ -8,8 +8,8 @@ enum LoopTurn {
 }
 
 extension NIOIsolatedEventLoop {
-    /// Goes on with `body` when the loop has looked at its connections.
-    func executeNextTurn(_ body: @escaping () -> Void) {
-        _ = scheduleTask(in: LoopTurn.pause, body)
+    /// Goes on with `body` when the loop has looked at its connections, and not before so many nanoseconds have passed.
+    func executeNextTurn(after wait: UInt64 = 0, _ body: @escaping () -> Void) {
+        _ = scheduleTask(in: max(LoopTurn.pause, .nanoseconds(Int64(clamping: wait))), body)
     }
 }

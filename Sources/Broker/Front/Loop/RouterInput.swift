@@ -23,6 +23,18 @@ enum RouterInput: Sendable {
     case outcomes([StoreOutcome])
     /// A service has answered.
     case answered(StoreTicket, Result<[UInt8], BayeuxError>)
+
+    /// Whose share of time it takes, and on which loop that is kept; nil where it is not limited.
+    var payer: (address: IPAddress, loop: UInt32)? {
+        switch self {
+        case .batch(_, _, let peer, let caller): caller?.address.map { ($0, peer.connection.loop) }
+        case .publish(_, _, _, let connection, let caller), .readRetained(_, let connection, let caller),
+            .readHistory(_, _, let connection, let caller), .openSessionStream(_, let connection, let caller),
+            .openChannelStream(_, let connection, _, let caller):
+            caller?.address.map { ($0, connection.loop) }
+        case .ask, .close, .congested, .drained, .revoked, .outcomes, .answered: nil
+        }
+    }
 }
 
 /// What an event loop that is not the router's has to do.
@@ -36,6 +48,8 @@ enum ShardCommand: Sendable {
     case close(slot: UInt32)
     case release(slot: UInt32)
     case cut(slot: UInt32)
+    /// The router has had so much work with what an address has sent (ns).
+    case charge(IPAddress, UInt64)
     case pause(slot: UInt32)
     case resume(slot: UInt32)
     case awaitDrain(slot: UInt32)

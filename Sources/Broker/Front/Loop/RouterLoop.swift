@@ -139,6 +139,13 @@ final class RouterLoop {
     /// What came from other loops and from the store.
     func receive(_ inputs: [RouterInput]) {
         for input in inputs {
+            let payer = input.payer
+            let start = payer == nil ? 0 : SystemClock.monotonic
+            defer {
+                if let payer {
+                    outgoing[Int(payer.loop)].append(.charge(payer.address, SystemClock.monotonic - start))
+                }
+            }
             switch input {
             case .batch(let batch, let text, let peer, let caller):
                 receive(batch, text: text.span.bytes, from: peer, caller: caller)

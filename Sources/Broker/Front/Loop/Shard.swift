@@ -33,6 +33,8 @@ final class Shard {
     var date = HTTPDate()
     /// What this loop has counted.
     @exclusivity(unchecked) var counters = LoopCounters()
+    /// Who has had how much of this loop's time.
+    @exclusivity(unchecked) var work: WorkShares
     /// Scratch memory that the drivers of this loop share.
     let scratch = DriverScratch()
 
@@ -79,6 +81,7 @@ final class Shard {
         self.eventLoop = eventLoop
         self.configuration = configuration
         self.logger = logger
+        work = WorkShares(configuration.limits.rates)
         scanner = EnvelopeScanner(limits: configuration.limits.envelope)
     }
 
@@ -332,6 +335,8 @@ extension Shard {
         case .cut(let slot):
             answered.append { [self] in cut(slot) }
             scheduleFlush()
+        case .charge(let address, let nanoseconds):
+            work.charge(address, nanoseconds, now: SystemClock.monotonic)
         case .pause(let slot):
             if case .socket(let socket) = entries[Int(slot)] { socket.pause(.store) }
         case .resume(let slot):

@@ -20,7 +20,7 @@ struct MetricsSnapshot: Sendable {
         var all = LoopCounters()
         for loop in loops { all.merge(loop.counters) }
         appendConnections(all, refused, to: &text)
-        appendRates(refused, to: &text)
+        appendRates(all, refused, to: &text)
         appendTraffic(all, to: &text)
         if let router { append(router, to: &text) }
         text.add(
@@ -59,13 +59,14 @@ struct MetricsSnapshot: Sendable {
             ])
     }
 
-    private func appendRates(_ refused: Gatekeeper.Counts, to text: inout MetricsText) {
+    private func appendRates(_ all: LoopCounters, _ refused: Gatekeeper.Counts, to text: inout MetricsText) {
         let limited = "fanfare_rate_limited_total"
-        text.begin(limited, .counter, "What was refused because it came too fast, by the limit.")
+        text.begin(limited, .counter, "What was refused, or had to wait, because it came too fast, by the limit.")
         for limit in RateLimits.Limit.allCases {
             let count =
                 switch limit {
                 case .connections: refused.byRate
+                case .work: all.delayedReads
                 case .requests: refused.requests
                 case .handshakes, .publish, .subscribe, .bytes, .credential, .channel:
                     router?.counters.limitedCounts[limit] ?? 0
@@ -161,6 +162,7 @@ extension LoopCounters {
         rejectedCredentials += other.rejectedCredentials
         deliveryLag.merge(other.deliveryLag)
         ignoredTexts += other.ignoredTexts
+        delayedReads += other.delayedReads
         pongs.merge(other.pongs)
         lag.merge(other.lag)
         answers.merge(other.answers) { $0 + $1 }

@@ -49,6 +49,8 @@ struct LoopCounters {
     var rejectedCredentials: UInt64 = 0
     /// Texts of WebSockets that are no batch, or one beyond a limit: they were passed over.
     var ignoredTexts: UInt64 = 0
+    /// How often an address had to wait because its share of the loop's time was used up.
+    var delayedReads: UInt64 = 0
     var answers: [Request: UInt64] = [:]
     /// From a ping to the next sign of life, in seconds.
     var pongs = Histogram(bounds: Histogram.seconds)

@@ -25,6 +25,8 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var caller: Caller?
     /// Where it comes from.
     private var address = AddressClass.unknown
+    /// Whose share of the loop's time it takes; nil when that is not limited.
+    private var payer: IPAddress?
     /// The place in the shard, while the WebSocket is open.
     private var slot: UInt32?
     private var closeIsRequested = false
@@ -97,7 +99,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
         self.outbound = outbound
         shard.guardDeadlines(of: self)
         if let request = driver.request {
-            var events = Events(handler: self)
+            var events = DriverEvents(handler: self)
             decide(on: request, &events)
             if events.isOpened { opened() }
             act(on: events)
@@ -123,7 +125,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     private func begin(with buffer: ByteBuffer) {
         var buffer = buffer
         while buffer.readableBytes > 0, driver.state == .connecting {
-            var events = Events(handler: self)
+            var events = DriverEvents(handler: self)
             buffer.readWithUnsafeReadableBytes { driver.receiveNext($0.bytes, into: &events) }
             if let request = events.request { decide(on: request, &events) }
             if events.isOpened { opened() }
@@ -139,52 +141,71 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// Frames.
     private func take(_ buffer: ByteBuffer) {
         guard lingerDeadline == nil else { return passOver(buffer.readableBytes) }
-        if isDeflated {
+        if isDeflated || payer != nil {
             let isWaiting = backlog.readableBytes > 0
             backlog.writeImmutableBuffer(buffer)
             return isWaiting ? () : takeTurn()
         }
-        var events = Events(handler: self)
+        var events = DriverEvents(handler: self)
         driver.receive(buffer.readableBytesSpan, into: &events)
         hear(events)
         act(on: events)
         shard.relieve()
     }
 
-    /// Takes messages that may be compressed, one by one: what comes of a few kilobytes must not keep the loop from others
-    /// for longer than what comes of a megabyte. Behind that much the rest waits for the next turn.
+    /// Takes messages one by one: what comes of a few kilobytes must not keep the loop from others for longer than what comes
+    /// of a megabyte, nor what an address has sent for longer than a slice of its share. Behind that much the rest waits for
+    /// the next turn.
     private func takeTurn() {
+        let start = payer == nil ? 0 : SystemClock.monotonic
+        if let payer, case let wait = shard.work.wait(of: payer, now: start), wait > 0 {
+            shard.counters.delayedReads += 1
+            return waitForTurn(after: wait)
+        }
         while backlog.readableBytes > 0 {
             guard lingerDeadline == nil else {
                 passOver(backlog.readableBytes)
                 break
             }
-            var events = Events(handler: self)
+            var events = DriverEvents(handler: self)
             backlog.readWithUnsafeReadableBytes { driver.receiveNext($0.bytes, into: &events) }
             inflatedBytes += events.messageBytes
             hear(events)
             act(on: events)
-            if inflatedBytes >= Self.inflatedBytesPerTurn, backlog.readableBytes > 0 { return waitForTurn() }
+            if backlog.readableBytes > 0, isTurnOver(since: start) {
+                charge(since: start)
+                return waitForTurn()
+            }
         }
+        charge(since: start)
         // A connection that waits for its peer keeps no memory.
         backlog = ByteBuffer()
         shard.relieve()
+        resume(.turn)
     }
 
-    private func waitForTurn() {
+    private func isTurnOver(since start: UInt64) -> Bool {
+        inflatedBytes >= Self.inflatedBytesPerTurn || payer != nil && SystemClock.monotonic - start >= WorkShares.slice
+    }
+
+    private func charge(since start: UInt64) {
+        guard let payer else { return }
+        let now = SystemClock.monotonic
+        shard.work.charge(payer, now - start, now: now)
+    }
+
+    private func waitForTurn(after wait: UInt64 = 0) {
         inflatedBytes = 0
         pause(.turn)
         shard.relieve()
-        shard.eventLoop.assumeIsolated().executeNextTurn { [self] in
-            guard context != nil else { return }
-            takeTurn()
-            if backlog.readableBytes == 0 { resume(.turn) }
+        shard.eventLoop.assumeIsolated().executeNextTurn(after: wait) { [self] in
+            if context != nil { takeTurn() }
         }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         outbound?.forgetSocket()
-        var events = Events(handler: self)
+        var events = DriverEvents(handler: self)
         driver.receiveEnd(into: &events)
         leave()
         context.fireChannelInactive()
@@ -231,7 +252,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
         guard context != nil else { return }
         shard.flush()
         leave()
-        var events = Events(handler: self)
+        var events = DriverEvents(handler: self)
         if !driver.close(code, reason: reason, now: SystemClock.monotonic) { driver.receiveEnd(into: &events) }
         act(on: events)
     }
@@ -240,9 +261,10 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
 /// Decisions and their execution.
 extension WebSocketHandler {
     /// Accepts a handshake at the endpoint from an origin that is let in, else refuses it.
-    private func decide(on request: RequestHead, _ events: inout Events) {
+    private func decide(on request: RequestHead, _ events: inout DriverEvents) {
         let target = RequestTarget(request.target)
         let client = services.gate.client(of: self.origin, request.headers.all)
+        payer = services.gate.limited(client)
         address = client.address.map { AddressClass($0) } ?? AddressClass(of: context?.channel.remoteAddress)
         if let refusal = self.origin.refusal ?? refusal(ofProxied: client) {
             driver.setHeader("Retry-After", "\(refusal.retryAfter)")
@@ -260,7 +282,7 @@ extension WebSocketHandler {
             driver.refuse(
                 status: 403, reason: "Origin \(origin ?? "") is not allowed: see --allow-origin", into: &events)
         } else {
-            caller = services.access.caller(ofSocket: request, target, at: services.gate.limited(client))
+            caller = services.access.caller(ofSocket: request, target, at: payer)
             if let refusal = caller?.refusal {
                 shard.counters.rejectedCredentials += 1
                 return driver.refuse(status: 401, reason: refusal.text, into: &events)
@@ -276,7 +298,7 @@ extension WebSocketHandler {
     }
 
     /// Does what the driver's events ask for: what it wants written goes out, and the connection ends when it is over.
-    private func act(on events: Events) {
+    private func act(on events: DriverEvents) {
         if let violation = events.violation {
             closeReason = .violation
             if slot == nil { shard.counters.rejectedHandshakes += 1 }
@@ -321,7 +343,8 @@ extension WebSocketHandler {
         slot = shard.add(self, form: .webSocket(form))
     }
 
-    fileprivate func received(_ text: RawSpan) {
+    /// A message, while the driver is at work.
+    func received(_ text: RawSpan) {
         guard let slot else { return }
         do {
             try shard.receive(text: text, fromSocketIn: slot, at: address, caller: caller)
@@ -362,7 +385,7 @@ extension WebSocketHandler: GuardedConnection {
             return
         }
         if let deadline = driver.nextDeadline, deadline <= now {
-            var events = Events(handler: self)
+            var events = DriverEvents(handler: self)
             driver.advance(to: now, into: &events)
             act(on: events)
             return
@@ -389,13 +412,13 @@ extension WebSocketHandler: GuardedConnection {
         } else if now - lastHeard >= shard.configuration.pingInterval.nanosecondsClamped {
             pingedAt = now
             _ = driver.ping(RawSpan())
-            act(on: Events(handler: self))
+            act(on: DriverEvents(handler: self))
         }
     }
 
     /// A sign of life is what is whole: a message, a ping or a pong; and the pieces of a message while it may take its
     /// time, for no pong can come within a frame.
-    private func hear(_ events: Events) {
+    private func hear(_ events: DriverEvents) {
         guard driver.isWithinMessage else {
             messageBegan = nil
             return heard(events.isAlive)
@@ -433,50 +456,4 @@ extension WebSocketHandler: GuardedConnection {
         closeReason = .shutdown
         close(.serviceRestart)
     }
-}
-
-/// Why a connection is not read from.
-enum PauseReason {
-    /// Too much of what it sent waits for the store.
-    case store
-    /// Too much of what its event loop has sent waits for the router.
-    case loop
-    /// Too much of what it asked for waits for it.
-    case output
-    /// What it has sent became so much that others come first.
-    case turn
-}
-
-/// What the driver tells of: messages go on at once, the rest is kept until the driver has returned.
-private struct Events: DriverSink {
-    let handler: WebSocketHandler
-    var request: RequestHead?
-    var isHTTP = false
-    var isOpened = false
-    var hasUnsupportedMessage = false
-    var violation: ProtocolViolation?
-    /// Whether something came that was complete: a message, or that or another frame.
-    var hasMessage = false
-    var isAlive = false
-    var messageBytes = 0
-
-    init(handler: WebSocketHandler) {
-        self.handler = handler
-    }
-
-    mutating func connect(_ request: borrowing RequestHead) { self.request = copy request }
-    mutating func request(_ head: borrowing RequestHead) { isHTTP = true }
-    mutating func open() { isOpened = true }
-    mutating func ping(_ payload: RawSpan) { isAlive = true }
-    mutating func pong(_ payload: RawSpan) { isAlive = true }
-    mutating func message(_ payload: RawSpan, kind: MessageKind) {
-        hasMessage = true
-        isAlive = true
-        messageBytes += payload.byteCount
-        switch kind {
-        case .text: handler.received(payload)
-        case .binary: hasUnsupportedMessage = true
-        }
-    }
-    mutating func failed(_ violation: ProtocolViolation) { self.violation = violation }
 }
