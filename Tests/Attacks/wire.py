@@ -21,8 +21,10 @@ UPGRADE = (
 class Wire:
     """A TCP connection; leaving the `with` block closes it."""
 
-    def __init__(self, port, window=None):
+    def __init__(self, port, window=None, address=None):
         self.socket = socket.socket()
+        if address:
+            self.socket.bind((address, 0))
         if window:
             # Before the connection is made: the window is agreed upon then.
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
