@@ -109,7 +109,7 @@ cli-crash-test: release test-packages
 # Clients come and go for MINUTES, with builds for AddressSanitizer, ThreadSanitizer and for release, all at the same time.
 MINUTES ?= 60
 soak: build-packages test-packages
-	@Tests/Soak/run.sh $(MINUTES) $(SEED)
+	@SWIFT_FLAGS="$(SWIFT_FLAGS)" Tests/Soak/run.sh $(MINUTES) $(SEED)
 
 # Both crash tests, a few times, a stop, and a disk that fails.
 faults: build test-packages

@@ -139,7 +139,7 @@ class Expiring(Guest):
 
     def play(self):
         with lines.PlainWebSocket(self.stage.broker) as line:
-            line.handshake(ext={"token": token(self.name, seconds=2)})
+            line.handshake(ext={"token": token(self.name, seconds=5)})
             assert line.connect()["successful"]
             self.to_kept(line)
             deadline = time.monotonic() + PATIENCE

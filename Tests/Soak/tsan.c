@@ -1,7 +1,7 @@
 // Tells ThreadSanitizer what it does not see of Swift, and Swift that there is ThreadSanitizer.
 //
-// A Mutex: its fast paths are compiled into the broker, and seen there; the slow ones, for when two threads want it, lie
-// in a library that ThreadSanitizer has not instrumented, and take or give the lock by themselves or in the kernel.
+// A Mutex: its fast paths are compiled into the broker, and seen there; the slow ones, for when two threads want it,
+// lie in a library that ThreadSanitizer has not instrumented, and take or give the lock by themselves or in the kernel.
 // Without this every contended mutex would be reported as a race.
 //
 // A task that goes on on another thread: Swift's runtime tells ThreadSanitizer of it, once __tsan_on_initialize was

@@ -1,5 +1,7 @@
 """Those who come and go: guests, and others who stay for one thing."""
 
+import collections
+import contextlib
 import itertools
 import json
 
@@ -11,7 +13,7 @@ from rude import ATTACKS
 from stage import Player
 from subscribers import EventLine
 from topics import Reader
-from wire import Wire, frame
+from wire import Wire, frame, request
 
 
 class Listener(Player):
@@ -153,7 +155,43 @@ class Rude(Player):
         self.stage.count("rude")
 
 
-KINDS = {Guest: 50, Expiring: 4, Listener: 12, Sleeper: 4, Staller: 5, Passer: 10, Rude: 15}
+class Rush(Player):
+    """Many at once, so that all event loops are at work at the same time: what they do not share well shows then."""
+
+    SIZE, COUNT = 6, 30
+
+    def __init__(self, stage, number):
+        super().__init__(stage, f"rush {number}")
+        self.number = number
+
+    def play(self):
+        with contextlib.ExitStack() as stack:
+            wires = []
+            for _ in range(self.SIZE):
+                wires.append(stack.enter_context(Wire(self.stage.broker.port)))
+                begin(wires[-1], f"/rush/{self.number}/*")
+            asking = stack.enter_context(Wire(self.stage.broker.port))
+            asking.send((request("GET", "/health/live") + request("POST", "/channels/passing/rush", body="1")) * 10)
+            for sender, wire in enumerate(wires):
+                message = {"channel": f"/rush/{self.number}/{sender}"}
+                wire.send(b"".join(frame(1, json.dumps([{**message, "data": n}]).encode()) for n in range(self.COUNT)))
+            for wire in wires:
+                self.take_all(wire)
+            assert [asking.answer()[0] for _ in range(20)] == [200] * 20
+        self.stage.count("rushes")
+
+    def take_all(self, wire):
+        """Each sender's publications come once, and in order."""
+        received = collections.defaultdict(list)
+        while sum(map(len, received.values())) < self.SIZE * self.COUNT:
+            opcode, payload = wire.frame()
+            for message in json.loads(payload) if opcode == 1 else []:
+                if "data" in message:
+                    received[message["channel"]].append(message["data"])
+        assert all(numbers == list(range(self.COUNT)) for numbers in received.values()), (self.name, received)
+
+
+KINDS = {Guest: 50, Expiring: 4, Listener: 12, Sleeper: 4, Staller: 5, Passer: 10, Rude: 15, Rush: 4}
 
 
 def prologue(stage):
