@@ -31,7 +31,7 @@ fi
 endef
 
 .PHONY: run test check-swift build-packages test-packages bench-packages build release unit interop conformance lint \
-    configuration conformance-quick attack attack-quick attack-load faults crash-test cli-crash-test soak man deb static docs format fuzz hot-paths bench bench-quick bench-driver clean help
+    configuration conformance-quick attack attack-quick attack-load faults crash-test cli-crash-test soak man deb static docs format fuzz hot-paths bench bench-quick bench-ratios bench-driver clean help
 
 run: release
 	@echo "== Starting the broker"
@@ -157,8 +157,13 @@ fuzz: build-packages
 	@Fuzz/run.sh $(SECONDS) $(TARGETS)
 
 # The load generator and the scripts that start other brokers are a project of their own: BENCH names its folder.
-bench: release bench-packages
+bench: release bench-packages bench-ratios
 	@Benchmarks/compare.py
+
+# What TLS, compression and growth cost, beside the broker itself; ROWS=tls measures that alone.
+bench-ratios: release
+	@swift build -c release --product tls-reference $(SWIFT_FLAGS)
+	@Benchmarks/Ratios/ratios.py $(ROWS)
 
 # One round of what matters most, beside two others: under two minutes after the build.
 bench-quick: release bench-packages
@@ -206,4 +211,5 @@ help:
 	@echo "make fuzz     looks for inputs that break the parsers"
 	@echo "make hot-paths counts the instructions of what is done for every message"
 	@echo "make bench    compares with other brokers: see Benchmarks/README.md; make bench-quick in two minutes,"
-	@echo "              make bench-driver the driver with others"
+	@echo "              make bench-driver the driver with others,"
+	@echo "              make bench-ratios what TLS, compression and growth cost"

@@ -132,6 +132,12 @@ let package = Package(
         .executableTarget(
             name: "driver-replay", dependencies: ["Driver"], path: "Benchmarks/Replay", swiftSettings: settings),
 
+        // What TLS costs at least: the broker is compared with it.
+        .executableTarget(
+            name: "tls-reference",
+            dependencies: [nio("NIOCore"), nio("NIOPosix"), .product(name: "NIOSSL", package: "swift-nio-ssl")],
+            path: "Benchmarks/Ratios/Reference", swiftSettings: settings),
+
         .executableTarget(
             name: "proxy-client", dependencies: ["Driver", nio("NIOCore"), nio("NIOPosix")],
             path: "Examples/ProxyClient", swiftSettings: settings),
