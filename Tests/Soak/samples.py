@@ -45,9 +45,9 @@ def cpu_seconds(pid):
 
 
 def resident(pid):
-    """The memory of a process (MiB)."""
+    """The memory of a process (MiB), without what lies in files: more and more of the program itself is read."""
     fields = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
-    return int(fields["VmRSS"].split()[0]) / 1024
+    return int(fields["RssAnon"].split()[0]) / 1024
 
 
 class Samples:
