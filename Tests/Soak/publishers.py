@@ -22,7 +22,8 @@ class Publisher(Player):
 
     def play(self):
         with self.open() as line:
-            while not self.stage.quiet.wait(self.chance.expovariate(1 / self.pause)):
+            # Its connection must not be idle for as long as the broker keeps such.
+            while not self.stage.quiet.wait(min(self.chance.expovariate(1 / self.pause), 5)):
                 topic = self.chance.choice(self.topics)
                 batch = [topic.next("x" * self.chance.choice(FILLS)) for _ in range(self.chance.choice([1, 1, 1, 4]))]
                 self.publish(line, topic, batch)
