@@ -185,7 +185,7 @@ def subscriptions(attack):
         for number in range(50)
         for verb in ("subscribe", "unsubscribe")
     ]
-    attack.flood(lambda: drained(wire), frame(1, json.dumps(batch).encode()))
+    drained(wire).flood(frame(1, json.dumps(batch).encode()), attack.seconds)
 
 
 def connects(attack):

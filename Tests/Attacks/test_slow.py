@@ -2,15 +2,14 @@
 
 import contextlib
 import json
-import re
 import ssl
-import subprocess
 import time
 
 import pytest
 
 from bayeux import Peer
 from conftest import Victim, watch
+from self_signed import self_signed
 from wire import UPGRADE, Wire, frame, request
 
 IMPATIENT = """\
@@ -104,17 +103,12 @@ def test_empty_lines_between_requests(impatient):
 def secure(tmp_path_factory):
     """The same with TLS."""
     folder = tmp_path_factory.mktemp("secure")
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
-               "2", "-subj", "/CN=localhost", "-keyout", key, "-out", certificate]  # fmt: skip
-    subprocess.run(command, check=True, capture_output=True)
+    certificate, key = self_signed(folder)
     tls = f"tls: {{ listen: '127.0.0.1:0', certificate: {certificate}, key: {key} }}\n"
     broker = Victim(folder, IMPATIENT + tls)
     try:
         broker.start()
-        while not (line := re.search(r"https://127\.0\.0\.1:(\d+)/", broker._process.lines.next())):
-            pass
-        broker.tls_port = int(line[1])
+        broker.tls_port = broker.told_port("https")
         yield broker
         broker.stop()
     finally:

@@ -1,6 +1,4 @@
-import BrokerCore
 import BrokerFront
-import Logging
 import Testing
 
 /// What a broker that has stopped, and connections that have ended, leave behind: nothing.
@@ -59,19 +57,8 @@ struct ReleaseTests {
     private static func run(
         witness: Witness, threads: Int, _ body: (TestSocket) async throws -> Void
     ) async throws {
-        var configuration = BrokerConfiguration()
-        configuration.allowedHosts = ["*"]
-        configuration.port = 0
-        configuration.threads = threads
-        configuration.closeTimeout = .seconds(1)
-        configuration.shutdownTimeout = .seconds(2)
         var hooks = BrokerHooks()
         hooks.observer = { _ in witness.look() }
-        let server = BrokerServer(
-            configuration: configuration, store: MemoryStore(epoch: "epoch"), hooks: hooks,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        let port = try await server.start().plain ?? 0
-        try await body(TestSocket.connect(to: port))
-        try await server.stop()
+        try await TestBroker.run(threads: threads, hooks: hooks) { broker in try await body(broker.connect()) }
     }
 }

@@ -2,14 +2,13 @@
 
 import collections
 import contextlib
-import http.client
 import json
-import re
 import sqlite3
 import time
 
 from bayeux import Bystander, Peer
 from broker import PATIENCE, PROGRAMS, Broker, Process
+from kept_connection import KeptConnection
 
 # What is stored, and how safely; everything else is not.
 CONFIGURATION = """\
@@ -58,12 +57,10 @@ class FaultyBroker(Broker):
             before = log.tell()
             self._process = Process(self.command(), stderr=log)
         try:
-            while not (banner := re.search(r"http://127\.0\.0\.1:(\d+)/", self._process.lines.next())):
-                pass
+            self.port = self.told_port("http")
         except AssertionError:
             status = self._process.wait()
             return End(status, self.log.read_text(encoding="utf-8")[before:])
-        self.port = int(banner[1])
         return None
 
     def has_ended(self):
@@ -76,17 +73,8 @@ class FaultyBroker(Broker):
         return self.start()
 
 
-class Connection:
+class Connection(KeptConnection):
     """One HTTP connection to a broker, kept open."""
-
-    def __init__(self, broker):
-        self._http = http.client.HTTPConnection("127.0.0.1", broker.port, timeout=PATIENCE)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._http.close()
 
     def publish(self, channel, data, **headers):
         return self._ask("POST", f"/channels{channel}", json.dumps(data), headers)
@@ -96,10 +84,8 @@ class Connection:
 
     def _ask(self, method, path, body, headers):
         headers = {name.replace("_", "-"): str(value) for name, value in headers.items()}
-        self._http.request(method, path, body, headers)
-        response = self._http.getresponse()
-        text = response.read()
-        return Answer(response.status, json.loads(text) if text else None)
+        status, text = self.exchange(method, path, body, headers)
+        return Answer(status, json.loads(text) if text else None)
 
 
 def history(broker, channel):

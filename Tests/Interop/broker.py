@@ -97,11 +97,15 @@ class Broker:
         with open(self.log, "a", encoding="utf-8") as log:
             self._process = Process([*command, "--database", self.database, *self.options], stderr=log)
         first = len(self._process.lines.seen)
-        while not (banner := re.search(r"http://127\.0\.0\.1:(\d+)/", self._process.lines.next())):
-            pass
-        self.port = int(banner[1])
+        self.port = self.told_port("http")
         self.banner = self._process.lines.seen[first:]
         return self
+
+    def told_port(self, scheme):
+        """The port of the next URL with that scheme in its banner."""
+        while not (told := re.search(rf"{scheme}://127\.0\.0\.1:(\d+)/", self._process.lines.next())):
+            pass
+        return int(told[1])
 
     def stop(self):
         """Stop it as an operator does, by SIGTERM; it has to end well."""

@@ -65,9 +65,7 @@ class SecureBroker(Broker):
 
     def start(self):
         super().start()
-        while not (line := re.search(r"https://127\.0\.0\.1:(\d+)/", self._process.lines.next())):
-            pass
-        self.tls_port = int(line[1])
+        self.tls_port = self.told_port("https")
         return self
 
     def run_owner(self, command):

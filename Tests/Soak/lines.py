@@ -22,7 +22,20 @@ def linger(sock):
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-class CompressedWebSocket(WebSocket):
+class Line:
+    """Of all transports."""
+
+    def poll(self, seconds):
+        """What comes within so many seconds; tells the broker that the last answer was read."""
+        assert (reply := self.connect(timeout=int(seconds * 1000)))["successful"], reply
+        return self.drain()
+
+    def drain(self):
+        taken, self.inbox = self.inbox, []
+        return taken
+
+
+class CompressedWebSocket(Line, WebSocket):
     """With permessage-deflate, as the library does it."""
 
     options = {}
@@ -36,15 +49,6 @@ class CompressedWebSocket(WebSocket):
 
     def address(self):
         return self.broker.url("/bayeux", "ws")
-
-    def poll(self, seconds):
-        """What comes within so many seconds; tells the broker that the last answer was read."""
-        assert (reply := self.connect(timeout=int(seconds * 1000)))["successful"], reply
-        return self.drain()
-
-    def drain(self):
-        taken, self.inbox = self.inbox, []
-        return taken
 
     def lose(self, way):
         """The connection ends without a word."""
@@ -69,16 +73,8 @@ class SecureWebSocket(CompressedWebSocket):
         return f"wss://127.0.0.1:{self.broker.tls_port}/bayeux"
 
 
-class Polled:
+class Polled(Line):
     """Of transports that poll."""
-
-    def poll(self, seconds):
-        assert (reply := self.connect(timeout=int(seconds * 1000)))["successful"], reply
-        return self.drain()
-
-    def drain(self):
-        taken, self.inbox = self.inbox, []
-        return taken
 
     def lose(self, way):
         if self.http.sock and way == "rst":

@@ -1,9 +1,8 @@
 """Those who publish what the well-behaved are due, each to channels of its own."""
 
-import http.client
 import json
 
-from broker import PATIENCE
+from kept_connection import KeptConnection
 from lines import CompressedWebSocket, Polling
 from stage import Player
 from tokens import token
@@ -60,23 +59,8 @@ class OverHTTP(Publisher):
                 assert again["seq"] == receipt["seq"], (receipt, again)
 
 
-class PlainHTTP:
+class PlainHTTP(KeptConnection):
     """A connection for requests."""
-
-    def __init__(self, broker):
-        self._http = http.client.HTTPConnection("127.0.0.1", broker.port, timeout=PATIENCE)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._http.close()
-
-    def exchange(self, method, path, body=None, headers=()):
-        """The status and the text of the answer."""
-        self._http.request(method, path, body, dict(headers))
-        response = self._http.getresponse()
-        return response.status, response.read().decode()
 
     def post(self, channel, data, headers=(), query=""):
         """Publish; the receipt."""

@@ -10,10 +10,8 @@ import contextlib
 import os
 import pathlib
 import random
-import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,12 +21,12 @@ from conftest import Victim
 from guests import GRACE
 from publishers import ALL as PUBLISHERS
 from samples import HTTP, METRICS, Samples, cpu_seconds, descriptors, metrics, resident, wait_until
+from self_signed import self_signed
 from stage import HISTORY, Player, Stage
 from subscribers import company
 from tokens import SECRET
 from visitors import KINDS, prologue
 
-HERE = pathlib.Path(__file__).parent
 CONFIGURATION = """\
 threads: 2
 compression-bytes: 200
@@ -69,18 +67,11 @@ class SoakedBroker(Victim):
 
     def __init__(self, folder, kind):
         self.folder = folder
-        command = [
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-            "-subj", "/CN=localhost", "-keyout", folder / "key.pem", "-out", folder / "certificate.pem",
-        ]  # fmt: skip
-        subprocess.run(command, check=True, capture_output=True)
+        self_signed(folder)
         (folder / "secret").write_text(SECRET + "\n")
         self.reports = folder / "report"
         if SANITIZERS[kind]:
             variable, options = SANITIZERS[kind]
-            suppressions = HERE / f"{kind}.supp"
-            if suppressions.exists():
-                options += f":suppressions={suppressions}"
             os.environ[variable] = f"{options}:log_path={self.reports}"
             if kind == "thread":
                 os.environ["LD_PRELOAD"] = str(PROGRAMS / "tsan.so")  # tsan.c says why
@@ -93,9 +84,7 @@ class SoakedBroker(Victim):
 
     def start(self):
         super().start()
-        while not (line := re.search(r"https://127\.0\.0\.1:(\d+)/", self._process.lines.next())):
-            pass
-        self.tls_port = int(line[1])
+        self.tls_port = self.told_port("https")
         return self
 
     def reload(self, level):

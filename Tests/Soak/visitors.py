@@ -6,7 +6,6 @@ import itertools
 import json
 
 import lines
-from broker import PATIENCE
 from guests import Expiring, Guest
 from publishers import PlainHTTP, administrator
 from rude import ATTACKS

@@ -10,7 +10,8 @@ struct TestBroker {
 
     /// Runs `body` with a broker, and stops it.
     static func run(
-        threads: Int = 1, _ configure: (inout BrokerConfiguration) -> Void = { _ in },
+        threads: Int = 1, hooks: BrokerHooks = BrokerHooks(),
+        _ configure: (inout BrokerConfiguration) -> Void = { _ in },
         _ body: (TestBroker) async throws -> Void
     ) async throws {
         var configuration = BrokerConfiguration()
@@ -22,7 +23,7 @@ struct TestBroker {
         configuration.shutdownTimeout = .seconds(2)
         configure(&configuration)
         let server = BrokerServer(
-            configuration: configuration, store: MemoryStore(epoch: "epoch"),
+            configuration: configuration, store: MemoryStore(epoch: "epoch"), hooks: hooks,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let broker = TestBroker(server: server, host: configuration.host, port: try await server.start().plain ?? 0)
         do {

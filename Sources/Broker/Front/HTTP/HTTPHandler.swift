@@ -185,9 +185,8 @@ extension HTTPHandler {
         address = services.gate.limited(client)
         addressClass = client.address.map { AddressClass($0) } ?? AddressClass(of: context?.channel.remoteAddress)
         guard let address else { return answer(head, body) }
-        let wait = shard.work.wait(of: address, now: SystemClock.monotonic)
+        let wait = shard.delay(of: address, now: SystemClock.monotonic)
         guard wait == 0 else {
-            shard.counters.delayedReads += 1
             return shard.eventLoop.assumeIsolated().executeNextTurn(after: wait) { [self] in
                 if context != nil, case .answering = phase { respond(to: head, body: body) }
             }
@@ -199,10 +198,7 @@ extension HTTPHandler {
         let start = address == nil ? 0 : SystemClock.monotonic
         let route = HTTPRoutes(services: services, shard: shard)
         let response = route.answer(head, body: body, from: self)
-        if let address {
-            let now = SystemClock.monotonic
-            shard.work.charge(address, now - start, now: now)
-        }
+        if let address { shard.charge(address, since: start) }
         if let response { respond(response) }
     }
 

@@ -36,3 +36,18 @@ struct WorkShares {
         buckets.charge(Int(clamping: nanoseconds), to: address.neighbourhood, of: rate, now: now)
     }
 }
+
+extension Shard {
+    /// How long what an address has sent has to wait (ns), 0 if it need not; that is counted.
+    func delay(of address: IPAddress, now: UInt64) -> UInt64 {
+        let wait = work.wait(of: address, now: now)
+        if wait > 0 { counters.delayedReads += 1 }
+        return wait
+    }
+
+    /// Notes that an address has had this loop's time since `start` (ns, monotonic).
+    func charge(_ address: IPAddress, since start: UInt64) {
+        let now = SystemClock.monotonic
+        work.charge(address, now - start, now: now)
+    }
+}

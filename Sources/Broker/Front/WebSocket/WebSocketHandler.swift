@@ -26,7 +26,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// Where it comes from.
     private var address = AddressClass.unknown
     /// Whose share of the loop's time it takes; nil when that is not limited.
-    private var payer: IPAddress?
+    private var payer: IPAddress? { caller?.address }
     /// The place in the shard, while the WebSocket is open.
     private var slot: UInt32?
     private var closeIsRequested = false
@@ -158,10 +158,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// the next turn.
     private func takeTurn() {
         let start = payer == nil ? 0 : SystemClock.monotonic
-        if let payer, case let wait = shard.work.wait(of: payer, now: start), wait > 0 {
-            shard.counters.delayedReads += 1
-            return waitForTurn(after: wait)
-        }
+        if let payer, case let wait = shard.delay(of: payer, now: start), wait > 0 { return waitForTurn(after: wait) }
         while backlog.readableBytes > 0 {
             guard lingerDeadline == nil else {
                 passOver(backlog.readableBytes)
@@ -189,9 +186,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func charge(since start: UInt64) {
-        guard let payer else { return }
-        let now = SystemClock.monotonic
-        shard.work.charge(payer, now - start, now: now)
+        if let payer { shard.charge(payer, since: start) }
     }
 
     private func waitForTurn(after wait: UInt64 = 0) {
@@ -264,7 +259,6 @@ extension WebSocketHandler {
     private func decide(on request: RequestHead, _ events: inout DriverEvents) {
         let target = RequestTarget(request.target)
         let client = services.gate.client(of: self.origin, request.headers.all)
-        payer = services.gate.limited(client)
         address = client.address.map { AddressClass($0) } ?? AddressClass(of: context?.channel.remoteAddress)
         if let refusal = self.origin.refusal ?? refusal(ofProxied: client) {
             driver.setHeader("Retry-After", "\(refusal.retryAfter)")
@@ -282,7 +276,7 @@ extension WebSocketHandler {
             driver.refuse(
                 status: 403, reason: "Origin \(origin ?? "") is not allowed: see --allow-origin", into: &events)
         } else {
-            caller = services.access.caller(ofSocket: request, target, at: payer)
+            caller = services.access.caller(ofSocket: request, target, at: services.gate.limited(client))
             if let refusal = caller?.refusal {
                 shard.counters.rejectedCredentials += 1
                 return driver.refuse(status: 401, reason: refusal.text, into: &events)
