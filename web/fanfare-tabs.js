@@ -125,7 +125,8 @@ class Hub {
             deliver(message);
             const text = JSON.stringify([message]);
             for (const [tab, { patterns, waiting }] of this.#tabs) {
-                if (![...patterns.keys()].some((pattern) => matches(pattern, message.channel))) continue;
+                const channel = message.subscription ?? message.channel;
+                if (![...patterns.keys()].some((pattern) => matches(pattern, channel))) continue;
                 if (!waiting) this.#post(tab, text);
                 // Too much: it begins anew, from its last numbers.
                 else if (waiting.push(text) > waitingCount) this.#leave(tab);

@@ -167,7 +167,10 @@ export interface PublishOptions {
 export interface FanfareEvents {
     state: CustomEvent<StateDetail>;
     gap: CustomEvent<GapDetail>;
-    /** A subscription that a new session has lost, a publication refused after a reload, a token not to be fetched. */
+    /**
+     * A subscription that a new session has lost or the broker has taken away, a publication refused after a reload, a
+     * token not to be fetched.
+     */
     error: CustomEvent<FanfareError>;
 }
 

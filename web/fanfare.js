@@ -192,6 +192,10 @@ export class Fanfare extends EventTarget {
 
     /** The sharing of tabs hands messages on from here. */
     deliver(message) {
+        for (const subscriber of this.#subscribers) {
+            if (!subscriber.active || subscriber.pattern !== message.subscription) continue;
+            this.#drop(subscriber, new FanfareError(message.error));
+        }
         const { seq, epoch, gap, retained } = message.ext ?? {};
         if (gap) this.#tell("gap", { channel: message.channel, ...gap });
         if (!("data" in message)) return;
@@ -501,10 +505,12 @@ export class Fanfare extends EventTarget {
             subscriber.from ??= this.#place.seq;
             subscriber.subscribed.resolve();
         };
-        this.#request(fields, undefined, undefined, agreed).catch((error) => {
-            end(subscriber, error);
-            if (this.#subscribers.delete(subscriber) && subscriber.confirmed) this.#tell("error", error);
-        });
+        this.#request(fields, undefined, undefined, agreed).catch((error) => this.#drop(subscriber, error));
+    }
+
+    #drop(subscriber, error) {
+        end(subscriber, error);
+        if (this.#subscribers.delete(subscriber) && subscriber.confirmed) this.#tell("error", error);
     }
 
     async #unsubscribe(subscriber) {
@@ -569,7 +575,7 @@ export class Fanfare extends EventTarget {
             if (message.channel === "/meta/disconnect") this.#finish(sessionEnded);
             else if (this.#meta && message.id === this.#meta.id) this.#receiveMeta(message);
             else if (message.channel === "/meta/connect" && !message.id) this.#receiveConnect(message);
-            else if ("successful" in message) this.#receiveReply(message);
+            else if (message.id && "successful" in message) this.#receiveReply(message);
             else this.deliver(message);
         }
     }

@@ -42,6 +42,30 @@ struct SubscriptionTests {
         #expect(try await Self.data(buffer) == ["1", "\"unstored\"", "2", "3"])
     }
 
+    /// The broker takes a subscription away: its reader gets what came before, then why; others go on.
+    @Test
+    func takenAway() async throws {
+        let harness = try SessionHarness()
+        harness.establish()
+        let lost = try harness.subscribe("/a", "/b").buffer
+        harness.answer("/meta/subscribe", [:])
+        let kept = try harness.subscribe("/b").buffer
+        harness.answer("/meta/subscribe", [:])
+        _ = harness.take()
+        harness.receive(
+            Self.message(1),
+            [
+                "channel": "/meta/unsubscribe", "successful": true, "clientId": "one", "subscription": "/a",
+                "error": "403:/a:Subscription denied",
+            ], Self.message(2, on: "/b"))
+        #expect(try await lost.take()?.map { String(decoding: $0.data, as: UTF8.self) } == ["1"])
+        let error = await #expect(throws: ClientError.self) { try await lost.take() }
+        #expect(error?.code == 403)
+        // The other one needs `/b`.
+        #expect(harness.take().isEmpty)
+        #expect(try await Self.data(kept) == ["2"])
+    }
+
     /// A broker goes on with a replay that was cut off, and may repeat some of it: it is not asked for again, and nothing
     /// is taken twice.
     @Test

@@ -139,9 +139,9 @@ class Broker:
         while self.publish(channel, data)["matched"] == 0:
             assert time.monotonic() < deadline, f"nobody subscribed to {channel} within {PATIENCE} s"
 
-    def cli(self, *arguments):
+    def cli(self, *arguments, **options):
         """`broker-cli` on this broker, as a running `Process`."""
-        return Process(self._cli_command(arguments))
+        return Process(self._cli_command(arguments), **options)
 
     def run_cli(self, *arguments, input=""):
         """`broker-cli` on this broker, to its end: returncode, stdout, stderr."""

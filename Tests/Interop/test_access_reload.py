@@ -1,15 +1,19 @@
 """What a reload changes of who may do what, while clients are there: keys, rules, revocations; all of it or nothing."""
 
+import asyncio
 import contextlib
 import http.client
+import json
 import subprocess
 
+import aiocometd_noloop
 import pytest
 from websockets.exceptions import ConnectionClosed
 
 from broker import PATIENCE, PROGRAMS, Broker
 from tokens import SECRET, token
-from transports import WebSocket
+from script import Script
+from transports import ALL, WebSocket
 
 GRANTED = {"publish": ["/closed/**"], "subscribe": ["/closed/**"]}
 OTHER_SECRET = "another secret that nobody else may know"
@@ -18,6 +22,7 @@ auth: {{keys: [{keys}], grace: 20}}
 channels:
   /closed/**: {{publish: granted, subscribe: granted}}
   /open/**: {{publish: everyone, subscribe: {open}}}
+  /other: {{publish: everyone, subscribe: everyone}}
 """
 
 
@@ -52,6 +57,17 @@ def guarded(tmp_path):
         guarded.broker.kill()
 
 
+def taken_away(client, pattern):
+    """What a client gets when the broker takes a subscription away."""
+    return {
+        "channel": "/meta/unsubscribe",
+        "successful": True,
+        "clientId": client.client_id,
+        "subscription": pattern,
+        "error": f"403:{pattern}:Subscription denied",
+    }
+
+
 def enter(client, *patterns, **ext):
     client.handshake(**({"ext": ext} if ext else {}))
     assert client.connect()["successful"]
@@ -82,6 +98,7 @@ def test_no_keys_any_more(guarded):
         guarded.configure(keys="")
         assert guarded.reload() == (0, "1 applied: auth.keys; 0 need a restart\n")
         # It is nobody's now, and goes on with what everybody may have.
+        assert client.take(1) == [taken_away(client, "/closed/a")]
         assert client.request("/open/a", data=1)["successful"]
         assert [message["data"] for message in client.take(1)] == [1]
         assert client.request("/closed/a", data=2)["error"] == "403:/closed/a:Publishing denied"
@@ -99,13 +116,71 @@ def test_rules(guarded):
         assert [message["data"] for message in known.take(1)] == ["new"]
         refused = stranger.request("/meta/subscribe", subscription="/open/a")
         assert refused["error"] == "403:/open/a:Subscription denied"
-        assert stranger.inbox == []
+        assert stranger.inbox == [taken_away(stranger, "/open/a")]
         # And back.
         guarded.configure()
         assert guarded.reload() == (0, expected)
         stranger.subscribe("/open/a")
         assert guarded.broker.publish("/open/a", "again")["matched"] == 2
-        assert [message["data"] for message in stranger.take(1)] == ["again"]
+        assert [message["data"] for message in stranger.take(2)[1:]] == ["again"]
+
+
+@pytest.mark.parametrize("transport", ALL, ids=lambda transport: transport.name)
+def test_rules_are_told(guarded, transport):
+    """Whoever loses a subscription hears of it, over every transport; the session goes on."""
+    with transport(guarded.broker) as client:
+        enter(client, "/open/a", "/other")
+        guarded.configure(open="granted")
+        assert guarded.reload()[0] == 0
+        assert client.take(1) == [taken_away(client, "/open/a")]
+        assert guarded.broker.publish("/other", 1)["matched"] == 1
+        assert [message["data"] for message in client.take(1)] == [1]
+
+
+def test_rules_end_a_command(guarded, tmp_path):
+    with open(tmp_path / "errors", "w") as errors:
+        with guarded.broker.cli("subscribe", "/open/a", stderr=errors) as reader:
+            guarded.broker.publish_until_matched("/open/a", "before")
+            assert json.loads(reader.lines.next())["data"] == "before"
+            guarded.configure(open="granted")
+            assert guarded.reload()[0] == 0
+            status = reader.wait()
+    reason = "broker-cli: subscribe /open/a: the broker answered 403:/open/a:Subscription denied\n"
+    assert (status, (tmp_path / "errors").read_text()) == (77, reason)
+
+
+def test_rules_and_a_stock_client(guarded):
+    """A CometD client does not know that message, and goes on with what else it has."""
+
+    async def session():
+        async with aiocometd_noloop.Client(guarded.broker.url("/bayeux")) as client:
+            await client.subscribe("/open/a")
+            await client.subscribe("/other")
+            guarded.configure(open="granted")
+            assert (await asyncio.to_thread(guarded.reload))[0] == 0
+            for number in range(2):
+                await client.publish("/other", number)
+                assert (await client.receive())["data"] == number
+
+    asyncio.run(asyncio.wait_for(session(), PATIENCE))
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_rules_in_a_page(guarded, browser, share):
+    """`fanfare.js` ends the subscription with the reason, alone and shared between tabs; others go on."""
+    script = Script(browser, guarded.broker.url("/"))
+    script.run(
+        """
+        const fanfare = start({ share: arguments[0] });
+        await Promise.all([fanfare.subscribe("/open/a", note), fanfare.subscribe("/other", note)]);
+        """, share)
+    guarded.configure(open="granted")
+    assert guarded.reload()[0] == 0
+    script.wait("errors.length")
+    assert script.run("return errors") == ["403:/open/a:Subscription denied"]
+    script.run("await fanfare.publish('/other', 1)")
+    script.wait("got.length")
+    assert script.run("return got") == [1]
 
 
 def test_rules_end_streams(guarded):

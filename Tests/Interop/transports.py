@@ -17,6 +17,13 @@ from broker import PATIENCE
 ORIGIN = "http://localhost:1"
 
 
+def is_reply(message):
+    """Whether it answers something: with success, or else an error. What tells of a subscription taken away has both."""
+    if not isinstance(message, dict) or "successful" not in message:
+        return False
+    return message["successful"] != ("error" in message)
+
+
 class Transport:
     """What the transports have in common. `send` is theirs: it returns all that came back for a batch."""
 
@@ -53,7 +60,7 @@ class Transport:
         """Send a batch; the replies to its messages. What was delivered besides waits in the inbox."""
         replies = []
         for message in self.send(list(messages)):
-            (replies if isinstance(message, dict) and "successful" in message else self.inbox).append(message)
+            (replies if is_reply(message) else self.inbox).append(message)
         return replies
 
     def request(self, channel, **fields):
@@ -165,7 +172,7 @@ class WebSocket(Transport):
         received = []
         if not messages:
             return self.receive()
-        while sum(1 for message in received if "successful" in message) < len(messages):
+        while sum(1 for message in received if is_reply(message)) < len(messages):
             received += self.receive()
         return received
 

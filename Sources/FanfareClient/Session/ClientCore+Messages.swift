@@ -79,12 +79,21 @@ extension ClientCore {
     }
 
     func sendUnsubscribe(_ group: SubscriptionGroup, _ promise: EventLoopPromise<Void>) {
+        leave(group, promise)
+        flush()
+    }
+
+    /// Ends a subscription, for the reason given if there is one; the broker has ended that to `pattern` itself.
+    private func leave(
+        _ group: SubscriptionGroup, _ promise: EventLoopPromise<Void>, without pattern: String? = nil,
+        because error: ClientError? = nil
+    ) {
         // What another subscription needs as well is kept.
         let others = Set(groups.flatMap { $0 === group ? [] : $0.texts })
         groups.removeAll { $0 === group }
         hasUnsubscribed = true
-        group.buffer.finish(nil)
-        let texts = group.texts.filter { !others.contains($0) }
+        group.buffer.finish(error)
+        let texts = group.texts.filter { !others.contains($0) && $0 != pattern }
         guard phase == .open, !texts.isEmpty else { return promise.succeed() }
         var fields = Array(#""subscription":["#.utf8)
         for (index, text) in texts.enumerated() {
@@ -92,7 +101,15 @@ extension ClientCore {
             fields.append(jsonString: text)
         }
         send("/meta/unsubscribe", .unsubscribe(promise), fields + "]".utf8)
-        flush()
+    }
+
+    /// The broker has taken a subscription away: whoever reads it is told why, behind what had come.
+    private func receiveEnd(of pattern: String?, _ error: ClientError) {
+        guard let pattern else { return }
+        for group in groups where group.answered == nil && group.texts.contains(pattern) {
+            group.deliver()
+            leave(group, loop.makePromise(), without: pattern, because: error)
+        }
     }
 
     func sendService(_ channel: String, _ data: [UInt8], _ promise: EventLoopPromise<Message>) {
@@ -115,6 +132,10 @@ extension ClientCore {
             return receiveReply(to: request, envelope, text)
         }
         guard !envelope.successful.isAbsent else { return }
+        if envelope.id.isAbsent, envelope.channel.equals("/meta/unsubscribe", in: text) {
+            return receiveEnd(
+                of: envelope.subscription.string(in: text), .refused(envelope.error.string(in: text)))
+        }
         let outcome: PublicationOutcome =
             envelope.successful.bool == true
             ? .success(PublicationReceipt(envelope.ext, of: text)) : .failure(.refused(envelope.error.string(in: text)))

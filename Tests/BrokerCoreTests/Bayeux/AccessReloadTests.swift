@@ -61,6 +61,34 @@ struct AccessReloadTests {
         #expect(harness.subscriptionCount == 2)
     }
 
+    @Test("Whoever loses a subscription is told: at once, with the held connect, or with the next one")
+    func telling() throws {
+        let harness = try RouterHarness(rules: AccessRules())
+        func told(_ events: [RouterHarness.Event], _ clientID: String) -> Bool {
+            events.contains(
+                .push([
+                    "channel": "/meta/unsubscribe", "successful": true, "clientId": .string(clientID),
+                    "subscription": "/a/x", "error": "403:/a/x:Subscription denied",
+                ]))
+        }
+        let (page, pageID) = Self.subscriber(harness, Caller(isBrowser: true))
+        let (lost, lostID) = Self.subscriber(harness, Caller(isBrowser: true))
+        let (known, knownID) = Self.subscriber(harness, try Self.caller(in: harness))
+        harness.caller = Caller(isBrowser: true)
+        let pollerID = harness.openPolling()
+        _ = harness.subscribe(pollerID, to: "/a/x", from: harness.exchange())
+        let poll = harness.exchange()
+        #expect(harness.connect(pollerID, from: poll) == [])
+        harness.close(lost)
+
+        harness.set(Self.rules)
+        #expect(told(harness.take(page), pageID))
+        #expect(told(harness.take(poll), pollerID))
+        #expect(!told(harness.take(known), knownID))
+        let again = harness.socket()
+        #expect(told(harness.connect(lostID, from: again, timeout: 0) + harness.take(again), lostID))
+    }
+
     @Test("A session whose key is gone waits for a token of another one, and misses nothing")
     func keys() throws {
         let harness = try RouterHarness(rules: Self.rules)

@@ -68,6 +68,20 @@ package final class Publication: Sendable {
         self.init(channel: channel, json: json, sequence: nil)
     }
 
+    /// Tells a client that one of its subscriptions is taken away: a reply to `/meta/unsubscribe` that it did not ask for.
+    convenience init(endOf pattern: ChannelPattern, of clientID: String, because error: BayeuxError) {
+        let channel = "/meta/unsubscribe"
+        var json = Self.head(of: channel, capacity: 160)
+        json += #","successful":true,"clientId":"#.utf8
+        json.append(jsonString: clientID)
+        json += #","subscription":"#.utf8
+        json.append(jsonString: pattern.text)
+        json += #","error":"#.utf8
+        json.append(jsonString: error.wire)
+        json.append(UInt8(ascii: "}"))
+        self.init(channel: channel, json: json)
+    }
+
     /// `{"channel":"…"`. No legal channel name has a character that JSON escapes.
     private static func head(of channel: String, capacity: Int) -> [UInt8] {
         var json: [UInt8] = []

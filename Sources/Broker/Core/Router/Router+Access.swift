@@ -173,8 +173,8 @@ extension Router {
         schedule(session)
     }
 
-    /// A session has another token, or there are other rules: what those do not let it have ends, and what waits of it
-    /// is gone. All else goes on, replays where they are. Returns whether something has ended.
+    /// A session has another token, or there are other rules: what those do not let it have ends, what waits of it is
+    /// gone, and its client is told. All else goes on, replays where they are. Returns whether something has ended.
     @discardableResult
     mutating func review(_ session: Session, _ caller: Caller, now: Moment, into outbox: inout Outbox) -> Bool {
         guard let rules else { return false }
@@ -186,6 +186,7 @@ extension Router {
         let kept = session.subscriptions.keys
         func isKept(_ channel: String) -> Bool {
             !lost.contains { $0.holds(channel) } || kept.contains { $0.holds(channel) }
+                || channel.hasPrefix("/meta/")
         }
         queuedBytes -= session.queue.byteCount
         session.queue.keep(where: isKept)
@@ -196,7 +197,20 @@ extension Router {
         if session.mayBeStored {
             submit(.note, to: &outbox) { .unsubscribe($0, clientID: clientID, patterns: lost) }
         }
+        for pattern in lost where !session.isEphemeral {
+            let denial = BayeuxError.denied(.subscribe, pattern.text)
+            hand(Publication(endOf: pattern, of: clientID, because: denial), to: session, into: &outbox)
+        }
         return true
+    }
+
+    /// Gives a message to one session, behind those that it has got.
+    private mutating func hand(_ publication: Publication, to session: Session, into outbox: inout Outbox) {
+        if let connection = session.openConnection {
+            outbox.append(.push(publication, connection))
+        } else {
+            queue(publication, for: session, into: &outbox)
+        }
     }
 
     /// A session's token has expired: its connect says so, and until another token comes nothing goes out.

@@ -97,10 +97,7 @@ extension Router {
 
     /// Messages of a session that is connected, and has nothing else to get first, go out as they come.
     mutating func openRoute(of session: Session) {
-        guard session.catchUp == nil, !session.isCongested, !session.isSuspended,
-            let connection = session.link.connection
-        else { return }
-        routing.route(session.handle, to: connection)
+        if let connection = session.openConnection { routing.route(session.handle, to: connection) }
     }
 
     /// A connection does not take what is written to it: from now on its session's messages wait, within the bounds of
@@ -245,6 +242,11 @@ extension Router {
 extension Session {
     /// Whether there is something that can be written now.
     var hasWaiting: Bool { catchUp.map(\.hasPage) ?? !queue.isEmpty }
+
+    /// Where messages go as they come; nil while they wait.
+    var openConnection: ConnectionID? {
+        catchUp == nil && !isCongested && !isSuspended ? link.connection : nil
+    }
 
     /// How far it has come, to be written down.
     fileprivate func takeProgress() -> SessionProgress {
