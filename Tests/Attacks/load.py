@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Thousands of well-behaved clients, steady publishing, and one fault after the other: how late are their messages?
 
-    load.py [--connections 15000] [--rate 100] [--seconds 10] [--addresses 1] [--fault NAME]...
+    load.py [--connections 15000] [--rate 100] [--seconds 10] [--rounds 3] [--addresses 1] [--fault NAME]...
 
 Each channel has twenty subscribers; RATE messages a second are published. The 99th percentile of the time from
-publishing to delivery is taken with each fault, and without one just before. It fails when a fault more than doubles it
-(or makes it more than FLOOR ms, if it was less than half of that: below, the machine's own noise decides). Run by
-`make attack-load`, which builds for release; not a part of the tests, for it wants the machine for itself.
+publishing to delivery is taken with each fault and without it, in turns of so many SECONDS, ROUNDS times. It fails when
+a fault more than doubles it (or makes it more than FLOOR ms, if it was less than half of that: below, the machine's own
+noise decides). Run by `make attack-load`, which builds for release; not a part of the tests, for it wants the machine
+for itself.
 
 All of them are strangers to the broker, whose default limits hold for each address: the well-behaved come from one for
 each NEIGHBOURS, the attackers from ADDRESSES others. Where there are two cores the broker has one, and on the other the
@@ -226,11 +227,13 @@ async def play(broker, options):
     failed = []
     print("| fault | messages | p50 ms | p99 ms | without p50 | p99 | times | MiB |\n|---|--:|--:|--:|--:|--:|--:|--:|")
     for name in options.fault:
-        usual = await watch(crowd, options.seconds)
-        attack = [name, broker.port, options.addresses, options.seconds]
-        child = subprocess.Popen([sys.executable, __file__, "--play", *map(str, attack)])
-        found = await watch(crowd, options.seconds)
-        child.wait()
+        usual, found = [], []
+        for _ in range(options.rounds):
+            usual += await watch(crowd, options.seconds)
+            attack = [name, broker.port, options.addresses, options.seconds]
+            child = subprocess.Popen([sys.executable, __file__, "--play", *map(str, attack)])
+            found += await watch(crowd, options.seconds)
+            child.wait()
         late, before = percentile(found, 0.99), percentile(usual, 0.99)
         middles = f"{percentile(found, 0.5):.1f} | {late:.1f} | {percentile(usual, 0.5):.1f} | {before:.1f}"
         print(f"| {name} | {len(found)} | {middles} | {late / before:.2f} | {resident(broker.pid):.0f} |", flush=True)
@@ -248,6 +251,7 @@ def main():
     parser.add_argument("--connections", type=int, default=15_000)
     parser.add_argument("--rate", type=int, default=100)
     parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--fault", action="append", choices=FAULTS)
     parser.add_argument("--addresses", type=int, default=1)
     parser.add_argument("--play", nargs=4)

@@ -49,7 +49,9 @@ package struct BrokerConfiguration: Sendable {
     /// Bytes that one turn of an event loop gathers before it writes them.
     package var turnBytes = 4 << 20
     /// How long what is to be written waits for more to go with it, while a turn's writing takes longer than that.
-    package var holdMicroseconds = 0
+    /// Unless it is set, a millisecond where there are several event loops, and no time where there is one.
+    package var holdMicroseconds: Int?
+    var hold: Duration { .microseconds(holdMicroseconds ?? (threads > 1 ? 1000 : 0)) }
 
     /// From the beginning of a connection to the end of its PROXY header.
     package var proxyHeaderTimeout = Duration.seconds(5)

@@ -26,6 +26,8 @@ final class Shard {
     let loop: UInt32
     let eventLoop: any EventLoop
     let configuration: BrokerConfiguration
+    /// How long, under load, what is to be written waits for more to go with it (ns).
+    private let hold: UInt64
     let access: AccessControl
     let hooks: BrokerHooks
     let logger: Logger
@@ -80,6 +82,7 @@ final class Shard {
         self.loop = loop
         self.eventLoop = eventLoop
         self.configuration = configuration
+        hold = configuration.hold.nanosecondsClamped
         self.logger = logger
         work = WorkShares(configuration.limits.rates)
         scanner = EnvelopeScanner(limits: configuration.limits.envelope)
@@ -421,8 +424,7 @@ extension Shard {
             self.flush()
         }
         if hasOverrun {
-            let hold = TimeAmount.microseconds(Int64(configuration.holdMicroseconds))
-            eventLoop.assumeIsolated().scheduleTask(in: hold, flush)
+            eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(Int64(hold)), flush)
         } else {
             eventLoop.assumeIsolated().execute(flush)
         }
@@ -437,7 +439,7 @@ extension Shard {
         for stream in streams { stream.open() }
         if !fanOut.isEmpty {
             var congested: [UInt32] = []
-            let start = configuration.holdMicroseconds > 0 ? SystemClock.monotonic : 0
+            let start = hold > 0 ? SystemClock.monotonic : 0
             swap(&fanOut, &leaving)
             isWriting = true
             leaving.drain { slot, buffer, part in
@@ -451,7 +453,7 @@ extension Shard {
                 }
             }
             isWriting = false
-            if start > 0 { hasOverrun = SystemClock.monotonic - start > UInt64(configuration.holdMicroseconds) * 1000 }
+            if start > 0 { hasOverrun = SystemClock.monotonic - start > hold }
             for slot in congested { congest(slot) }
             // Once for all that the turn has written, so that no delivery costs a look at the clock.
             if let oldest = oldestDelivery {
