@@ -33,6 +33,8 @@ let package = Package(
             name: "Driver", dependencies: ["CLibcrypto", "CZlib"], path: "Sources/Driver",
             exclude: ["CLibcrypto", "CZlib"], swiftSettings: fuzzed),
         .target(name: "BrokerCore", path: "Sources/BrokerCore", swiftSettings: fuzzed),
+        // A router with a store in memory, and with checks of what comes out of it.
+        .target(name: "Support", dependencies: ["BrokerCore"], swiftSettings: settings("address")),
         // What the front reads without I/O.
         .target(name: "FrontParsers", swiftSettings: fuzzed),
         .target(name: "CLibFuzzer"),
@@ -45,6 +47,7 @@ let package = Package(
         fuzzTarget("FuzzHixie", ["Driver"]),
         fuzzTarget("FuzzDriver", ["Driver"]),
         fuzzTarget("FuzzEnvelope", ["BrokerCore"]),
+        fuzzTarget("FuzzRouter", ["BrokerCore", "Support"]),
         fuzzTarget("FuzzProxyHeader", ["BrokerCore"]),
         fuzzTarget("FuzzProxyConnect", ["Driver"]),
         fuzzTarget("FuzzTarget", ["FrontParsers"]),

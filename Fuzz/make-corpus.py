@@ -219,6 +219,35 @@ write(
     surrogate='{"channel":"\\ud834"}', deep="[" * 70 + "]" * 70, spaces=" [ { } , { } ] ", broken='[{"channel":"/a"',
 )
 
+def told(*fields, sender="a", client="~"):
+    """A line of FuzzRouter: a message with these members, in the name of a client."""
+    return sender + '[{"clientId":"%s",%s}]\n' % (client, ",".join(fields))
+
+
+def message(channel, *fields, **options):
+    return told(f'"channel":"{channel}","id":"1"', *fields, **options)
+
+
+def connect_of(*fields, connection="websocket", **options):
+    return message("/meta/connect", f'"connectionType":"{connection}"', *fields, **options)
+
+
+live, stored = '"subscription":"/l/*"', '"subscription":["/s/a","/s/**"]'
+write(
+    "FuzzRouter",
+    publish=message("/meta/subscribe", live, sender="b", client="^") + message("/l/a", '"data":{"a":[1]}'),
+    stored=message("/s/a", '"data":1', '"ext":{"retain":true,"ttl":5,"receipt":true}') * 6
+    + message("/meta/subscribe", stored, '"ext":{"replay":{"/s/a":-2,"/s/**":2}}', sender="b", client="^") + ".....\n",
+    lost=message("/meta/subscribe", stored) + "A\n" + message("/s/a", '"data":2', sender="b", client="^") + "A\n"
+    + connect_of('"advice":{"timeout":0}') + connect_of('"ext":{"ack":-1}'),
+    acknowledged=connect_of('"ext":{"ack":4096}', sender="h", connection="long-polling") + message("/meta/disconnect"),
+    handshake='h[{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["long-polling","x"],'
+    '"ext":{"ack":true,"replay":{"/s/a":1},"timesync":{"tc":1,"l":0,"o":-1},"binary":true}}]\n',
+    service=message("/service/a", '"data":null') + message("/meta/unsubscribe", stored) + "b[]\nb[{}]\n",
+    several="a" + message("/l/a", '"data":1')[1:-2] + "," + connect_of()[2:] + ".\n",
+    trace=message("/l/a", '"data":1', '"ext":{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}'),
+)
+
 signature = b"\r\n\r\n\0\r\nQUIT\n"
 address = bytes([203, 0, 113, 7, 192, 0, 2, 1, 0, 80, 1, 187])
 

@@ -185,13 +185,20 @@ package final class RouterHarness {
         let bytes = Array(text.utf8)
         var batch: [Envelope] = []
         do {
-            try EnvelopeScanner(limits: limits.envelope).scan(bytes.span.bytes, into: &batch)
+            _ = try bytes.withUnsafeBytes { bytes in
+                try EnvelopeScanner(limits: limits.envelope).scan(bytes.bytes, into: &batch)
+            }
         } catch {
             preconditionFailure("Cannot send \(text): \(error)")
         }
-        router.receive(batch, text: bytes.span.bytes, from: peer, caller: caller, now: now, into: &outbox)
-        carryOut(endingTurn: endingTurn)
+        receive(batch, text: bytes.span.bytes, from: peer, endingTurn: endingTurn)
         return take(peer)
+    }
+
+    /// A batch has come from a peer.
+    package func receive(_ batch: [Envelope], text: RawSpan, from peer: Peer, endingTurn: Bool = true) {
+        router.receive(batch, text: text, from: peer, caller: caller, now: now, into: &outbox)
+        carryOut(endingTurn: endingTurn)
     }
 
     /// A peer sends a batch of these messages.
