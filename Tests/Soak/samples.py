@@ -63,8 +63,8 @@ class Samples:
         self._add("descriptors", descriptors(broker.pid).total())
         self._add("sessions", now[METRICS[2]] + now[METRICS[3]])
         self._add("channels", now["fanfare_channels"])
-        files = [now[f'fanfare_store_bytes{{file="{file}"}}'] for file in ("database", "wal")]
-        self._add("database (MiB)", sum(files) / 2**20)
+        for file in ("database", "wal"):
+            self._add(f"{file} (MiB)", now[f'fanfare_store_bytes{{file="{file}"}}'] / 2**20)
         return now
 
     def _add(self, name, value):
