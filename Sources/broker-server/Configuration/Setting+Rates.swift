@@ -11,7 +11,7 @@ extension Setting {
             "publications of one session, or of one address that publishes without any"),
         rate(
             "rates.subscribe-per-session", .rate, \.subscribePerSession,
-            "channels and patterns that one session subscribes to"),
+            "subscriptions that one session makes and ends"),
         rate(
             "rates.bytes-per-session", .byteRate, \.bytesPerSession, "the same as publish-per-session, in bytes of data"
         ),

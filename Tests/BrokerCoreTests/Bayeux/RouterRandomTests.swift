@@ -50,6 +50,12 @@ private struct NaiveBroker {
         }
     }
 
+    /// Whether the session is subscribed to it, or may be soon.
+    func mayHave(_ pattern: ChannelPattern, _ session: Int) -> Bool {
+        sessions[session].patterns.contains(pattern)
+            || pending.contains { if case .subscribe(session, _) = $0.operation { true } else { false } }
+    }
+
     private mutating func deliver(_ message: RouterHarness.Event, on channel: ChannelName) {
         for index in sessions.indices where sessions[index].isAlive {
             if sessions[index].patterns.contains(where: { $0.matches(channel) }) {
@@ -151,7 +157,9 @@ private struct Crowd {
         let own = broker.sessions[session].patterns.sorted { $0.text < $1.text }.randomElement(using: &random)
         let pattern = try own ?? self.pattern()
         let peer = sender(for: session)
-        broker.pending.append((peer.connection, .unsubscribe(session: session, [pattern])))
+        if broker.mayHave(pattern, session) {
+            broker.pending.append((peer.connection, .unsubscribe(session: session, [pattern])))
+        }
         absorb(
             harness.unsubscribe(broker.sessions[session].clientID, from: .string(pattern.text), over: peer),
             for: session, from: peer)

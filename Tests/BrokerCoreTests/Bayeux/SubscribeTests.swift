@@ -86,6 +86,29 @@ struct SubscribeTests {
         #expect(harness.publish(1, to: "/a", from: peer) == [.acknowledged("/a")])
     }
 
+    @Test("What was never subscribed is no work for the store; what is being subscribed is ended behind that")
+    func neverMade() throws {
+        let harness = try RouterHarness()
+        let (peer, clientID) = harness.open()
+        func unsubscribed(_ subscription: JSON) -> RouterHarness.Event {
+            .reply([
+                "channel": "/meta/unsubscribe", "clientId": .string(clientID), "subscription": subscription,
+                "successful": true,
+            ])
+        }
+        harness.subscribe(clientID, to: "/a", from: peer)
+        harness.storeMode = .held
+        #expect(harness.unsubscribe(clientID, from: "/never", over: peer) == [unsubscribed("/never")])
+        #expect(harness.unsubscribe(clientID, from: "/a", over: peer) == [])
+        #expect(harness.subscribe(clientID, to: "/a", from: peer) == [])
+        harness.runStore(1)
+        #expect(harness.take(peer) == [unsubscribed("/a")])
+        #expect(harness.unsubscribe(clientID, from: "/a", over: peer) == [])
+        harness.runStore()
+        #expect(harness.take(peer) == [.subscribed(clientID, to: "/a"), unsubscribed("/a")])
+        #expect(harness.subscriptionCount == 0)
+    }
+
     @Test("Subscriptions of a session are bounded, also while the store works")
     func bound() throws {
         var limits = Limits()

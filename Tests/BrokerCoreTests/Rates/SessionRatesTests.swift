@@ -81,6 +81,19 @@ struct SessionRatesTests {
         #expect(harness.subscriptionCount == 3)
     }
 
+    @Test("Ends of subscriptions count as well; where there is none, there is no end")
+    func endsOfSubscriptions() throws {
+        let harness = try harness { $0.subscribePerSession = Rate(1, burst: 3) }
+        let (peer, clientID) = harness.open()
+        #expect(error(harness.subscribe(clientID, to: ["/a", "/b"], from: peer)) == nil)
+        #expect(error(harness.unsubscribe(clientID, from: ["/c", "/d", "/e"], over: peer)) == nil)
+        #expect(
+            error(harness.unsubscribe(clientID, from: ["/a", "/b"], over: peer)) == "429:subscribe,1:Rate limit reached"
+        )
+        #expect(error(harness.unsubscribe(clientID, from: "/a", over: peer)) == nil)
+        #expect(harness.subscriptionCount == 1)
+    }
+
     @Test
     func handshakes() throws {
         let harness = try harness { $0.handshakesPerAddress = Rate(1, burst: 2) }

@@ -42,6 +42,8 @@ final class Session {
     var subscriptions: [ChannelPattern: UInt64] = [:]
     /// Subscriptions that the store is working on.
     var claimedCount = 0
+    /// Subscribes that the store is working on.
+    var subscribeCount = 0
     @exclusivity(unchecked) var link = SessionLink.away
     @exclusivity(unchecked) var queue = MessageQueue()
     /// When the session ends unless a connect arrives (ns, monotonic).

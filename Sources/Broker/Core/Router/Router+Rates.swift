@@ -36,8 +36,8 @@ extension Router {
             })
     }
 
-    /// Why a session may not subscribe to so many channels now.
-    mutating func excess(ofSubscribing count: Int, by session: Session, now: Moment) -> BayeuxError? {
+    /// Why a session may not make or end so many subscriptions now.
+    mutating func excess(ofSubscriptions count: Int, by session: Session, now: Moment) -> BayeuxError? {
         guard caller?.address != nil else { return nil }
         return note(rates?.subscribe(to: count, by: session, now: now.monotonic))
     }

@@ -7,12 +7,7 @@ extension Router {
             if let identity, let refusal = router.refusal(of: identity, &patterns) {
                 error = .bayeux(router.counted(refusal))
             }
-            if router.rates != nil, !patterns.isEmpty,
-                let excess = router.excess(ofSubscribing: patterns.count, by: session, now: now)
-            {
-                patterns = []
-                return error = .bayeux(excess)
-            }
+            if router.refuseExcess(of: &patterns, session, &error, now: now) { return }
             let newCount = Self.newCount(of: patterns, in: session)
             let count = session.subscriptions.count + session.claimedCount + newCount
             guard newCount == 0 || count <= router.limits.subscriptionsPerSession else {
@@ -23,6 +18,7 @@ extension Router {
             var change = change
             change.claimedCount = Self.newCount(of: change.patterns, in: session)
             session.claimedCount += change.claimedCount
+            session.subscribeCount += 1
             let points = ReplayPoints(ext: request.envelope.ext, text: text, limits: router.limits)
             change.items = change.patterns.map {
                 SubscriptionItem($0, replay: points[$0] ?? session.replayPoints[$0])
@@ -43,14 +39,29 @@ extension Router {
         Set(patterns).subtracting(session.subscriptions.keys).count
     }
 
-    /// Removes subscriptions; one that was never made is removed with success.
+    /// Removes subscriptions; one that was never made is removed with success, and without the store.
     mutating func unsubscribe(_ request: Request, text: RawSpan, now: Moment, into outbox: inout Outbox) {
-        change(request, text: text, into: &outbox) { _, _, _, _ in
+        change(request, text: text, into: &outbox) { router, session, patterns, error in
+            // As long as some are being made it is not known which there will be.
+            if session.subscribeCount == 0 { patterns.removeAll { session.subscriptions[$0] == nil } }
+            _ = router.refuseExcess(of: &patterns, session, &error, now: now)
         } submit: { router, session, change, outbox in
             router.submit(.unsubscribe(change), for: request.peer.connection, to: &outbox) {
                 .unsubscribe($0, clientID: session.clientID, patterns: change.patterns)
             }
         }
+    }
+
+    /// Whether these are too many changes of a session's subscriptions by now: then none is made.
+    private mutating func refuseExcess(
+        of patterns: inout [ChannelPattern], _ session: Session, _ error: inout ReplyError?, now: Moment
+    ) -> Bool {
+        guard rates != nil, !patterns.isEmpty,
+            let excess = excess(ofSubscriptions: patterns.count, by: session, now: now)
+        else { return false }
+        patterns = []
+        error = .bayeux(excess)
+        return true
     }
 
     /// What both have in common: the checks in their order, and the items before a bad one stay applied.
@@ -133,6 +144,7 @@ extension Router {
     func releaseClaim(of change: SubscriptionChange) {
         guard let handle = handles[change.clientID], let session = sessions[Int(handle)] else { return }
         session.claimedCount -= change.claimedCount
+        session.subscribeCount -= 1
     }
 
     /// The store has the subscriptions: what comes behind `through` is live.
