@@ -257,7 +257,7 @@ def main():
     parser.add_argument("--play", nargs=4)
     options = parser.parse_args()
     if options.play:
-        os.nice(19)
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         name, *numbers = options.play
         return FAULTS[name](Attack(*map(int, numbers)))
     options.fault = options.fault or list(FAULTS)
