@@ -192,10 +192,7 @@ export class Fanfare extends EventTarget {
 
     /** The sharing of tabs hands messages on from here. */
     deliver(message) {
-        for (const subscriber of this.#subscribers) {
-            if (!subscriber.active || subscriber.pattern !== message.subscription) continue;
-            this.#drop(subscriber, new FanfareError(message.error));
-        }
+        if (message.subscription) return this.#takeAway(message);
         const { seq, epoch, gap, retained } = message.ext ?? {};
         if (gap) this.#tell("gap", { channel: message.channel, ...gap });
         if (!("data" in message)) return;
@@ -506,6 +503,12 @@ export class Fanfare extends EventTarget {
             subscriber.subscribed.resolve();
         };
         this.#request(fields, undefined, undefined, agreed).catch((error) => this.#drop(subscriber, error));
+    }
+
+    #takeAway({ subscription, error }) {
+        for (const subscriber of this.#subscribers) {
+            if (subscriber.active && subscriber.pattern === subscription) this.#drop(subscriber, new FanfareError(error));
+        }
     }
 
     #drop(subscriber, error) {
