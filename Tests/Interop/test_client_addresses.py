@@ -12,7 +12,7 @@ import pytest
 import transports
 from broker import PATIENCE, serving
 from test_proxy import free_port
-from test_reverse_proxies import example, haproxy, in_front, nginx
+from test_reverse_proxies import CURL, PAGES, example, haproxy, in_front, nginx, settings_for
 
 REQUESTS = 2
 LIMITED = f"rates: {{requests-per-address: 1/h burst {REQUESTS}}}"
@@ -44,15 +44,19 @@ def haproxy_tcp(folder, port, upstream):
 
 
 RELAYS = [nginx_stream, haproxy_tcp]
+EXAMPLES = {
+    nginx: "nginx.conf", haproxy: "haproxy.cfg", nginx_stream: "nginx-stream.conf", haproxy_tcp: "haproxy-tcp.cfg"
+}  # fmt: skip
 
 
 @contextlib.contextmanager
 def running(kind, folder, settings=""):
-    """A proxy with a broker of its own behind it."""
+    """A proxy with a broker of its own behind it; a relay leads to a listener for it, which its example names."""
     port, behind = free_port(), free_port()
-    listener = f"{{name: behind, listen: '127.0.0.1:{behind}', proxy-protocol: {str(kind in RELAYS).lower()}}}"
-    with serving(folder, f"trusted-proxies: [127.0.0.1]\nlisteners: [{listener}]\n{settings}\n"):
-        with in_front(kind(folder, port, behind), port) as front:
+    told = settings_for(EXAMPLES[kind], ("127.0.0.1:8000", f"127.0.0.1:{behind}"))
+    with serving(folder, told + settings) as broker:
+        upstream = behind if kind in RELAYS else broker.port
+        with in_front(kind(folder, port, upstream), port) as front:
             yield front
 
 
@@ -64,7 +68,7 @@ def front(request, tmp_path):
 
 def ask(url, address, *options):
     """The status of an answer, to a client with that address."""
-    command = ["curl", "-s", "-o", "/dev/null", "-w", "%{response_code}", "--interface", address, *options, url]
+    command = [*CURL, "-o", "/dev/null", "-w", "%{response_code}", "--interface", address, *options, url]
     return int(subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE).stdout)
 
 
@@ -84,9 +88,7 @@ def test_nobody_behind_it_is_the_administrator(front):
 
 @pytest.fixture(scope="module", params=RELAYS, ids=lambda kind: kind.__name__)
 def open_relay(request, tmp_path_factory):
-    # Behind proxies pages of this machine are strangers, too.
-    pages = f"allow-origin: ['{transports.ORIGIN}']\nauth: {{publish: everyone}}"
-    with running(request.param, tmp_path_factory.mktemp("relay"), pages) as front:
+    with running(request.param, tmp_path_factory.mktemp("relay"), PAGES) as front:
         yield front
 
 

@@ -1,7 +1,11 @@
-"""nginx and HAProxy in front of the broker, with the configurations of deploy/: every way in works through them."""
+"""nginx and HAProxy in front of the broker, with the configurations of deploy/: every way in works through them.
+
+The broker has the settings that these files name. Clients know it by the name of the proxy.
+"""
 
 import contextlib
 import getpass
+import json
 import shutil
 import subprocess
 import types
@@ -9,10 +13,15 @@ import types
 import pytest
 
 import transports
-from broker import PATIENCE, REPOSITORY
+from broker import PATIENCE, REPOSITORY, serving
 from test_proxy import free_port, wait_for
 
 DEPLOY = REPOSITORY / "deploy"
+OUTSIDE = "chat.example.com"
+# Every name leads to this machine.
+CURL = ["curl", "-s", "--connect-to", "::127.0.0.1:"]
+# What a broker behind a proxy needs besides for the pages of the tests: to it even those of this machine are strangers.
+PAGES = f"allow-origin: ['{transports.ORIGIN}']\nauth: {{publish: everyone}}\n"
 
 
 def example(name, *replacements):
@@ -24,6 +33,14 @@ def example(name, *replacements):
     return text
 
 
+def settings_for(name, *replacements):
+    """The settings of the broker that an example of deploy/ names."""
+    lines = example(name, *replacements).splitlines()
+    text = "".join(line.removeprefix("#     ") + "\n" for line in lines if line.startswith("#     "))
+    assert "trusted-proxies:" in text and f"allow-host: [{OUTSIDE}]" in text
+    return text
+
+
 @contextlib.contextmanager
 def in_front(command, port):
     """What a client sees of the broker through a proxy that listens on this port."""
@@ -31,7 +48,7 @@ def in_front(command, port):
         try:
             wait_for(port, proxy)
             front = types.SimpleNamespace(port=port)
-            front.url = lambda path="/", scheme="http": f"{scheme}://127.0.0.1:{port}{path}"
+            front.url = lambda path="/", scheme="http": f"{scheme}://{OUTSIDE}:{port}{path}"
             yield front
         finally:
             proxy.terminate()
@@ -62,13 +79,24 @@ def haproxy(folder, port, upstream):
     return [shutil.which("haproxy") or "/usr/sbin/haproxy", "-db", "-f", settings]
 
 
-@pytest.fixture(scope="module", params=[nginx, haproxy], ids=["nginx", "haproxy"])
-def front(request, broker, tmp_path_factory):
-    """What a client sees of the broker through a proxy."""
-    port = free_port()
-    command = request.param(tmp_path_factory.mktemp(request.param.__name__), port, broker.port)
-    with in_front(command, port) as front:
-        yield front
+@pytest.fixture(scope="module", params=[(nginx, "nginx.conf"), (haproxy, "haproxy.cfg")], ids=["nginx", "haproxy"])
+def proxied(request, tmp_path_factory):
+    """A broker, and what a client sees of it through a proxy."""
+    kind, name = request.param
+    folder, port = tmp_path_factory.mktemp(kind.__name__), free_port()
+    with serving(folder, settings_for(name) + PAGES) as broker:
+        with in_front(kind(folder, port, broker.port), port) as front:
+            yield broker, front
+
+
+@pytest.fixture
+def broker(proxied):
+    return proxied[0]
+
+
+@pytest.fixture
+def front(proxied):
+    return proxied[1]
 
 
 @pytest.mark.parametrize("transport", transports.ALL, ids=lambda transport: transport.name)
@@ -87,7 +115,7 @@ def test_transport(front, broker, transport):
 def test_event_stream_of_a_channel(front, broker):
     """Each event comes when it is published: nothing is held back by the proxy."""
     channel = f"/proxied/stream/{front.port}"
-    command = ["curl", "-sN", "-H", "Accept: text/event-stream", front.url(f"/channels{channel}")]
+    command = [*CURL, "-N", "-H", "Accept: text/event-stream", front.url(f"/channels{channel}")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stream:
         try:
             for number in range(3):
@@ -107,8 +135,28 @@ def test_publishing(front, broker):
     with transports.WebSocket(broker) as subscriber:
         subscriber.listen(channel)
         text = "x" * 500_000
-        command = ["curl", "-sf", "-H", "Content-Type: application/json", "-d", "@-", front.url(f"/channels{channel}")]
+        command = [*CURL, "-f", "-H", "Content-Type: application/json", "-d", "@-", front.url(f"/channels{channel}")]
         answer = subprocess.run(command, input=f'"{text}"', capture_output=True, text=True, timeout=PATIENCE)
         assert answer.returncode == 0, answer
         assert subscriber.take(1)[0]["data"] == text
 
+
+@pytest.mark.parametrize(
+    "field, status",
+    [
+        ("Origin: http://{host}", 200),
+        ("Origin: http://evil.example", 403),
+        ("Host: evil.example", 421),
+        ("Host: 127.0.0.1", 200),
+    ],
+)
+def test_pages_and_names(front, field, status):
+    """The proxy's own pages are let in; who is refused is told which setting lets them in."""
+    host = front.url().split("/")[2]
+    command = [*CURL, "-w", "%{stderr}%{response_code}", "-H", field.format(host=host), front.url("/channels/page")]
+    answer = subprocess.run(
+        [*command, "-H", "Content-Type: application/json", "-d", "1"], capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert int(answer.stderr) == status, answer
+    setting = {403: "allow-origin", 421: "allow-host"}.get(status)
+    assert setting is None or setting in json.loads(answer.stdout)["detail"]

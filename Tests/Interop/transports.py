@@ -33,6 +33,8 @@ class Transport:
 
     def __init__(self, broker):
         self.broker = broker
+        # What it is called; where it is, is on this machine.
+        self.host = urllib.parse.urlsplit(broker.url()).netloc
         self.client_id = None
         self.inbox = []
         self._ids = map(str, itertools.count(1))
@@ -110,7 +112,7 @@ class HTTPTransport(Transport):
 
     def exchange(self, method, path, body=None, headers=()):
         """One request; its response, read whole, with the body in `text`."""
-        self.http.request(method, path, body=body, headers=dict(headers))
+        self.http.request(method, path, body=body, headers={"Host": self.host, **dict(headers)})
         response = self.http.getresponse()
         response.text = response.read().decode()
         return response
@@ -156,7 +158,9 @@ class WebSocket(Transport):
     def __enter__(self):
         self._stack = contextlib.ExitStack()
         url = self.broker.url("/bayeux", "ws")
-        self.socket = self._stack.enter_context(connect(url, max_size=None, open_timeout=PATIENCE, proxy=None))
+        way = socket.create_connection(("127.0.0.1", self.broker.port), PATIENCE)
+        options = {"sock": way, "max_size": None, "open_timeout": PATIENCE, "proxy": None}
+        self.socket = self._stack.enter_context(connect(url, **options))
         return self
 
     def close(self):
@@ -210,7 +214,8 @@ class EventSource(LongPolling):
 
     def open(self):
         self.stream = http.client.HTTPConnection("127.0.0.1", self.broker.port, timeout=PATIENCE)
-        self.stream.request("GET", f"/bayeux/{self.client_id}", headers={"Accept": "text/event-stream"})
+        headers = {"Host": self.host, "Accept": "text/event-stream"}
+        self.stream.request("GET", f"/bayeux/{self.client_id}", headers=headers)
         sock = self.stream.sock
         response = self.stream.getresponse()
         self.stream.sock = sock
