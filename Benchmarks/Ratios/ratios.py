@@ -23,25 +23,26 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "Benchmarks"))
+sys.path[:0] = [str(ROOT / "Benchmarks"), str(ROOT / "Tests" / "Interop")]
 
 from bursts import Client, Load  # noqa: E402
+from certificates import self_signed  # noqa: E402
 from compare import machine  # noqa: E402
 
 BUILT = pathlib.Path(os.environ.get("FANFARE_BIN") or ROOT / ".build" / "release")
 SECONDS = 2
 SUBSCRIPTIONS = (1_000, 10_000, 100_000, 1_000_000)
 
-# `measure` yields for each variant its name, the microseconds of the server's CPU, and the bytes that each subscriber gets
-# of a burst.
+# `measure` yields for each variant its name, the microseconds of the server's CPU, and the bytes that each subscriber
+# gets of a burst.
 Row = collections.namedtuple("Row", "title unit goal measure")
 
 
 @contextlib.contextmanager
-def server(command, pattern, environment={}):
+def server(command, pattern, environment=None):
     """A server on core 0: its process id and the port that it prints."""
     command = ["taskset", "-c", "0", *map(str, command)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})})
     try:
         port = next((int(found[1]) for line in process.stdout if (found := re.search(pattern, line))), None)
         yield process.pid, port or sys.exit(f"{command[3]} does not start")
@@ -61,15 +62,6 @@ def broker(tls=None, **settings):
     return server(command, r"https://127.0.0.1:(\d+)/" if tls else r"page +http://127.0.0.1:(\d+)/", environment)
 
 
-def certificate():
-    """The files of a certificate and its key."""
-    files = [f"{os.environ['TMPDIR']}/{name}.pem" for name in ("certificate", "key")]
-    if not os.path.exists(files[0]):
-        command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj /CN=localhost"
-        subprocess.run([*command.split(), "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
-    return files
-
-
 def deflate(burst):
     """With and without permessage-deflate, which the publisher never asks for."""
     for name, deflate in (("plain", False), ("permessage-deflate", True)):
@@ -79,7 +71,7 @@ def deflate(burst):
 
 def tls():
     """The broker over TLS, and the reference with as many bytes."""
-    files = certificate()
+    files = self_signed(pathlib.Path(tempfile.mkdtemp(dir=os.environ["TMPDIR"])))
     with broker(files) as (pid, port):
         load = Load(port, pid, 1000, tls=True)
         cost, size = load.measure(SECONDS)

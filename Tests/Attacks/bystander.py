@@ -39,14 +39,14 @@ class Lateness:
     """How late this process is served by the system: what it keeps from us it keeps from the broker, too."""
 
     def __init__(self):
-        self.total = 0.0
+        self.last = 0.0
 
     def pause(self):
         """Wait for a word from whoever started us, for a moment; whether there is one."""
         start = time.monotonic()
         has_word = bool(select.select([sys.stdin], [], [], PAUSE)[0])
         if not has_word:
-            self.total = max(time.monotonic() - start - PAUSE, 0)
+            self.last = max(time.monotonic() - start - PAUSE, 0)
         return has_word
 
 
@@ -66,8 +66,8 @@ def attend(port, makes_connections):
             assert subscriber.next_message("/bystander")["data"] == number
             if makes_connections and number % 5 == 1:
                 newcome(port)
-            worst = max(worst, time.monotonic() - start - lateness.total)
-            latest = max(latest, lateness.total)
+            worst = max(worst, time.monotonic() - start - lateness.last)
+            latest = max(latest, lateness.last)
         subscriber.leave()
     return {"worst": worst, "late": latest, "count": number}
 

@@ -7,8 +7,6 @@ import pathlib
 import subprocess
 import sys
 import threading
-import time
-import urllib.request
 
 import pytest
 
@@ -58,12 +56,12 @@ def watch(broker, memory=64, newcomers=True):
     watched = Memory(broker.pid)
     try:
         bystander.tell("begin" if newcomers else "begin known")
-        assert bystander.process.lines.next() == "ready\n"
+        assert bystander.lines.next() == "ready\n"
         watched.start()
         yield
         watched.stop()
         bystander.tell("end")
-        report = json.loads(bystander.process.lines.next())
+        report = json.loads(bystander.lines.next())
     except BaseException:
         # In the middle of something: the next attack has another one.
         broker.dismiss()
@@ -73,24 +71,14 @@ def watch(broker, memory=64, newcomers=True):
     assert growth <= memory, f"{growth:.0f} MiB more, from {watched.first:.0f}"
 
 
-class Bystander:
-    """The well-behaved client, in a process of its own."""
+class Bystander(Process):
+    """The well-behaved client, in a process of its own, which ends with its input."""
 
     def __init__(self, broker):
         # Without buffers: `select` has to see what was not read.
         command = [sys.executable, "-u", HERE / "bystander.py", broker.port]
         environment = {**os.environ, "PYTHONPATH": str(HERE.parent / "Interop")}
-        self.process = Process(command, stdin=subprocess.PIPE, env=environment)
-
-    def tell(self, word):
-        """Say a word to it."""
-        self.process._child.stdin.write(word + "\n")
-        self.process._child.stdin.flush()
-
-    def end(self):
-        """It ends with its input."""
-        self.process._child.stdin.close()
-        self.process.__exit__()
+        super().__init__(command, stdin=subprocess.PIPE, env=environment)
 
 
 class Victim(Broker):
@@ -112,7 +100,7 @@ class Victim(Broker):
     def dismiss(self):
         """End the well-behaved client."""
         if self._bystander:
-            self._bystander.end()
+            self._bystander.__exit__()
             self._bystander = None
 
     def stop(self):
@@ -122,20 +110,6 @@ class Victim(Broker):
     def kill(self):
         self.dismiss()
         super().kill()
-
-    def sample(self, name):
-        """A number of /metrics."""
-        with urllib.request.urlopen(self.url("/metrics"), timeout=30) as response:
-            for line in response.read().decode().splitlines():
-                if line.startswith(name + " "):
-                    return float(line.rsplit(" ", 1)[1])
-        raise AssertionError(f"no {name}")
-
-    def wait_for_sample(self, name, least, seconds=30):
-        """Wait until a number of /metrics is so large."""
-        deadline = time.monotonic() + seconds
-        while self.sample(name) < least:
-            assert time.monotonic() < deadline, f"{name} is {self.sample(name)}, not {least}"
 
 
 @pytest.fixture(scope="module")

@@ -26,22 +26,20 @@ import resource
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1] / "Interop")]
 
 from conftest import Victim, resident
-from wire import UPGRADE, Wire, deflated, frame, request
+from wire import HANDSHAKE, UPGRADE, Wire, batch, deflated, frame, request
 
 GROUP = 20
 NEIGHBOURS = 900
 FLOOR = 10
-HANDSHAKE = {"channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["websocket"]}
 
 
 class Crowd:
-    """The well-behaved."""
+    """The well-behaved: they connect, listen, and keep how long each message was under way."""
 
     def __init__(self, port):
         self._port = port
@@ -70,7 +68,7 @@ class Crowd:
         return reader, writer
 
     async def _call(self, reader, writer, *messages):
-        writer.write(frame(1, json.dumps(messages).encode()))
+        writer.write(batch(*messages))
         replies = []
         while len(replies) < len(messages):
             replies += json.loads((await self._frame(reader))[1])
@@ -85,7 +83,7 @@ class Crowd:
 
     async def _listen(self, reader, writer, client):
         connect = {"channel": "/meta/connect", "clientId": client, "connectionType": "websocket"}
-        writer.write(frame(1, json.dumps([connect]).encode()))
+        writer.write(batch(connect))
         with contextlib.suppress(asyncio.CancelledError):
             try:
                 while True:
@@ -97,7 +95,7 @@ class Crowd:
                         if "data" in message:
                             self.latencies.append(time.monotonic() - message["data"])
                         elif message["channel"] == "/meta/connect":
-                            writer.write(frame(1, json.dumps([connect]).encode()))
+                            writer.write(batch(connect))
             except (asyncio.IncompleteReadError, ConnectionError):
                 self.lost += 1
         writer.close()
@@ -110,6 +108,7 @@ class Crowd:
             message = {"channel": f"/load/{number % groups}", "data": time.monotonic()}
             await self._call(reader, writer, message)
             number += 1
+            # The rate is the load: the next one is due when its time has come, not when the last one was taken.
             await asyncio.sleep(max(start + number / rate - time.monotonic(), 0))
 
 
@@ -131,22 +130,18 @@ class Attack:
         """A connection from one of the addresses."""
         return Wire(self._port, address=next(self._addresses), **options)
 
+    def reader(self, *fields):
+        """A WebSocket from one of the addresses, which takes what comes."""
+        wire = self.wire().upgrade(*fields)
+        wire.drain()
+        return wire
+
     def flood(self, open_wire, data):
         """Send again and again, over a new connection whenever the broker has ended one."""
         while self.goes_on:
             with contextlib.suppress(AssertionError, OSError):
                 with open_wire() as wire:
                     wire.flood(data, self.end - time.monotonic())
-
-
-def drained(wire):
-    def read():
-        with contextlib.suppress(OSError):
-            while wire.socket.recv(1 << 20):
-                pass
-
-    threading.Thread(target=read, daemon=True).start()
-    return wire
 
 
 def slowloris(attack):
@@ -156,6 +151,7 @@ def slowloris(attack):
     while attack.goes_on:
         for wire in wires:
             wire.send("x")
+        # To be slow is the attack.
         time.sleep(0.2)
 
 
@@ -169,24 +165,23 @@ def pongs_that_are_not_taken(attack):
 
 def compressed_bombs(attack):
     bomb = frame(1, deflated(b" " * ((1 << 20) - 2)), bits=0x40)
-    attack.flood(lambda: drained(attack.wire().upgrade("Sec-WebSocket-Extensions: permessage-deflate")), bomb * 20)
+    attack.flood(lambda: attack.reader("Sec-WebSocket-Extensions: permessage-deflate"), bomb * 20)
 
 
 def publications(attack):
-    batch = json.dumps([{"channel": "/flood", "data": 1}] * 50).encode()
-    attack.flood(lambda: drained(attack.wire().upgrade()), frame(1, batch))
+    attack.flood(attack.reader, batch(*[{"channel": "/flood", "data": 1}] * 50))
 
 
 def subscriptions(attack):
     wire = attack.wire().upgrade()
-    wire.send(frame(1, json.dumps([HANDSHAKE]).encode()))
-    client = json.loads(wire.frame()[1])[0]["clientId"]
-    batch = [
+    client = wire.shake_hands()
+    churn = [
         {"channel": f"/meta/{verb}", "clientId": client, "subscription": f"/churn/{number}/**"}
         for number in range(50)
         for verb in ("subscribe", "unsubscribe")
     ]
-    drained(wire).flood(frame(1, json.dumps(batch).encode()), attack.seconds)
+    wire.drain()
+    wire.flood(batch(*churn), attack.seconds)
 
 
 def connects(attack):
@@ -207,7 +202,10 @@ def percentile(values, share):
 
 
 async def watch(crowd, seconds):
-    """How late the messages of so many seconds are (ms), but for the first one, in which a fault begins."""
+    """How late the messages of so many seconds are (ms), but for the first one, in which a fault begins.
+
+    What happens meanwhile is measured elsewhere: here only the time passes.
+    """
     await asyncio.sleep(1)
     crowd.latencies.clear()
     await asyncio.sleep(seconds - 1)

@@ -50,7 +50,7 @@ def test_heads(broker, name, is_second):
 def test_lengths(broker, length, compression):
     with watch(broker, memory=16), Wire(broker.port) as wire:
         wire.upgrade(*compression).send(frame(2, b"x", length=length, bits=0x40 if compression else 0))
-        assert wire.close_code()[0] in ((1002, 1009))
+        assert wire.close_code()[0] in (1002, 1009)
         wire.read_to_end()
 
 

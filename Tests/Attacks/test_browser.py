@@ -1,13 +1,12 @@
 """Pages of other sites in a real browser: whatever they try, they neither get nor change anything."""
 
-import http.server
 import json
-import threading
 
 import pytest
 
 from bayeux import Peer
 from conftest import watch
+from web_server import Answer, WebServer
 
 PAGE = b"<!DOCTYPE html><title>elsewhere</title>"
 HANDSHAKE = '[{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["callback-polling"]}]'
@@ -92,25 +91,11 @@ HARMLESS = {"refused", "sent"}
 """What a try may come to; what was sent must not have been taken."""
 
 
-class Page(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(PAGE)
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture(scope="module")
 def site():
     """Another site, by a name that is none of this machine's: the browser is told where it lies."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://evil.example:{server.server_address[1]}/"
-    server.shutdown()
-    server.server_close()
+    with WebServer(lambda path: Answer(PAGE)) as server:
+        yield server.url(host="evil.example")
 
 
 @pytest.mark.parametrize("name", TRIES)

@@ -6,7 +6,7 @@ import pytest
 
 from bayeux import CONNECTION, Peer
 from conftest import watch
-from wire import Wire, frame, request
+from wire import HANDSHAKE, Wire, batch, request
 
 VERBS = ("handshake", "connect", "subscribe", "unsubscribe", "disconnect")
 NAMES = [
@@ -93,8 +93,7 @@ def test_ids_cannot_be_guessed(broker):
     """Two hundred of them: no two have more in common than chance gives."""
     with watch(broker), Wire(broker.port) as wire:
         wire.upgrade()
-        hello = {"channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["websocket"]}
-        wire.send(frame(1, json.dumps([hello] * 200).encode()))
+        wire.send(batch(*[HANDSHAKE] * 200))
         ids = [reply["clientId"] for reply in json.loads(wire.frame()[1])]
         assert len(set(ids)) == 200
         assert all(len(client) >= 26 for client in ids), "128 bits"

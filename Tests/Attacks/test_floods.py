@@ -1,41 +1,18 @@
 """Too many of everything: connections, requests, sessions, subscriptions, publications, descriptors."""
 
-import http.client
 import json
 import re
-import resource
 import subprocess
-import threading
 
 import pytest
 
 from bayeux import Peer
-from broker import PROGRAMS, Process
+from broker import PATIENCE, PROGRAMS
 from conftest import Victim, watch
-from wire import Wire, frame, request
+from wire import HANDSHAKE, Wire, batch, request
 
 SECONDS = 3
 """How long a flood goes on."""
-HANDSHAKE = {"channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["websocket"]}
-
-
-def batch(*messages):
-    return frame(1, json.dumps(messages).encode())
-
-
-def reading(wire):
-    """Somebody who takes what the broker answers, so that nothing holds a flood up."""
-
-    def read():
-        try:
-            while wire.socket.recv(1 << 20):
-                pass
-        except OSError:
-            pass
-
-    thread = threading.Thread(target=read, daemon=True)
-    thread.start()
-    return thread
 
 
 def test_connects(broker):
@@ -63,10 +40,10 @@ def test_connects_over_the_limit(make_broker):
 def test_requests(broker):
     """As many as one connection holds, of the kind that costs most."""
     with watch(broker, memory=48), Wire(broker.port) as wire:
-        thread = reading(wire)
+        thread = wire.drain()
         wire.flood(request("GET", "/metrics").encode() * 200, SECONDS)
         wire.socket.close()
-        thread.join(30)
+        thread.join(PATIENCE)
 
 
 def test_sessions(make_broker):
@@ -81,7 +58,7 @@ def test_sessions(make_broker):
                     errors.add(reply["error"])
                     assert reply["advice"]["interval"] > 0 or reply["advice"]["reconnect"] == "none", reply
         assert len(errors) == 1 and re.match("429:|503:", errors.pop())
-    assert broker.sample('fanfare_sessions{state="away"}') <= 500
+    assert broker.samples()['fanfare_sessions{state="away"}'] <= 500
 
 
 def test_subscriptions(broker):
@@ -106,7 +83,7 @@ def test_subscribing_and_unsubscribing(broker):
             for verb in ("subscribe", "unsubscribe"):
                 messages.append({"channel": f"/meta/{verb}", "clientId": client, "subscription": f"/churn/{number}/**"})
         with Wire(broker.port) as wire:
-            reading(wire.upgrade())
+            wire.upgrade().drain()
             wire.flood(batch(*messages), SECONDS)
         peer.leave()
 
@@ -126,7 +103,7 @@ def test_connects_of_one_session(broker):
 
 def test_publications(broker):
     with watch(broker, memory=64), Wire(broker.port) as wire:
-        reading(wire.upgrade())
+        wire.upgrade().drain()
         wire.flood(batch(*[{"channel": "/flood/a", "data": 1}] * 50), SECONDS)
 
 
@@ -135,22 +112,16 @@ def test_publications_to_a_crowd(broker):
     """One that a hundred subscribe to, some of whom do not read."""
     with watch(broker, memory=128), Wire(broker.port) as wire, Peer(broker) as peer:
         peer.listen("/crowd/**")
-        reading(wire.upgrade())
+        wire.upgrade().drain()
         wires = []
         for number in range(100):
             member = Wire(broker.port, window=4096).upgrade()
-            member.send(batch(HANDSHAKE))
-            client = json.loads(member.frame()[1])[0]["clientId"]
-            member.send(batch(
-                {"channel": "/meta/subscribe", "clientId": client, "subscription": "/crowd/**"},
-                {"channel": "/meta/connect", "clientId": client, "connectionType": "websocket"},
-            ))  # fmt: skip
-            member.frame()
+            member.listen("/crowd/**")
             if number % 2:
-                reading(member)
+                member.drain()
             wires.append(member)
         # A message for each of a hundred: a hundredth of a flood is one.
-        for number in range(SECONDS * 20):
+        for _ in range(SECONDS * 20):
             wire.send(batch(*[{"channel": "/crowd/a", "data": "x" * 1000}] * 10))
             peer.next_message()
         for member in wires:
@@ -163,29 +134,16 @@ def test_large_retained_messages(make_broker):
     broker = make_broker("channels:\n  /kept/**: { retain: true, durability: normal }\n")
     with watch(broker, memory=96):
         for number in range(30):
-            connection = http.client.HTTPConnection("127.0.0.1", broker.port, timeout=30)
-            connection.request("POST", f"/channels/kept/{number}?retain=true", json.dumps("x" * 900_000))
-            assert connection.getresponse().status == 200
-            connection.close()
+            broker.publish(f"/kept/{number}?retain=true", "x" * 900_000)
 
 
 @pytest.fixture
 def poor(tmp_path):
     """A broker that may have few descriptors."""
-    limit = 100
 
     class Poor(Victim):
-        def start(self):
-            command = [PROGRAMS / "broker-server", "serve", "--listen", "127.0.0.1:0", "--database", self.database]
-            with open(self.log, "a", encoding="utf-8") as log:
-                self._process = Process(
-                    command, stderr=log,
-                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)),
-                )  # fmt: skip
-            while not (banner := re.search(r"http://127\.0\.0\.1:(\d+)/", self._process.lines.next())):
-                pass
-            self.port = int(banner[1])
-            return self
+        def command(self):
+            return ["prlimit", "--nofile=100", *super().command()]
 
     broker = Poor(tmp_path)
     try:
@@ -217,6 +175,6 @@ def test_bench_of_the_command_line(broker):
     with watch(broker, memory=96):
         run = subprocess.run(
             [PROGRAMS / "broker-cli", "--url", broker.url("/bayeux"), "bench", "--rate", "500", "--duration", "3"],
-            capture_output=True, text=True, timeout=60,
+            capture_output=True, text=True, timeout=2 * PATIENCE,
         )  # fmt: skip
         assert run.returncode == 0, run.stderr

@@ -1,6 +1,5 @@
 """What is nobody else's business: memory of others, files of the broker, ids and tokens in the log."""
 
-import json
 import os
 import pathlib
 import stat
@@ -9,7 +8,7 @@ import subprocess
 from bayeux import Peer
 from broker import PROGRAMS
 from conftest import Victim, watch
-from wire import Wire, frame, request
+from wire import Wire, batch, frame, request
 
 POISON = "P0ISON-of-somebody-else"
 
@@ -27,7 +26,7 @@ def test_nothing_of_others_is_sent(broker):
                 wire.send(frame(9, b"x" * (number % 126)))
                 opcode, payload = wire.frame()
                 assert (opcode, payload) == (10, b"x" * (number % 126))
-                wire.send(frame(1, json.dumps([{"channel": "/own", "id": str(number), "data": "y" * number}]).encode()))
+                wire.send(batch({"channel": "/own", "id": str(number), "data": "y" * number}))
                 # Small replies are not compressed.
                 received += wire.frame()[1]
                 other.send(request("GET", f"/channels/none/{number}"))

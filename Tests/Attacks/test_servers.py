@@ -1,16 +1,17 @@
 """Hostile servers, and what the command line's client does about them: it gives up in time, and obeys nothing."""
 
 import contextlib
+import itertools
 import json
 import re
 import socket
 import subprocess
-import threading
 import time
 
 import pytest
 
-from broker import PROGRAMS
+from acceptor import Acceptor
+from broker import PATIENCE, PROGRAMS
 from wire import accept_key, bomb
 
 SWITCHING = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -18,30 +19,13 @@ HANDSHAKE_TIMEOUT = 10
 SLACK = 5
 
 
-class Server:
+class Server(Acceptor):
     """Accepts connections, and gives each to `talk` with the head of the first request."""
 
     def __init__(self, talk):
         self._talk = talk
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
         self.heads = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+        super().__init__(self._serve)
 
     def _serve(self, connection):
         with connection, contextlib.suppress(OSError):
@@ -59,7 +43,7 @@ def cli(*arguments, **environment):
     """The program to its end: how long it took, and what it said."""
     start = time.monotonic()
     run = subprocess.run(
-        [PROGRAMS / "broker-cli", *map(str, arguments)], capture_output=True, encoding="utf-8", timeout=60,
+        [PROGRAMS / "broker-cli", *map(str, arguments)], capture_output=True, encoding="utf-8", timeout=2 * PATIENCE,
         env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **environment},
     )  # fmt: skip
     return time.monotonic() - start, run
@@ -75,16 +59,20 @@ def accepted(head, *fields):
     return (SWITCHING + "\r\n".join(lines)).encode()
 
 
-def dripping(beginning, drop):
-    """Sends `drop` for ever, a byte at a time."""
+def drip(connection, drops):
+    """Sends the drops for ever, a byte at a time, until the other side has enough of it."""
+    for drop in itertools.cycle(drops):
+        connection.sendall(bytes([drop]))
+        # To be slow is the attack.
+        time.sleep(0.05)
+
+
+def dripping(beginning, drops):
+    """Begins in a hurry, and goes on with drops."""
 
     def talk(connection, _):
         connection.sendall(beginning)
-        number = 0
-        while True:
-            connection.sendall(drop[number % len(drop) :][:1])
-            number += 1
-            time.sleep(0.05)
+        drip(connection, drops)
 
     return talk
 
@@ -123,25 +111,14 @@ def test_a_server_that_says_nothing():
 @pytest.mark.long
 def test_tls_that_drips():
     """A record's header announces more than ever comes."""
-    def talk(connection):
-        connection.sendall(b"\x16\x03\x03\x40\x00\x02")
-        while True:
-            connection.sendall(b"\0")
-            time.sleep(0.05)
+    def serve(connection):
+        with connection, contextlib.suppress(OSError):
+            connection.recv(1000)
+            connection.sendall(b"\x16\x03\x03\x40\x00\x02")
+            drip(connection, b"\0")
 
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve():
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                with connection, contextlib.suppress(OSError):
-                    connection.recv(1000)
-                    talk(connection)
-
-    threading.Thread(target=serve, daemon=True).start()
-    seconds, run = cli("--url", f"https://127.0.0.1:{listener.getsockname()[1]}/bayeux", "publish", "/a", "1")
-    listener.close()
+    with Acceptor(serve) as server:
+        seconds, run = cli("--url", server.url("/bayeux", "https"), "publish", "/a", "1")
     assert (run.returncode, seconds < HANDSHAKE_TIMEOUT + SLACK) == (69, True), run.stderr
 
 
@@ -149,7 +126,7 @@ def test_tls_that_drips():
 def test_redirects_are_not_followed(status):
     """Nor is a word of what they say taken over, whatever control characters are in it."""
     with Server(lambda connection, _: connection.recv(1)) as elsewhere:
-        target = f"http://127.0.0.1:{elsewhere.port}/bayeux"
+        target = elsewhere.url("/bayeux")
 
         def talk(connection, _):
             location = f"Location: {target}\rX: y\nZ: \x1b[2J\r\n"
@@ -277,7 +254,7 @@ def test_tokens_with_line_ends(tmp_path, token):
 
     for command in (["publish", "/a", "1"], ["channels"], ["sessions"]):
         with Server(talk) as server:
-            _, run = cli("--url", f"http://127.0.0.1:{server.port}/bayeux", "--token-file", file, *command)
+            _, run = cli("--url", server.url("/bayeux"), "--token-file", file, *command)
             assert run.returncode not in (0, -4, -5, -11), run.stderr
             assert not any(re.search(r"(?m)^X: y|^b\r?$", head) for head in server.heads), server.heads
 
@@ -285,7 +262,7 @@ def test_tokens_with_line_ends(tmp_path, token):
 def test_channels_with_line_ends(tmp_path):
     with Server(lambda connection, _: connection.sendall(b"HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n")) as server:
         for command in (["history", "/a\r\nX: y"], ["retained", "get", "/a\r\nX: y"]):
-            cli("--url", f"http://127.0.0.1:{server.port}/bayeux", *command)
+            cli("--url", server.url("/bayeux"), *command)
         assert not any("\nX: y" in head for head in server.heads), server.heads
 
 
@@ -303,7 +280,7 @@ def test_answers_of_a_proxy(answer):
         connection.recv(1)
 
     with Server(talk) as proxy:
-        seconds, run = publish(1, "--proxy", f"http://127.0.0.1:{proxy.port}")
+        seconds, run = publish(1, "--proxy", proxy.url(""))
         assert (run.returncode, seconds < HANDSHAKE_TIMEOUT + SLACK) == (69, True), run.stderr
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", run.stderr), ascii(run.stderr)
 
@@ -311,7 +288,7 @@ def test_answers_of_a_proxy(answer):
 @pytest.mark.long
 def test_a_proxy_that_drips():
     with Server(dripping(b"HTTP/1.1 200 OK\r\nX: ", b"x")) as proxy:
-        seconds, run = publish(1, "--proxy", f"http://127.0.0.1:{proxy.port}")
+        seconds, run = publish(1, "--proxy", proxy.url(""))
         assert (run.returncode, seconds < HANDSHAKE_TIMEOUT + SLACK) == (69, True), run.stderr
 
 
@@ -349,7 +326,7 @@ def test_messages_do_not_reach_the_terminal():
             reply(connection)
 
     with Server(talk) as server:
-        url = f"http://127.0.0.1:{server.port}/bayeux"
+        url = server.url("/bayeux")
         seconds, run = cli("--url", url, "subscribe", "/a", "--timeout", "5")
         assert run.returncode not in (0, -4, -5, -11)
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]", run.stdout + run.stderr), ascii(run.stderr)

@@ -1,8 +1,5 @@
 """Forged tokens, by every way in: none opens what a good one opens, and none has the broker ask anybody for a thing."""
 
-import base64
-import hashlib
-import hmac
 import json
 import socket
 import subprocess
@@ -12,16 +9,10 @@ import pytest
 
 from bayeux import Peer
 from conftest import Victim
+from tokens import SECRET, encode, signed
 from wire import UPGRADE, Wire, request
 
-SECRET = "a secret of thirty-two bytes at least"
 CLOSED = "/closed/here"
-
-
-def encode(data):
-    if not isinstance(data, bytes):
-        data = json.dumps(data).encode()
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def claims(**changes):
@@ -29,12 +20,6 @@ def claims(**changes):
     all_claims = {"sub": "mallory", "iat": int(now), "exp": now + 600, "publish": ["/**"], "subscribe": ["/**"]}
     all_claims |= changes
     return {name: value for name, value in all_claims.items() if value is not None}
-
-
-def signed(header, body, secret=SECRET):
-    text = encode(header) + "." + encode(body)
-    secret = secret.encode() if isinstance(secret, str) else secret
-    return text + "." + encode(hmac.digest(secret, text.encode(), hashlib.sha256))
 
 
 @pytest.fixture(scope="module")

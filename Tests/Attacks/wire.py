@@ -1,11 +1,14 @@
 """What an attacker sends: bytes over a socket, with no library between that would not let it."""
 
 import base64
+import contextlib
 import hashlib
+import json
 import os
 import re
 import socket
 import struct
+import threading
 import time
 import zlib
 
@@ -15,7 +18,8 @@ UPGRADE = (
     "GET /bayeux HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 )
-"""More bytes than anybody sends."""
+"""The head of a handshake, without its end."""
+HANDSHAKE = {"channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["websocket"]}
 
 
 class Wire:
@@ -86,6 +90,18 @@ class Wire:
                 return time.monotonic() - start
         raise AssertionError(f"still open after {seconds} s")
 
+    def drain(self):
+        """From now on take, and throw away, what comes, so that nothing holds a flood up; the thread that does it."""
+
+        def read():
+            with contextlib.suppress(OSError):
+                while self.socket.recv(1 << 20):
+                    pass
+
+        thread = threading.Thread(target=read, daemon=True)
+        thread.start()
+        return thread
+
     def read_to_end(self, seconds=PATIENCE):
         """All that comes until the other side ends the connection, which it has to."""
         self.socket.settimeout(seconds)
@@ -149,6 +165,23 @@ class Wire:
             if opcode == 8:
                 return int.from_bytes(payload[:2], "big"), payload[2:].decode()
 
+    def call(self, **message):
+        """Send one message of Bayeux over what is a WebSocket; its reply, which has to be good."""
+        self.send(batch(message))
+        (reply,) = json.loads(self.frame()[1])
+        assert reply["successful"], reply
+        return reply
+
+    def shake_hands(self):
+        """Begin a session; its client id."""
+        return self.call(**HANDSHAKE)["clientId"]
+
+    def listen(self, channel):
+        """Begin a session that is subscribed, and bound to this connection."""
+        client = self.shake_hands()
+        self.call(channel="/meta/subscribe", clientId=client, subscription=channel)
+        self.call(channel="/meta/connect", clientId=client, connectionType="websocket")
+
 
 def request(method, target, *fields, body=""):
     """A request of HTTP/1.1."""
@@ -169,6 +202,11 @@ def frame(opcode, payload=b"", final=True, bits=0, length=None):
     else:
         head += bytes([0x80 | 127]) + struct.pack(">Q", length)
     return head + bytes(4) + payload
+
+
+def batch(*messages):
+    """A frame with messages of Bayeux."""
+    return frame(1, json.dumps(messages).encode())
 
 
 def deflated(data):

@@ -41,32 +41,15 @@ free_port() {
     "$python" -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])'
 }
 
-# listening PORT PID: wait until somebody listens, or the process has ended.
-listening() {
-    "$python" - "$1" "$2" <<'PYTHON'
-import socket, sys, time
-
-port, pid = map(int, sys.argv[1:])
-
-
-def ended():
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-            return file.read().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
-
-
-for _ in range(300):
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-        sys.exit(0)
-    except OSError:
-        if ended():
-            sys.exit("the server ended before it listened")
-        time.sleep(0.1)
-sys.exit("the server does not listen")
-PYTHON
+# started COMMAND...: run it in the background as the one child, and read its first line into $line.
+started() {
+    rm -f "$out/said"
+    mkfifo "$out/said"
+    "$@" >"$out/said" &
+    child=$!
+    # The pipe stays open for what else it says; it ends with the child.
+    exec 3<"$out/said"
+    read -r line <&3
 }
 
 # strict FOLDER: summarize.py takes NON-STRICT for fine, this does not.
@@ -86,30 +69,23 @@ PYTHON
 }
 
 as_server() {
-    port=$(free_port)
-    "$bin/echo-server" "$port" >"$out/echo-server.log" 2>&1 &
-    child=$!
-    listening "$port" "$child" || return 2
+    started "$bin/echo-server" 0 2>"$out/echo-server.log" || { cat "$out/echo-server.log" >&2; return 2; }
     status=0
-    "$here/run-server-tests.sh" "ws://127.0.0.1:$port" fanfare "$out/server" "$cases" || status=$?
+    "$here/run-server-tests.sh" "${line#listening on }" fanfare "$out/server" "$cases" || status=$?
     stop
+    exec 3<&-
     [ "$status" -eq 0 ] && strict "$out/server"
 }
 
 as_client() {
     port=$(free_port)
-    rm -f "$out/ready"
-    mkfifo "$out/ready"
-    "$here/run-client-tests.sh" "$port" "$out/client" "$cases" >"$out/ready" &
-    child=$!
-    # What follows "ready" is the summary; the pipe stays open for it.
-    exec 3<"$out/ready"
-    read -r line <&3 && [ "$line" = ready ] || return 2
+    started "$here/run-client-tests.sh" "$port" "$out/client" "$cases" && [ "$line" = ready ] || return 2
     status=0
     timeout "$AUTOBAHN_TIMEOUT" "$bin/echo-client" "ws://127.0.0.1:$port" fanfare >"$out/echo-client.log" 2>&1 ||
         status=$?
     [ "$status" -eq 0 ] || echo "echo-client: exit status $status; see $out/echo-client.log" >&2
     kill "$child"
+    # The summary.
     cat <&3
     wait "$child" || status=$?
     child=

@@ -41,9 +41,10 @@ class MortalBroker(Broker):
         return self
 
     async def hold(self, seconds):
-        self._process.signal(signal.SIGSTOP)
+        """Stop it for so long, as a machine does that is busy elsewhere."""
+        self.signal(signal.SIGSTOP)
         await asyncio.sleep(seconds)
-        self._process.signal(signal.SIGCONT)
+        self.signal(signal.SIGCONT)
 
 
 class Play:
@@ -98,10 +99,10 @@ class Play:
         life, arrival = chance.uniform(0.1, 1.5), chance.uniform(0, 1.5)
         faults = chance.choices(["hold", "kill early", "kill late"], k=2) if chance.random() < 0.6 else []
         self.stage.load.set()
+        # It dies at any moment, and whoever comes new comes at any moment: that is what the seed chooses.
         if arrival < life:
             await asyncio.sleep(arrival)
-            self._admit(newcomer)
-            self.subscribers.append(newcomer)
+            self._join(newcomer)
             await asyncio.sleep(life - arrival)
         else:
             await asyncio.sleep(life)
@@ -118,14 +119,23 @@ class Play:
             await self._crash()
             await self._start()
         await self._settle()
+        self._dismiss(newcomer)
+
+    def _admit(self, client):
+        self._tasks[client] = self._group.create_task(client.run())
+
+    def _join(self, newcomer):
+        """Somebody new comes in, and subscribes."""
+        self._admit(newcomer)
+        self.subscribers.append(newcomer)
+
+    def _dismiss(self, newcomer):
+        """Whoever came a round ago goes without a word; the newcomer, if there is one, after the next round."""
         for client in self._leaving:
             self._tasks.pop(client).cancel()
             self.subscribers.remove(client)
             self._count(client)
         self._leaving = [newcomer] if newcomer in self.subscribers else []
-
-    def _admit(self, client):
-        self._tasks[client] = self._group.create_task(client.run())
 
     def _newcomer(self):
         kind = self._random.choice([AcknowledgingSubscriber, Subscriber])
@@ -155,6 +165,10 @@ class Play:
     async def _crash(self):
         self.stage.close()
         self.broker.kill()
+        await self._after_death()
+
+    async def _after_death(self):
+        """The load stops, everybody hears that the broker is gone, and its files are whole."""
         self.stage.load.clear()
         for client in self._tasks:
             await client.until(lambda client=client: not client.bound.is_set(), lambda: "it hears a dead broker")
@@ -197,9 +211,10 @@ def first_failure(group):
     return failures
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rounds", nargs="?", type=int, default=20)
+def main(play_type=Play, description=__doc__, rounds=20):
+    """Play it, with the number of rounds and the seed that the command line names."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("rounds", nargs="?", type=int, default=rounds)
     parser.add_argument("seed", nargs="?", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--config", type=pathlib.Path, help="a configuration file in place of the usual one")
     options = parser.parse_args()
@@ -209,7 +224,7 @@ def main():
     configuration = folder / "fanfare.yaml"
     configuration.write_text(options.config.read_text() if options.config else CONFIGURATION)
     broker = MortalBroker(folder / "fanfare.db", folder / "broker.log", "--config", configuration)
-    play = Play(broker, options.seed)
+    play = play_type(broker, options.seed)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     try:
         asyncio.run(play.run(options.rounds))

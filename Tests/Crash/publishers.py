@@ -64,7 +64,7 @@ class Publishing:
 
     async def next(self):
         """The next new publication, when there is load and room in the window."""
-        # Some follow each other at once, so that they share a transaction, and some do not.
+        # Some follow each other at once, so that they share a transaction, and some do not: the pauses are the load.
         await asyncio.sleep(self._random.choice([0, 0, 0, 0, 0.02]))
         while not self.stage.load.is_set() or len(self.unacknowledged) >= self.window:
             if self.stage.load.is_set():

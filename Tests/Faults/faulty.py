@@ -7,7 +7,7 @@ import sqlite3
 import time
 
 from bayeux import Bystander, Peer
-from broker import PATIENCE, PROGRAMS, Broker, Process
+from broker import PATIENCE, Broker, Process
 from kept_connection import KeptConnection
 
 # What is stored, and how safely; everything else is not.
@@ -42,9 +42,7 @@ class FaultyBroker(Broker):
         """Through env(1), so that the environment is the broker's alone."""
         environment = {"SWIFT_BACKTRACE": "enable=no", **self.environment}
         variables = [f"{name}={value}" for name, value in environment.items()]
-        listen = ["--listen", f"127.0.0.1:{self.port}"]
-        program = [PROGRAMS / "broker-server", "serve", *listen, "--database", self.database, *self.options]
-        return [*self.wrapper, "env", *variables, *program]
+        return [*self.wrapper, "env", *variables, *super().command()]
 
     def start(self):
         end = self.try_start()
@@ -62,9 +60,6 @@ class FaultyBroker(Broker):
             status = self._process.wait()
             return End(status, self.log.read_text(encoding="utf-8")[before:])
         return None
-
-    def has_ended(self):
-        return self._process._child.poll() is not None
 
     def restart_without_faults(self):
         """SIGKILL, then a start with nothing between the broker and the system."""

@@ -37,7 +37,7 @@ def test_storm(tmp_path, seed, has_reader):
         for _ in range(40):
             next_fault(rng, run.shim)
             run.load.wait_for_answers(30)
-        assert not run.broker.has_ended()
+        assert run.broker.is_alive
     for thread in threads:
         thread.join()
     assert run.load.receipts and not run.load.complaints

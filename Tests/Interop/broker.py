@@ -63,6 +63,16 @@ class Process:
         """Its process id."""
         return self._child.pid
 
+    @property
+    def is_alive(self):
+        """Whether it still runs."""
+        return self._child.poll() is None
+
+    def tell(self, line):
+        """Write a line to its input, which has to be a pipe."""
+        self._child.stdin.write(line + "\n")
+        self._child.stdin.flush()
+
     def signal(self, number):
         """Send it a signal."""
         self._child.send_signal(number)
@@ -76,9 +86,20 @@ class Process:
         return self
 
     def __exit__(self, *_):
-        if self._child.poll() is None:
+        if self._child.stdin:
+            self._child.stdin.close()
+        if self.is_alive:
             self._child.kill()
             self._child.wait()
+
+
+def wait_for_line(file, part):
+    """The first line of a file that holds `part`, be it there or yet to be written; the file may be missing still."""
+    command = ["tail", "--lines=+1", "--follow=name", "--retry", file]
+    with Process(command, stderr=subprocess.DEVNULL) as tail:
+        while part not in (line := tail.lines.next()):
+            pass
+        return line
 
 
 class Broker:
@@ -91,11 +112,15 @@ class Broker:
         self.port = 0
         self._process = None
 
+    def command(self):
+        """What starts it: on a free port, or on the one it had before."""
+        listen = ["--listen", f"127.0.0.1:{self.port}"]
+        return [PROGRAMS / "broker-server", "serve", *listen, "--database", self.database, *self.options]
+
     def start(self):
-        """Start it: on a free port, or on the one it had before. Returns when its banner names the port."""
-        command = [PROGRAMS / "broker-server", "serve", "--listen", f"127.0.0.1:{self.port}"]
+        """Start it. Returns when its banner names the port."""
         with open(self.log, "a", encoding="utf-8") as log:
-            self._process = Process([*command, "--database", self.database, *self.options], stderr=log)
+            self._process = Process(self.command(), stderr=log)
         first = len(self._process.lines.seen)
         self.port = self.told_port("http")
         self.banner = self._process.lines.seen[first:]
@@ -111,6 +136,19 @@ class Broker:
         """Stop it as an operator does, by SIGTERM; it has to end well."""
         status = self._process.terminate()
         assert status == 0, f"the broker ended with {status}; its log is {self.log}"
+
+    def signal(self, number):
+        """Send it a signal."""
+        self._process.signal(number)
+
+    def wait(self):
+        """The exit status, of a broker that ends by itself."""
+        return self._process.wait()
+
+    @property
+    def is_alive(self):
+        """Whether it still runs."""
+        return self._process.is_alive
 
     def kill(self):
         """End it, if it still runs."""
@@ -138,6 +176,22 @@ class Broker:
         deadline = time.monotonic() + PATIENCE
         while self.publish(channel, data)["matched"] == 0:
             assert time.monotonic() < deadline, f"nobody subscribed to {channel} within {PATIENCE} s"
+
+    def samples(self):
+        """Every number of /metrics, by name and labels as they stand there."""
+        with urllib.request.urlopen(self.url("/metrics"), timeout=PATIENCE) as response:
+            lines = [line for line in response.read().decode().splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+    def wait_for_sample(self, name, least):
+        """Ask until a number of /metrics is so large: nobody tells of it otherwise."""
+        deadline = time.monotonic() + PATIENCE
+        while (value := self.samples()[name]) < least:
+            assert time.monotonic() < deadline, f"{name} is {value}, not {least}"
+
+    def wait_for_log(self, part):
+        """The first line of its log that holds `part`, be it there or yet to come."""
+        return wait_for_line(self.log, part)
 
     def cli(self, *arguments, **options):
         """`broker-cli` on this broker, as a running `Process`."""

@@ -1,5 +1,6 @@
-"""An HTTP connection to a broker that is kept for one request after the other."""
+"""Requests over HTTP: one, or one after the other over a connection that is kept."""
 
+import contextlib
 import http.client
 
 from broker import PATIENCE
@@ -22,3 +23,13 @@ class KeptConnection:
         self._http.request(method, path, body, dict(headers))
         response = self._http.getresponse()
         return response.status, response.read().decode()
+
+
+def ask(broker, method, path, body=None, **headers):
+    """One request over a connection of its own: its status, and its text unless that does not end."""
+    connection = http.client.HTTPConnection("127.0.0.1", broker.port, timeout=PATIENCE)
+    with contextlib.closing(connection):
+        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        response = connection.getresponse()
+        is_stream = response.headers["Content-Type"] == "text/event-stream"
+        return response.status, "" if is_stream else response.read().decode()

@@ -4,13 +4,14 @@ import queue
 import socket
 import threading
 
+from acceptor import Acceptor, end
 from broker import PATIENCE
 
 # What the first bytes of a request hold, in lower case, of each kind that can be blocked.
 KINDS = {"websocket": b"upgrade: websocket", "eventsource": b"accept: text/event-stream"}
 
 
-class Network:
+class Network(Acceptor):
     """Between a browser and a broker, on a port of its own. Leaving the `with` block ends it."""
 
     def __init__(self, broker):
@@ -22,24 +23,11 @@ class Network:
         self._blocked = set()
         self._seen = set()
         self._swallowed = None
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(self._forward)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        # Only a shutdown wakes the thread that accepts.
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+    def close(self):
+        super().close()
         self.cut()
-
-    @property
-    def port(self):
-        return self._listener.getsockname()[1]
-
-    def url(self, path="/", scheme="http"):
-        return f"{scheme}://127.0.0.1:{self.port}{path}"
 
     def cut(self):
         """Close every connection, and each new one at once."""
@@ -77,27 +65,22 @@ class Network:
         """Whether such a request has come, blocked or not."""
         return KINDS[kind] in self._seen
 
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            try:
-                broker = socket.create_connection(("127.0.0.1", self._broker.port))
-            except OSError:
-                client.close()
-                continue
-            pair = (client, broker)
-            with self._lock:
-                is_cut = self._is_cut
-                if not is_cut:
-                    self._pairs.add(pair)
-            if is_cut:
-                self._end(pair)
-                continue
-            threading.Thread(target=self._carry, args=(pair, client, broker, True), daemon=True).start()
-            threading.Thread(target=self._carry, args=(pair, broker, client, False), daemon=True).start()
+    def _forward(self, client):
+        try:
+            broker = socket.create_connection(("127.0.0.1", self._broker.port))
+        except OSError:
+            client.close()
+            return
+        pair = (client, broker)
+        with self._lock:
+            is_cut = self._is_cut
+            if not is_cut:
+                self._pairs.add(pair)
+        if is_cut:
+            self._end(pair)
+            return
+        threading.Thread(target=self._carry, args=(pair, broker, client, False), daemon=True).start()
+        self._carry(pair, client, broker, True)
 
     def _carry(self, pair, source, target, is_request):
         try:
@@ -121,9 +104,6 @@ class Network:
 
     @staticmethod
     def _end(pair):
-        for end in pair:
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            end.close()
+        for connection in pair:
+            end(connection)
+            connection.close()

@@ -1,8 +1,5 @@
 """Who may do what, over real sockets: what is denied stays denied, whichever way it is asked for."""
 
-import hashlib
-import hmac
-import http.client
 import json
 import socket
 import subprocess
@@ -13,7 +10,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from broker import PATIENCE, PROGRAMS, Broker
-from tokens import SECRET, encode, token
+from kept_connection import ask
+from tokens import SECRET, bearer, signed, token
 from transports import ALL, LongPolling, WebSocket
 
 CONFIGURATION = """\
@@ -46,20 +44,6 @@ def guarded(folder):
         broker.stop()
     finally:
         broker.kill()
-
-
-def ask(broker, method, path, body=None, **headers):
-    """One request over plain HTTP: its status, and its text unless that does not end."""
-    connection = http.client.HTTPConnection("127.0.0.1", broker.port, timeout=PATIENCE)
-    connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-    response = connection.getresponse()
-    text = "" if response.headers["Content-Type"] == "text/event-stream" else response.read().decode()
-    connection.close()
-    return response.status, text
-
-
-def bearer(*arguments, **claims):
-    return {"Authorization": "Bearer " + token(*arguments, **claims)}
 
 
 CALLERS = {
@@ -162,9 +146,7 @@ def test_no_token_makes_the_broker_call_anybody(guarded):
         header = {"alg": "HS256", "kid": url, "jku": url, "x5u": url}
         for signer in SECRET, "somebody else's":
             claims = {"sub": "alice", "iss": url, "aud": url, "tenant": url, "exp": time.time() + 600, **GRANTED}
-            signed = encode(json.dumps(header).encode()) + "." + encode(json.dumps(claims).encode())
-            signature = encode(hmac.digest(signer.encode(), signed.encode(), hashlib.sha256))
-            headers = {"Authorization": f"Bearer {signed}.{signature}"}
+            headers = {"Authorization": "Bearer " + signed(header, claims, signer)}
             status, _ = ask(guarded, "POST", "/channels/closed/a", "1", **headers)
             # An audience is somebody; this one is not the broker.
             assert status == 401

@@ -11,8 +11,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from broker import PATIENCE, PROGRAMS, Broker
-from tokens import SECRET, token
 from script import Script
+from tokens import SECRET, token
 from transports import ALL, WebSocket
 
 GRANTED = {"publish": ["/closed/**"], "subscribe": ["/closed/**"]}

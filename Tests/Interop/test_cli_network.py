@@ -1,9 +1,9 @@
 """broker-cli on the way to the broker: TLS, a proxy with a password, credentials, connections that break."""
 
+import contextlib
 import email.utils
 import os
 import re
-import shutil
 import socket
 import ssl
 import subprocess
@@ -12,33 +12,21 @@ import time
 
 import pytest
 
-from broker import PROGRAMS
+from acceptor import Acceptor, end
+from broker import PATIENCE, PROGRAMS
+from certificates import self_signed
+from others import tinyproxy
 
-from test_proxy import TINYPROXY, free_port, wait_for
 
-
-class Forwarder:
+class Forwarder(Acceptor):
     """Takes connections, with TLS if there is a context, and forwards them to a port; `change` sees what comes back."""
 
     def __init__(self, port, context=None, change=None):
         self._target = port
         self._context = context
         self._change = change
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port = self._server.getsockname()[1]
         self._open = []
-        self._threads = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._server.accept()
-            except OSError:
-                return
-            thread = threading.Thread(target=self._forward, args=(client,), daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        super().__init__(self._forward)
 
     def _forward(self, client):
         try:
@@ -58,43 +46,27 @@ class Forwarder:
 
     @staticmethod
     def _copy(source, sink, change=None):
-        try:
+        with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 sink.sendall(change(data) if change else data)
-        except OSError:
-            pass
-        for end in (source, sink):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        end(source)
+        end(sink)
 
     def break_connections(self):
-        """Every connection is reset."""
-        for end in self._open:
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        """Every connection is ended."""
+        for connection in self._open:
+            end(connection)
 
     def close(self):
-        self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
+        super().close()
         self.break_connections()
-        for thread in self._threads:
-            thread.join()
+        self.join()
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     """A certificate for localhost and 127.0.0.1, which is its own authority."""
-    folder = tmp_path_factory.mktemp("certificate")
-    key, file = folder / "key.pem", folder / "certificate.pem"
-    subprocess.run(
-        [shutil.which("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", file],
-        check=True, capture_output=True,
-    )
+    file, key = self_signed(tmp_path_factory.mktemp("certificate"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file, key)
     return file, context
@@ -103,7 +75,7 @@ def certificate(tmp_path_factory):
 def run(*arguments, environment=None, input=""):
     variables = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     return subprocess.run(
-        [PROGRAMS / "broker-cli", *map(str, arguments)], capture_output=True, text=True, timeout=30, check=False,
+        [PROGRAMS / "broker-cli", *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE, check=False,
         input=input, env=variables | (environment or {}),
     )
 
@@ -126,7 +98,7 @@ def test_tls(broker, certificate, scheme, host):
 def test_certificate_of_the_client(broker, certificate):
     """Who stands before the broker asks for a certificate, and lets in only who shows a good one."""
     file, _ = certificate
-    key = file.with_name("key.pem")
+    key = file.with_suffix(".key")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file, key)
     context.load_verify_locations(file)
@@ -158,17 +130,8 @@ def test_unknown_authority(broker, certificate):
 
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory):
-    assert TINYPROXY, "tinyproxy is missing: apt-get install tinyproxy"
-    port = free_port()
-    settings = tmp_path_factory.mktemp("proxy") / "tinyproxy.conf"
-    settings.write_text(
-        f'Port {port}\nListen 127.0.0.1\nTimeout 60\nAllow 127.0.0.1\n'
-        f'BasicAuth user pa.ss\nLogFile "{settings}.log"\n'
-    )
-    with subprocess.Popen([TINYPROXY, "-d", "-c", settings], stdout=subprocess.DEVNULL) as server:
-        wait_for(port, server)
-        yield port, settings.with_name(settings.name + ".log")
-        server.terminate()
+    with tinyproxy(tmp_path_factory.mktemp("proxy")) as proxy:
+        yield proxy
 
 
 def test_through_a_proxy(broker, proxy):
@@ -289,7 +252,7 @@ def test_publishing_over_connections_that_break(own_broker):
         process.stdin.write("".join(f"{number}\n" for number in range(first, first + count // 10)))
         process.stdin.flush()
         forwarder.break_connections()
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=2 * PATIENCE)
     assert (process.returncode, output) == (0, "")
     assert "connected again" in errors
     result = run("--url", f"http://127.0.0.1:{own_broker.port}/bayeux", "retained", "list", "/broken",

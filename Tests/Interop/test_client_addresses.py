@@ -4,15 +4,16 @@ Linux lets a client connect from any address of 127.0.0.0/8, and only 127.0.0.1,
 """
 
 import contextlib
-import shutil
 import subprocess
 
 import pytest
 
 import transports
 from broker import PATIENCE, serving
-from test_proxy import free_port
-from test_reverse_proxies import CURL, PAGES, example, haproxy, in_front, nginx, settings_for
+from others import free_port, haproxy, nginx
+from test_reverse_proxies import (
+    CURL, PAGES, example, haproxy_in_front, in_front, nginx_in_front, settings_for,
+)  # fmt: skip
 
 REQUESTS = 2
 LIMITED = f"rates: {{requests-per-address: 1/h burst {REQUESTS}}}"
@@ -30,22 +31,23 @@ def nginx_stream(folder, port, upstream):
     """nginx as a relay with version 1 of the PROXY protocol."""
     settings = folder / "nginx.conf"
     settings.write_text(
-        f"load_module {MODULE};\npid {folder}/pid; error_log {folder}/errors; events {{}}\n"
+        f"load_module {MODULE};\npid {folder}/pid; error_log {folder}/log notice; events {{}}\n"
         + relay("nginx-stream.conf", port, upstream, "listen 80")
     )
-    return [shutil.which("nginx") or "/usr/sbin/nginx", "-c", settings, "-g", "daemon off;", "-e", folder / "errors"]
+    return nginx(settings)
 
 
 def haproxy_tcp(folder, port, upstream):
     """HAProxy as a relay with version 2 of the PROXY protocol."""
     settings = folder / "haproxy.cfg"
     settings.write_text(relay("haproxy-tcp.cfg", port, upstream, "bind :80"))
-    return [shutil.which("haproxy") or "/usr/sbin/haproxy", "-db", "-f", settings]
+    return haproxy(settings)
 
 
 RELAYS = [nginx_stream, haproxy_tcp]
 EXAMPLES = {
-    nginx: "nginx.conf", haproxy: "haproxy.cfg", nginx_stream: "nginx-stream.conf", haproxy_tcp: "haproxy-tcp.cfg"
+    nginx_in_front: "nginx.conf", haproxy_in_front: "haproxy.cfg", nginx_stream: "nginx-stream.conf",
+    haproxy_tcp: "haproxy-tcp.cfg",
 }  # fmt: skip
 
 
@@ -56,11 +58,11 @@ def running(kind, folder, settings=""):
     told = settings_for(EXAMPLES[kind], ("127.0.0.1:8000", f"127.0.0.1:{behind}"))
     with serving(folder, told + settings) as broker:
         upstream = behind if kind in RELAYS else broker.port
-        with in_front(kind(folder, port, upstream), port) as front:
+        with in_front(kind(folder, port, upstream), folder, port) as front:
             yield front
 
 
-@pytest.fixture(params=[nginx, haproxy, *RELAYS], ids=lambda kind: kind.__name__)
+@pytest.fixture(params=[nginx_in_front, haproxy_in_front, *RELAYS], ids=lambda kind: kind.__name__)
 def front(request, tmp_path):
     with running(request.param, tmp_path, LIMITED) as front:
         yield front

@@ -1,9 +1,6 @@
 """What the documentation of the browser client shows is run, each block as a page would; so is the example."""
 
-import functools
-import http.server
 import re
-import threading
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -12,6 +9,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from broker import PATIENCE, REPOSITORY, serving
 from script import Script
+from web_server import WebServer, files
 
 SETTINGS = """\
 channels:
@@ -91,23 +89,14 @@ def test_block(script, keeper, index):
     assert script.run("return faults") == []
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture(scope="module")
-def folder():
+def example():
     """Where the example lies, on a server of its own."""
-    handler = functools.partial(Quiet, directory=REPOSITORY / "Examples" / "ChatPage")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
+    with WebServer(files(REPOSITORY / "Examples" / "ChatPage")) as server:
+        yield server.url()
 
 
-def test_chat_page(browser, keeper, folder):
+def test_chat_page(browser, keeper, example):
     """Two who come one after the other say something; the page shows what was said before, and text as text."""
 
     def wait(condition):
@@ -119,7 +108,7 @@ def test_chat_page(browser, keeper, folder):
 
     expected = []
     for name in ("Ann", "<b>Bob</b>"):
-        browser.get(f"{folder}?broker={keeper.url('')}")
+        browser.get(f"{example}?broker={keeper.url('')}")
         wait(lambda: browser.find_element(By.ID, "state").text == "connected")
         wait(lambda: said() == expected)
         browser.find_element(By.ID, "name").send_keys(name)

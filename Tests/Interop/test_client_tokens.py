@@ -1,6 +1,5 @@
 """fanfare.js, and FanfareClient for Swift, with a broker that wants tokens: they expire, are fetched anew, are refused."""
 
-import http.server
 import json
 import subprocess
 import threading
@@ -10,6 +9,7 @@ import pytest
 from broker import PATIENCE, PROGRAMS, Process, serving
 from script import Script
 from tokens import SECRET, token
+from web_server import Answer, WebServer
 
 RIGHTS = {"publish": ["/closed/**", "/guide/**"], "subscribe": ["/closed/**", "/guide/**"]}
 CONFIGURATION = """\
@@ -30,40 +30,24 @@ def guarded(tmp_path_factory):
         yield broker
 
 
-class Login:
+class Login(WebServer):
     """Where a page fetches its tokens. `next` makes one; None for nobody who is logged in, who gets 403."""
 
     def __init__(self):
-        login = self
+        super().__init__(self._log_in)
         self.count = 0
         self.next = lambda: token(**RIGHTS)
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                login.count += 1
-                text = login.next()
-                self.send_response(200 if text else 403)
-                self.send_header("Access-Control-Allow-Origin", "*")
-                self.end_headers()
-                self.wfile.write((text or "").encode())
-
-            def log_message(self, *_):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self._server.shutdown()
-        self._server.server_close()
+    def _log_in(self, path):
+        self.count += 1
+        text = self.next()
+        return Answer((text or "").encode(), 200 if text else 403, fields={"Access-Control-Allow-Origin": "*"})
 
 
 @pytest.fixture
 def login():
-    login = Login()
-    yield login
-    login.close()
+    with Login() as login:
+        yield login
 
 
 @pytest.fixture
@@ -76,7 +60,7 @@ def script(browser, guarded, login):
             if (!answer.ok) throw Object.assign(new Error("log in first"), { name: "UnauthorizedError" });
             return answer.text();
         };
-        """.replace("arguments[0]", json.dumps(login.url))
+        """.replace("arguments[0]", json.dumps(login.url()))
     )
     yield script
     browser.get("about:blank")

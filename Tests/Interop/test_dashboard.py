@@ -8,8 +8,9 @@ from selenium.webdriver.common.keys import Keys
 
 from bayeux import Peer
 from broker import PATIENCE, Broker
+from kept_connection import ask
 from page import PHONE, Page
-from test_access import SECRET, ask, token
+from tokens import SECRET, token
 
 
 class Dashboard(Page):
@@ -97,8 +98,7 @@ def test_a_kick_can_be_left(dashboard, own_broker):
 
 
 def test_a_retained_message_is_cleared(dashboard, own_broker):
-    url = own_broker.url("/channels/config/theme")
-    urllib.request.urlopen(urllib.request.Request(url + "?retain=true", b'"<b>dark</b>"'), timeout=PATIENCE).close()
+    own_broker.publish("/config/theme?retain=true", "<b>dark</b>")
     dashboard.fill("retained-channel", "/config/theme").send_keys(Keys.ENTER)
     dashboard.wait(lambda: dashboard.text("retained-value") == '"<b>dark</b>"')
     dashboard.element("retained-clear").click()

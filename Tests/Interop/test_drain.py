@@ -4,11 +4,10 @@ import asyncio
 import itertools
 import json
 import re
-import urllib.request
 
 import pytest
 
-from broker import PATIENCE, serving
+from broker import serving
 
 SPREAD = 20_000
 POLLERS = 200
@@ -112,12 +111,7 @@ class Poller:
 
 async def until_held(broker, count):
     """Until so many connects are held, as metrics tell; a request for them is a turn of the broker's loop."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            with await asyncio.to_thread(urllib.request.urlopen, broker.url("/metrics"), None, PATIENCE) as response:
-                held = re.search(r'^fanfare_sessions\{state="connected"\} (\d+)', response.read().decode(), re.M)
-            if int(held[1]) == count:
-                return
+    await asyncio.to_thread(broker.wait_for_sample, 'fanfare_sessions{state="connected"}', count)
 
 
 def check_spread(intervals):

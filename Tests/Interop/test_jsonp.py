@@ -4,12 +4,10 @@ Another port of this machine is another origin, which a broker on loopback lets 
 for the browser, yet no address of it for the broker.
 """
 
-import http.server
-import threading
-
 import pytest
 
 from bayeux import Peer
+from web_server import Answer, WebServer
 
 # What the pages have at hand: `jsonp` sends a batch by a script element, `post` by fetch.
 PAGE = b"""<!doctype html><title>A page of another origin</title><script>
@@ -32,38 +30,22 @@ async function post(url, body, headers, credentials = "include") {
 </script>"""
 
 
-class PageHandler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(PAGE)))
-        self.end_headers()
-        self.wfile.write(PAGE)
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture(scope="module")
-def page_port():
-    """The port of a web server that has the page at every path and host."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), PageHandler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
+def site():
+    """A web server that has the page at every path and host."""
+    with WebServer(lambda path: Answer(PAGE)) as site:
+        yield site
 
 
 @pytest.fixture(params=["127.0.0.1", "localhost"])
-def allowed_page(browser, page_port, request):
-    browser.get(f"http://{request.param}:{page_port}/")
+def allowed_page(browser, site, request):
+    browser.get(site.url(host=request.param))
     return browser
 
 
 @pytest.fixture
-def strange_page(browser, page_port):
-    browser.get(f"http://strange.localhost:{page_port}/")
+def strange_page(browser, site):
+    browser.get(site.url(host="strange.localhost"))
     return browser
 
 
@@ -173,9 +155,9 @@ def test_page_that_is_not_let_in(strange_page, broker, listener, publication):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "strange.localhost"])
-def test_page_that_hides_itself(browser, page_port, broker, listener, host):
+def test_page_that_hides_itself(browser, site, broker, listener, host):
     """A script element need not name its page: then the browser's word that it is another one has to do."""
-    browser.get(f"http://{host}:{page_port}/")
+    browser.get(site.url(host=host))
     body = "return jsonp(url, [{ channel: '/page/a', data: 1 }], 'no-referrer');"
     assert run(browser, broker, body) == {"error": "Error"}
     broker.publish("/page/end", 2)

@@ -12,8 +12,9 @@ import urllib.request
 
 import pytest
 
-from broker import PATIENCE, PROGRAMS, Process
-from test_tls import Authority
+from broker import PATIENCE, PROGRAMS, Process, wait_for_line
+from certificates import Authority
+from others import free_port
 
 
 class ManyEars:
@@ -258,8 +259,7 @@ def test_nobody_is_refused_during_a_restart(folder):
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
 def test_real_socket_activation(folder, kind):
     """systemd's own program for it: the broker starts with the first connection, which is served."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     place = f"127.0.0.1:{port}" if kind == "tcp" else f"{folder}/s"
     command = [
         "systemd-socket-activate", f"--listen={place}", "--fdname=fanfare", PROGRAMS / "broker-server", "serve",
@@ -267,11 +267,8 @@ def test_real_socket_activation(folder, kind):
     ]
     with open(folder / "log", "w", encoding="utf-8") as log:
         process = Process(command, stderr=log)
-    deadline = time.monotonic() + PATIENCE
     with process:
-        # It says when it listens.
-        while "Listening on" not in (folder / "log").read_text():
-            assert time.monotonic() < deadline
+        wait_for_line(folder / "log", "Listening on")
         client = socket.socket(socket.AF_INET if kind == "tcp" else socket.AF_UNIX)
         with client:
             client.settimeout(PATIENCE)

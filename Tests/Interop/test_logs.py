@@ -9,7 +9,8 @@ from websockets.sync.client import connect
 
 from bayeux import Peer
 from broker import PATIENCE, Broker
-from test_access import SECRET, ask, bearer, token
+from kept_connection import ask
+from tokens import SECRET, bearer, token
 from transports import ALL
 
 PAYLOAD = "PAYLOADxPAYLOAD"

@@ -5,7 +5,6 @@ import re
 import socket
 import subprocess
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -13,29 +12,13 @@ import pytest
 
 from bayeux import Peer
 from broker import PATIENCE, REPOSITORY, Broker
-from test_access import SECRET, ask, bearer
-
-
-def fetch(broker, path, **headers):
-    """The status and the text of an answer."""
-    request = urllib.request.Request(broker.url(path), headers=headers)
-    try:
-        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
-            return response.status, response.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-
-
-def samples(broker):
-    """Every number of /metrics, by name and labels as they stand there."""
-    status, text = fetch(broker, "/metrics")
-    assert status == 200, text
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+from kept_connection import ask
+from others import free_port, running
+from tokens import SECRET, bearer
 
 
 def wait_for(condition):
-    """Ask again until it holds."""
+    """Ask again until it holds: a number that nobody tells of otherwise."""
     deadline = time.monotonic() + PATIENCE
     while not (result := condition()):
         assert time.monotonic() < deadline, f"not within {PATIENCE} s"
@@ -44,20 +27,20 @@ def wait_for(condition):
 
 def test_promtool_has_no_complaint(own_broker):
     own_broker.publish("/metrics/kept", 1)
-    _, text = fetch(own_broker, "/metrics")
+    _, text = ask(own_broker, "GET", "/metrics")
     check = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
     assert (check.returncode, check.stdout, check.stderr) == (0, "", "")
 
 
 def test_the_numbers_are_those_of_what_happened(own_broker):
-    before = samples(own_broker)
+    before = own_broker.samples()
     with Peer(own_broker) as subscriber:
         subscriber.listen("/metrics/*")
         for number in range(3):
             assert own_broker.publish("/metrics/a", number)["matched"] == 1
         for number in range(3):
             assert subscriber.next_message()["data"] == number
-        during = samples(own_broker)
+        during = own_broker.samples()
 
         def grown(name):
             return during[name] - before.get(name, 0)
@@ -71,15 +54,14 @@ def test_the_numbers_are_those_of_what_happened(own_broker):
         assert grown('fanfare_http_requests_total{route="channels",method="POST",code="200"}') == 3
         assert grown('fanfare_sent_bytes_total{transport="websocket"}') > 3 * len('{"channel":"/metrics/a","data":0}')
     closed = 'fanfare_connections_closed_total{transport="websocket",reason="%s"}'
-    wait_for(lambda: sum(samples(own_broker)[closed % reason] for reason in ("peer", "done")) == 1)
-    assert samples(own_broker)['fanfare_connections{transport="websocket"}'] == 0
+    wait_for(lambda: sum(own_broker.samples()[closed % reason] for reason in ("peer", "done")) == 1)
+    assert own_broker.samples()['fanfare_connections{transport="websocket"}'] == 0
 
 
 def test_stored_publications_are_timed(own_broker):
     name = 'fanfare_publish_duration_seconds_count{durability="normal"}'
-    request = urllib.request.Request(own_broker.url("/channels/metrics/kept?retain=true"), b"1")
-    urllib.request.urlopen(request, timeout=PATIENCE).close()
-    after = samples(own_broker)
+    own_broker.publish("/metrics/kept?retain=true", 1)
+    after = own_broker.samples()
     assert after[name] == 1
     assert after["fanfare_store_commit_messages_count"] >= 1
     assert after["fanfare_last_sequence"] == 1
@@ -87,53 +69,44 @@ def test_stored_publications_are_timed(own_broker):
 
 def test_labels_are_not_what_users_choose(own_broker):
     for path in ("/channels/secret/name", "/nowhere/secret", "/secret"):
-        fetch(own_broker, path)
+        ask(own_broker, "GET", path)
     connection = socket.create_connection(("127.0.0.1", own_broker.port), PATIENCE)
     with connection:
         connection.sendall(b"SECRET /secret HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         connection.recv(4096)
-    _, text = fetch(own_broker, "/metrics")
+    _, text = ask(own_broker, "GET", "/metrics")
     assert "secret" not in text.lower()
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "http://127.0.0.1:1"}, {"X-Forwarded-For": "192.0.2.1"}])
 def test_they_are_the_administrators(broker, headers):
-    status, _ = fetch(broker, "/metrics", **headers)
+    status, _ = ask(broker, "GET", "/metrics", **headers)
     assert status == 403
 
 
 def test_prometheus_scrapes(own_broker, tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = "127.0.0.1:%d" % free.getsockname()[1]
+    address = f"127.0.0.1:{free_port()}"
     configuration = tmp_path / "prometheus.yml"
     configuration.write_text(
         "global: {scrape_interval: 100ms, scrape_timeout: 100ms}\n"
         "scrape_configs: [{job_name: fanfare, static_configs: [{targets: ['127.0.0.1:%d']}]}]\n" % own_broker.port
     )
     command = ["prometheus", f"--config.file={configuration}", f"--storage.tsdb.path={tmp_path / 'data'}"]
-    with open(tmp_path / "prometheus.log", "w") as log:
-        child = subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=log, stderr=log)
-    try:
+    command.append(f"--web.listen-address={address}")
 
-        def query(expression):
-            url = f"http://{address}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
-            try:
-                with urllib.request.urlopen(url, timeout=PATIENCE) as response:
-                    return json.load(response)["data"]["result"]
-            except OSError:
-                return []
+    def query(expression):
+        url = f"http://{address}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
+        with urllib.request.urlopen(url, timeout=PATIENCE) as response:
+            return json.load(response)["data"]["result"]
 
+    with running(command, tmp_path / "prometheus.log", "Server is ready to receive web requests"):
         assert wait_for(lambda: query("up == 1"))
         assert wait_for(lambda: query('fanfare_build_info{version!=""}'))[0]["value"][1] == "1"
         assert wait_for(lambda: query('fanfare_event_loop_lag_seconds_bucket{le="+Inf"}'))
-    finally:
-        child.terminate()
-        child.wait(PATIENCE)
 
 
 def test_every_family_is_documented(broker):
-    _, text = fetch(broker, "/metrics")
+    _, text = ask(broker, "GET", "/metrics")
     families = re.findall(r"^# TYPE (\S+)", text, re.M)
     assert families and len(families) == len(set(families))
     documentation = (REPOSITORY / "docs" / "monitoring.md").read_text()
@@ -170,9 +143,9 @@ def handshake(broker, path="/bayeux", **headers):
 )
 def test_a_refused_handshake_counts_once(own_broker, reason, request_):
     name = "fanfare_connections_rejected_total"
-    before = samples(own_broker)
+    before = own_broker.samples()
     assert handshake(own_broker, **request_) >= 400
-    after = samples(own_broker)
+    after = own_broker.samples()
     grown = {key: after[key] - before[key] for key in after if key.startswith(name)}
     assert {key: count for key, count in grown.items() if count} == {f'{name}{{reason="{reason}"}}': 1}
 
@@ -191,7 +164,7 @@ def test_refused_tokens_and_what_is_denied(tmp_path):
         assert handshake(broker, **bearer(seconds=-5)) == 401
         assert ask(broker, "POST", "/channels/never/a", "1", **bearer())[0] == 403
         assert ask(broker, "GET", "/channels/never/a", **bearer())[0] == 403
-        found = samples(broker)
+        found = broker.samples()
         assert found['fanfare_auth_failures_total{reason="expired"}'] == 1
         assert found['fanfare_auth_failures_total{reason="token"}'] == 1
         assert found['fanfare_denied_total{action="publish"}'] == 1
@@ -203,15 +176,14 @@ def test_refused_tokens_and_what_is_denied(tmp_path):
 
 def test_recoveries_deliveries_files_and_the_configuration(own_broker):
     before = time.time()
-    request = urllib.request.Request(own_broker.url("/channels/metrics/kept?retain=true"), b"1")
     with Peer(own_broker) as early:
         early.listen("/metrics/kept")
-        urllib.request.urlopen(request, timeout=PATIENCE).close()
+        own_broker.publish("/metrics/kept?retain=true", 1)
         early.next_message("/metrics/kept")
     with Peer(own_broker) as late:
         late.listen("/metrics/kept")
         late.next_message("/metrics/kept")
-    found = samples(own_broker)
+    found = own_broker.samples()
     assert found['fanfare_recoveries_total{result="complete"}'] >= 1
     assert found['fanfare_recoveries_total{result="gap"}'] == 0
     assert found["fanfare_delivery_lag_seconds_count"] >= 1
@@ -224,8 +196,8 @@ def test_recoveries_deliveries_files_and_the_configuration(own_broker):
 def test_a_flood_of_probes_costs_one_commit_in_a_second(own_broker):
     name = "fanfare_store_commit_messages_count"
     start = time.monotonic()
-    before = samples(own_broker).get(name, 0)
+    before = own_broker.samples().get(name, 0)
     for _ in range(200):
-        assert fetch(own_broker, "/health/ready")[0] == 200
-    grown = samples(own_broker)[name] - before
+        assert ask(own_broker, "GET", "/health/ready")[0] == 200
+    grown = own_broker.samples()[name] - before
     assert 1 <= grown <= 2 + (time.monotonic() - start)

@@ -5,7 +5,7 @@ import re
 import subprocess
 
 from broker import REPOSITORY
-from test_metrics import fetch
+from kept_connection import ask
 
 ALERTS = REPOSITORY / "deploy" / "prometheus" / "alerts.yml"
 BOARD = REPOSITORY / "deploy" / "grafana" / "fanfare.json"
@@ -19,7 +19,7 @@ METRIC = re.compile(r"\b((?:fanfare|process|node)_[a-z_]+|up)\b(?=[\[{ ])")
 def names_of(broker):
     """All names of samples that /metrics tells of a broker with a store that has been used."""
     broker.publish("/monitoring/a", 1)
-    status, text = fetch(broker, "/metrics")
+    status, text = ask(broker, "GET", "/metrics")
     assert status == 200
     return {re.split("[{ ]", line)[0] for line in text.splitlines() if not line.startswith("#")} | SOMETIMES
 

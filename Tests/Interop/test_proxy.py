@@ -1,60 +1,28 @@
 """proxy-client, the example of the driver on SwiftNIO, through tinyproxy to echo-server."""
 
-import shutil
-import socket
 import subprocess
-import time
 
 import pytest
 
-from broker import PROGRAMS
-
-TINYPROXY = shutil.which("tinyproxy")
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-def wait_for(port, process):
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            assert process.poll() is None and time.monotonic() < deadline, "it does not listen"
-            time.sleep(0.02)
+from broker import PATIENCE, PROGRAMS, Process
+from others import tinyproxy
 
 
 @pytest.fixture(scope="module")
 def echo():
-    port = free_port()
-    with subprocess.Popen([PROGRAMS / "echo-server", str(port)], stdout=subprocess.DEVNULL) as server:
-        wait_for(port, server)
-        yield port
-        server.terminate()
+    with Process([PROGRAMS / "echo-server", 0]) as server:
+        yield int(server.lines.next().rpartition(":")[2])
 
 
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory, echo):
-    assert TINYPROXY, "tinyproxy is missing: apt-get install tinyproxy"
-    port = free_port()
-    settings = tmp_path_factory.mktemp("proxy") / "tinyproxy.conf"
-    settings.write_text(
-        f'Port {port}\nListen 127.0.0.1\nTimeout 60\nAllow 127.0.0.1\n'
-        f'BasicAuth user pa.ss\nConnectPort {echo}\nLogFile "{settings}.log"\n'
-    )
-    with subprocess.Popen([TINYPROXY, "-d", "-c", settings], stdout=subprocess.DEVNULL) as server:
-        wait_for(port, server)
+    with tinyproxy(tmp_path_factory.mktemp("proxy"), f"ConnectPort {echo}") as (port, _):
         yield port
-        server.terminate()
 
 
 def run(*arguments):
     return subprocess.run(
-        [PROGRAMS / "proxy-client", *arguments], capture_output=True, text=True, timeout=20, check=False
+        [PROGRAMS / "proxy-client", *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
 
 

@@ -6,7 +6,6 @@ The broker has the settings that these files name. Clients know it by the name o
 import contextlib
 import getpass
 import json
-import shutil
 import subprocess
 import types
 
@@ -14,7 +13,7 @@ import pytest
 
 import transports
 from broker import PATIENCE, REPOSITORY, serving
-from test_proxy import free_port, wait_for
+from others import free_port, haproxy, nginx, running
 
 DEPLOY = REPOSITORY / "deploy"
 OUTSIDE = "chat.example.com"
@@ -42,20 +41,16 @@ def settings_for(name, *replacements):
 
 
 @contextlib.contextmanager
-def in_front(command, port):
-    """What a client sees of the broker through a proxy that listens on this port."""
-    with subprocess.Popen([str(part) for part in command], stderr=subprocess.DEVNULL) as proxy:
-        try:
-            wait_for(port, proxy)
-            front = types.SimpleNamespace(port=port)
-            front.url = lambda path="/", scheme="http": f"{scheme}://{OUTSIDE}:{port}{path}"
-            yield front
-        finally:
-            proxy.terminate()
-            proxy.wait(PATIENCE)
+def in_front(proxy, folder, port):
+    """What a client sees of the broker through a proxy, a pair of command and readiness, that listens on this port."""
+    command, ready = proxy
+    with running(command, folder / "log", ready):
+        front = types.SimpleNamespace(port=port)
+        front.url = lambda path="/", scheme="http": f"{scheme}://{OUTSIDE}:{port}{path}"
+        yield front
 
 
-def nginx(folder, port, upstream):
+def nginx_in_front(folder, port, upstream):
     """nginx in the foreground, with the example but for its ports and paths."""
     server = example(
         "nginx.conf", ("127.0.0.1:8000", f"127.0.0.1:{upstream}"), ("listen 80;", f"listen 127.0.0.1:{port};")
@@ -65,27 +60,28 @@ def nginx(folder, port, upstream):
     )
     settings = folder / "nginx.conf"
     settings.write_text(
-        f"user {getpass.getuser()}; pid {folder}/pid; error_log {folder}/errors; events {{}}\nhttp {{ access_log off; {paths}\n{server}\n}}\n"
+        f"user {getpass.getuser()}; pid {folder}/pid; error_log {folder}/log notice; events {{}}\n"
+        f"http {{ access_log off; {paths}\n{server}\n}}\n"
     )
-    return [shutil.which("nginx") or "/usr/sbin/nginx", "-c", settings, "-g", "daemon off;", "-e", folder / "errors"]
+    return nginx(settings)
 
 
-def haproxy(folder, port, upstream):
+def haproxy_in_front(folder, port, upstream):
     """HAProxy in the foreground, with the example but for its ports."""
     settings = folder / "haproxy.cfg"
     settings.write_text(
         example("haproxy.cfg", ("127.0.0.1:8000", f"127.0.0.1:{upstream}"), ("bind :80", f"bind 127.0.0.1:{port}"))
     )
-    return [shutil.which("haproxy") or "/usr/sbin/haproxy", "-db", "-f", settings]
+    return haproxy(settings)
 
 
-@pytest.fixture(scope="module", params=[(nginx, "nginx.conf"), (haproxy, "haproxy.cfg")], ids=["nginx", "haproxy"])
+@pytest.fixture(scope="module", params=[(nginx_in_front, "nginx.conf"), (haproxy_in_front, "haproxy.cfg")])
 def proxied(request, tmp_path_factory):
     """A broker, and what a client sees of it through a proxy."""
     kind, name = request.param
     folder, port = tmp_path_factory.mktemp(kind.__name__), free_port()
     with serving(folder, settings_for(name) + PAGES) as broker:
-        with in_front(kind(folder, port, broker.port), port) as front:
+        with in_front(kind(folder, port, broker.port), folder, port) as front:
             yield broker, front
 
 

@@ -9,43 +9,13 @@ import ssl
 import subprocess
 import threading
 import time
-import urllib.request
 from xml.etree import ElementTree
 
 import pytest
 from websockets.sync.client import connect
 
 from broker import PATIENCE, PROGRAMS, Broker
-
-
-def openssl(*arguments):
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
-
-
-class Authority:
-    """Signs certificates of this machine."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.certificate = folder / "authority.pem"
-        self.key = folder / "authority.key"
-        openssl(
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-            "-subj", "/CN=Test authority", "-keyout", self.key, "-out", self.certificate,
-        )
-
-    def sign(self, name, certificate, key, days=2):
-        """Write a certificate for localhost, whose subject is `name`, and its key."""
-        request, extensions = self.folder / "request.pem", self.folder / "extensions"
-        extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-        openssl(
-            "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-subj", f"/CN={name}", "-keyout", key, "-out", request,
-        )
-        openssl(
-            "x509", "-req", "-days", str(days), "-in", request, "-CA", self.certificate, "-CAkey", self.key,
-            "-CAcreateserial", "-extfile", extensions, "-out", certificate,
-        )
+from certificates import Authority
 
 
 class SecureBroker(Broker):
@@ -81,6 +51,12 @@ class SecureBroker(Broker):
         with socket.create_connection(("127.0.0.1", self.tls_port), PATIENCE) as plain:
             with self.context().wrap_socket(plain, server_hostname="localhost") as tls:
                 return dict(field[0] for field in tls.getpeercert()["subject"])["commonName"]
+
+    def wait_for_subject(self, name):
+        """Until new connections get the certificate of that name; nobody else tells of it."""
+        deadline = time.monotonic() + PATIENCE
+        while (subject := self.subject()) != name:
+            assert time.monotonic() < deadline, f"the certificate is still that of {subject!r}"
 
 
 @pytest.fixture
@@ -129,15 +105,12 @@ def test_certificates_are_replaced(secure):
         for number in range(10):
             name = f"number {number}"
             secure.authority.sign(name, secure.certificate, secure.key)
-            secure._process.signal(signal.SIGHUP)
-            deadline = time.monotonic() + PATIENCE
-            while secure.subject() != name:
-                assert time.monotonic() < deadline
+            secure.signal(signal.SIGHUP)
+            secure.wait_for_subject(name)
             assert '"successful":true' in handshake(first)
         secure.certificate.write_text("no certificate")
-        secure._process.signal(signal.SIGHUP)
-        while "there is no certificate in it (PEM)" not in secure.log.read_text():
-            assert time.monotonic() < deadline + PATIENCE
+        secure.signal(signal.SIGHUP)
+        secure.wait_for_log("there is no certificate in it (PEM)")
         assert secure.subject() == "number 9"
         assert '"successful":true' in handshake(first)
 
@@ -154,21 +127,13 @@ def test_the_end_of_the_certificate_is_told(secure):
     """The metric is what the certificate in use says, also when it was replaced; the log warns of a near end."""
 
     def metric():
-        with urllib.request.urlopen(secure.url("/metrics"), timeout=PATIENCE) as response:
-            text = response.read().decode()
-        return float(re.search(r"^fanfare_certificate_not_after_timestamp_seconds (\S+)", text, re.M)[1])
-
-    def warnings():
-        lines = [json.loads(line) for line in secure.log.read_text().splitlines()]
-        return [line for line in lines if line["message"] == "a certificate ends soon"]
+        return secure.samples()["fanfare_certificate_not_after_timestamp_seconds"]
 
     first = not_after(secure.certificate)
     assert metric() == first
-    deadline = time.monotonic() + PATIENCE
-    while not (told := warnings()):
-        assert time.monotonic() < deadline
-    assert (told[0]["level"], told[0]["listener"]) == ("warning", "tls")
-    assert told[0]["ends"] == time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(first))
+    told = json.loads(secure.wait_for_log("a certificate ends soon"))
+    assert (told["level"], told["listener"]) == ("warning", "tls")
+    assert told["ends"] == time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(first))
 
     secure.authority.sign("renewed", secure.certificate, secure.key, days=90)
     assert secure.run_owner("reload").returncode == 0
@@ -178,7 +143,7 @@ def test_the_end_of_the_certificate_is_told(secure):
     secure.certificate.write_text("no certificate")
     assert secure.run_owner("reload").returncode != 0
     assert metric() > first + 80 * 86400
-    assert len(warnings()) == 1
+    assert secure.log.read_text().count("a certificate ends soon") == 1
 
 
 def test_what_sslscan_finds(secure):
@@ -302,10 +267,8 @@ def test_no_connection_fails_while_certificates_are_replaced(secure):
         for rotation in range(ROTATIONS):
             name = f"rotation {rotation}"
             secure.authority.sign(name, secure.certificate, secure.key)
-            secure._process.signal(signal.SIGHUP)
-            deadline = time.monotonic() + PATIENCE
-            while secure.subject() != name:
-                assert time.monotonic() < deadline
+            secure.signal(signal.SIGHUP)
+            secure.wait_for_subject(name)
     finally:
         stopped.set()
         for client in clients:
@@ -334,5 +297,5 @@ def test_files_that_will_not_do(tmp_path, authority, name, text, message):
         file.write_text(text)
     with pytest.raises(AssertionError, match="the output ended"):
         broker.start()
-    assert broker._process.wait() == 78
+    assert broker.wait() == 78
     assert f"broker-server: {file}: {message}" in broker.log.read_text()

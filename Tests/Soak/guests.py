@@ -102,6 +102,7 @@ class Guest(Player):
             if not all(topic.history for topic in topics):
                 self.reader.forget(self.subscriptions.pop(channels))
         line.lose(self.chance.choice(lines.WAYS))
+        # How long somebody is away is a part of what they do.
         time.sleep(self.chance.uniform(0, 2))
         line.__enter__()
         self.reader.reconnect()

@@ -15,6 +15,11 @@ def noise(chance, count):
     return chance.randbytes(count)
 
 
+def stay(chance, seconds):
+    """Say nothing for a while, or go at once: how long somebody is there is a part of what they do."""
+    time.sleep(chance.choice([0, seconds]))
+
+
 def reserved_opcode(wire, chance):
     wire.upgrade().send(frame(chance.choice([3, 7, 11, 15]), b"x"))
     assert wire.close_code()[0] == 1002
@@ -70,7 +75,7 @@ def bad_members(wire, chance):
 
 def half_a_head(wire, chance):
     wire.send(UPGRADE[: chance.randrange(len(UPGRADE))])
-    time.sleep(chance.choice([0, 0.5]))
+    stay(chance, 0.5)
 
 
 def half_a_body(wire, chance):
@@ -125,7 +130,7 @@ def held_and_gone(wire, chance):
     wire.send(request("POST", "/bayeux", JSON, body=json.dumps([connect])))
     assert json.loads(wire.answer()[1])[0]["successful"]
     wire.send(request("POST", "/bayeux", JSON, body=json.dumps([connect])))
-    time.sleep(chance.choice([0, 0.1]))
+    stay(chance, 0.1)
 
 
 def half_closed(wire, chance):
@@ -136,7 +141,7 @@ def half_closed(wire, chance):
 
 
 def nothing(wire, chance):
-    time.sleep(chance.choice([0, 1]))
+    stay(chance, 1)
 
 
 ATTACKS = [

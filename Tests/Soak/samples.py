@@ -5,7 +5,6 @@ import os
 import pathlib
 import statistics
 import time
-import urllib.request
 
 METRICS = [
     "fanfare_channels", "fanfare_subscriptions",
@@ -16,13 +15,6 @@ METRICS = [
 """All of them are zero when nobody is there."""
 HTTP = 'fanfare_connections{transport="http"}'
 """One is that of whoever asks for this."""
-
-
-def metrics(broker):
-    """The numbers of /metrics, by name with labels."""
-    with urllib.request.urlopen(broker.url("/metrics"), timeout=30) as response:
-        text = response.read().decode()
-    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")}
 
 
 def descriptors(pid):
@@ -58,7 +50,7 @@ class Samples:
         self._series = collections.defaultdict(list)
 
     def take(self, broker):
-        now = metrics(broker)
+        now = broker.samples()
         self._add("memory (MiB)", resident(broker.pid))
         self._add("descriptors", descriptors(broker.pid).total())
         self._add("sessions", now[METRICS[2]] + now[METRICS[3]])
@@ -92,7 +84,10 @@ class Samples:
 
 
 def wait_until(condition, seconds, what):
-    """Look again until it holds; `what()` tells what is wrong if it does not."""
+    """Look again until it holds; `what()` tells what is wrong if it does not.
+
+    For what nobody tells of: what a process has open, what its metrics say. In between the broker has its peace.
+    """
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what()

@@ -17,11 +17,11 @@ import tempfile
 import time
 
 from broker import PROGRAMS
+from certificates import self_signed
 from conftest import Victim
 from guests import GRACE
 from publishers import ALL as PUBLISHERS
-from samples import HTTP, METRICS, Samples, cpu_seconds, descriptors, metrics, resident, wait_until
-from self_signed import self_signed
+from samples import HTTP, METRICS, Samples, cpu_seconds, descriptors, resident, wait_until
 from stage import HISTORY, Player, Stage
 from subscribers import company
 from tokens import SECRET
@@ -33,7 +33,7 @@ compression-bytes: 200
 metrics: all
 log-level: {level}
 auth: {{ keys: ['{folder}/secret'], grace: {grace}, publish: everyone, subscribe: everyone }}
-tls: {{ listen: '127.0.0.1:0', certificate: '{folder}/certificate.pem', key: '{folder}/key.pem' }}
+tls: {{ listen: '127.0.0.1:0', certificate: '{folder}/certificate.pem', key: '{folder}/certificate.key' }}
 limits:
   ended-sessions: 100
   queued-messages: 500
@@ -90,18 +90,14 @@ class SoakedBroker(Victim):
     def reload(self, level):
         """As the operator does it; returns when it is applied."""
         reloaded = "fanfare_config_last_reload_success_timestamp_seconds"
-        before = self.sample(reloaded)
+        before = self.samples()[reloaded]
         (self.folder / "fanfare.yaml").write_text(self.configuration(level))
-        self._process.signal(signal.SIGHUP)
-        wait_until(lambda: self.sample(reloaded) > before, 30, lambda: "the configuration was not read again")
+        self.signal(signal.SIGHUP)
+        wait_until(lambda: self.samples()[reloaded] > before, 30, lambda: "the configuration was not read again")
 
     def findings(self):
         """The reports of the sanitizer so far."""
         return sorted(self.folder.glob("report*"))
-
-    @property
-    def is_alive(self):
-        return self._process._child.poll() is None
 
 
 class Operator(Player):
@@ -195,7 +191,7 @@ class Soak:
         self.say(f"medians of the quarters: {self.samples.report()}")
 
     def broker_takes(self):
-        now = metrics(self.broker)
+        now = self.broker.samples()
         return ", ".join(f"{now[name]:.0f} {name}" for name in METRICS[:4])
 
     def start(self, players):
@@ -217,7 +213,7 @@ class Soak:
         now = {}
 
         def is_empty():
-            now.update(metrics(self.broker))
+            now.update(self.broker.samples())
             return not any(now[name] for name in METRICS) and now[HTTP] <= 1
 
         wait_until(is_empty, LEAVING, lambda: f"left: { {name: now[name] for name in [*METRICS, HTTP] if now[name]} }")
@@ -228,6 +224,7 @@ class Soak:
         deadline = time.monotonic() + LEAVING
         while now != earlier:
             assert time.monotonic() < deadline, "descriptors come and go, though nobody is there"
+            # Longer than it takes to answer whoever asks for metrics.
             time.sleep(2)
             earlier, now = now, descriptors(self.broker.pid)
         return now
