@@ -11,11 +11,29 @@ import threading
 import pytest
 
 from broker import Broker, Process
+from certificates import self_signed
 from page import start_browser
 
 HERE = pathlib.Path(__file__).parent
 SERVICE = float(os.environ.get("ATTACK_SERVICE", 1))
 """How long the well-behaved may be without service (s)."""
+IMPATIENT = """\
+timeouts:
+  handshake: 2
+  request: 2
+  close: 1
+  ping: 1
+  pong: 1
+  message: 3
+  write: 2
+limits:
+  messages-per-batch: 1000
+channels:
+  /large/**: { history: 2000 }
+"""
+CLOSED = 'fanfare_connections_closed_total{{transport="{}",reason="{}"}}'
+SLACK = 4
+"""What a deadline may be late on a machine that is busy (s)."""
 
 
 def resident(pid):
@@ -99,9 +117,9 @@ class Victim(Broker):
 
     def dismiss(self):
         """End the well-behaved client."""
-        if self._bystander:
-            self._bystander.__exit__()
-            self._bystander = None
+        bystander, self._bystander = self._bystander, None
+        if bystander:
+            bystander.__exit__()
 
     def stop(self):
         self.dismiss()
@@ -135,6 +153,28 @@ def make_broker(tmp_path_factory):
 def broker(make_broker):
     """A broker as it is without configuration."""
     return make_broker()
+
+
+@pytest.fixture
+def impatient(make_broker):
+    """One with short deadlines."""
+    return make_broker(IMPATIENT)
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory):
+    """The same with TLS."""
+    folder = tmp_path_factory.mktemp("secure")
+    certificate, key = self_signed(folder)
+    tls = f"tls: {{ listen: '127.0.0.1:0', certificate: {certificate}, key: {key} }}\n"
+    broker = Victim(folder, IMPATIENT + tls)
+    try:
+        broker.start()
+        broker.tls_port = broker.told_port("https")
+        yield broker
+        broker.stop()
+    finally:
+        broker.kill()
 
 
 @pytest.fixture(scope="session")

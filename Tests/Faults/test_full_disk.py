@@ -1,7 +1,8 @@
 """A file system without room, or one that may not be written to any more."""
 
 from faulty import (
-    CANNOT_CREATE, Connection, bystander, check_refused, contents, is_refused, is_taken, publish_until, wait_until_ready,
+    CANNOT_CREATE, Connection, bystander, check_refused, contents, is_refused, is_taken, publish_until,
+    wait_until_ready,
 )  # fmt: skip
 from load import Load
 

@@ -87,7 +87,9 @@ class Process:
 
     def __exit__(self, *_):
         if self._child.stdin:
-            self._child.stdin.close()
+            # What it was told and did not read is lost, if it has ended.
+            with contextlib.suppress(BrokenPipeError):
+                self._child.stdin.close()
         if self.is_alive:
             self._child.kill()
             self._child.wait()

@@ -6,44 +6,23 @@ import subprocess
 import time
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from broker import PATIENCE, PROGRAMS, Broker
+from guarded import GRANTED, guarding
 from kept_connection import ask
 from tokens import SECRET, bearer, signed, token
-from transports import ALL, LongPolling, WebSocket
+from transports import ALL
 
-CONFIGURATION = """\
-auth:
-  keys: [{secret}]
-  grace: 20
-channels:
-  /open/**: {{publish: everyone, subscribe: everyone}}
-  /closed/**: {{publish: granted, subscribe: granted, history: 10, retain: true}}
-  /programs/**: {{publish: not-browsers}}
-  /never/**: {{publish: nobody, subscribe: nobody, retain: true}}
-"""
-GRANTED = {"publish": ["/closed/**", "/never/**"], "subscribe": ["/closed/**", "/never/**"]}
 ELSEWHERE = {"publish": ["/elsewhere"], "subscribe": ["/elsewhere/**"]}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("access")
-    (folder / "secret").write_text(SECRET + "\n")
-    (folder / "fanfare.yaml").write_text(CONFIGURATION.format(secret=folder / "secret"))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def guarded(folder):
-    broker = Broker(folder / "fanfare.db", folder / "broker.log", "--config", folder / "fanfare.yaml").start()
-    try:
+def guarded(tmp_path_factory):
+    with guarding(tmp_path_factory.mktemp("access")) as broker:
         yield broker
         broker.stop()
-    finally:
-        broker.kill()
 
 
 CALLERS = {
@@ -201,99 +180,6 @@ def test_an_expired_token_stops_everything_until_a_new_one_comes(guarded):
         assert other["error"] == "401::The session is somebody else's", other
         assert client.connect(timeout=0, ext={"token": token(**GRANTED)})["successful"]
         assert [message["data"] for message in client.take(1)] == ["waited"]
-
-
-def revoke(folder, *arguments):
-    command = [PROGRAMS / "broker-server", "revoke", *arguments, "--database", folder / "fanfare.db"]
-    return subprocess.run(command, check=True, capture_output=True, encoding="utf-8", timeout=PATIENCE).stdout
-
-
-def test_revoked_is_revoked_for_good(folder, tmp_path):
-    broker = Broker(tmp_path / "fanfare.db", tmp_path / "broker.log", "--config", folder / "fanfare.yaml").start()
-    try:
-        old, kept = token("carol", **GRANTED), token("carol", jti="kept", iat=int(time.time()) + 3, **GRANTED)
-        with ALL[0](broker) as live, ALL[0](broker) as other, LongPolling(broker) as away:
-            live.handshake(ext={"token": old})
-            other.handshake(ext={"token": token("dave", **GRANTED)})
-            away.handshake(ext={"token": old})
-            for client in (live, other):
-                assert client.connect()["successful"]
-                client.subscribe("/closed/news")
-            away.subscribe("/closed/news")
-            stale = away.client_id
-            assert "carol" in revoke(tmp_path, "--subject", "carol")
-            with pytest.raises(ConnectionClosed):
-                while live.receive():
-                    pass
-            assert ask(broker, "POST", "/channels/closed/news", "1", **bearer("dave", **GRANTED))[0] == 200
-            assert other.take(1)[0]["data"] == 1
-        # The durable session and what is retained: nothing for the old token, also after a restart.
-        broker.stop()
-        broker.start()
-        headers = {"Authorization": "Bearer " + old}
-        with LongPolling(broker) as back:
-            back.client_id = stale
-            reply = back.connect(ext={"token": old})
-            assert not reply["successful"] and not back.inbox, reply
-        assert ask(broker, "GET", "/channels/closed/news", **headers)[0] == 401
-        assert ask(broker, "GET", "/channels/closed/news", Accept="text/event-stream", **headers)[0] == 401
-        # One that was made later is good, until it is revoked itself.
-        fresh = {"Authorization": "Bearer " + kept}
-        assert ask(broker, "GET", "/channels/closed/news", **fresh)[0] == 200
-        revoke(tmp_path, "--token-id", "kept")
-        assert ask(broker, "GET", "/channels/closed/news", **fresh)[0] == 401
-    finally:
-        broker.kill()
-
-
-def test_what_a_revoked_publisher_has_left_is_cleared(folder, tmp_path):
-    """It stays retained, since it is the channel's; an administrator clears it, by pattern."""
-    broker = Broker(tmp_path / "fanfare.db", tmp_path / "broker.log", "--config", folder / "fanfare.yaml").start()
-    try:
-        for channel in ("a", "b/c"):
-            assert ask(broker, "POST", f"/channels/closed/{channel}", "1", **bearer("mallory", **GRANTED))[0] == 200
-        assert ask(broker, "POST", "/channels/open/kept?retain=true", "1")[0] == 200
-        revoke(tmp_path, "--subject", "mallory")
-        reader, administrator = bearer("alice", **GRANTED), token("root", admin=True)
-        assert ask(broker, "GET", "/channels/closed/b/c", **reader)[0] == 200
-        assert broker.run_cli("retained", "clear", "/closed/**").returncode == 77
-        clearing = broker.run_cli("--token", administrator, "retained", "clear", "/closed/**", "/open/none")
-        assert (clearing.returncode, clearing.stderr) == (0, "")
-        for channel in ("a", "b/c"):
-            assert ask(broker, "GET", f"/channels/closed/{channel}", **reader)[0] == 404
-        with WebSocket(broker) as client:
-            client.handshake(ext={"token": token("alice", **GRANTED)})
-            assert client.connect()["successful"]
-            client.subscribe("/closed/**")
-            assert ask(broker, "POST", "/channels/closed/a", "2", **reader)[0] == 200
-            assert [message["data"] for message in client.take(1)] == [2]
-        assert ask(broker, "GET", "/channels/open/kept")[0] == 200
-    finally:
-        broker.kill()
-
-
-def test_the_database_restores_no_session_that_may_not_be(folder, tmp_path):
-    """A session of before a restart goes on with its token; without one it begins anew, and gets nothing."""
-    broker = Broker(tmp_path / "fanfare.db", tmp_path / "broker.log", "--config", folder / "fanfare.yaml").start()
-    try:
-        clients = [LongPolling(broker), LongPolling(broker)]
-        for client in clients:
-            client.handshake(ext={"token": token(**GRANTED)})
-            client.subscribe("/closed/news")
-            client.close()
-        broker.stop()
-        broker.start()
-        assert ask(broker, "POST", "/channels/closed/news", "1", **bearer(**GRANTED))[0] == 200
-        with LongPolling(broker) as stranger, LongPolling(broker) as owner:
-            (stranger.client_id, owner.client_id) = [client.client_id for client in clients]
-            reply = stranger.connect()
-            assert reply["error"].startswith("401:") and reply["advice"]["reconnect"] == "handshake"
-            assert not stranger.inbox
-            while not owner.inbox:
-                assert owner.connect(timeout=2000, ext={"token": token(**GRANTED)})["successful"]
-            assert owner.take(1)[0]["data"] == 1
-    finally:
-        broker.kill()
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def full_broker(own_broker):
 
 
 def test_a_hundred_thousand_retained_messages(full_broker):
-    """Each comes once, in order of its number; others publish and listen meanwhile, and what they publish comes last."""
+    """Each comes once, in order of its number; others publish and listen meanwhile; what they publish comes last."""
     with Peer(full_broker) as subscriber, Peer(full_broker) as listener, Peer(full_broker) as publisher:
         listener.listen("/live")
         publisher.handshake()

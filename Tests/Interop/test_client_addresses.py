@@ -1,4 +1,4 @@
-"""The address of a client behind nginx and HAProxy, as the broker tells it: from X-Forwarded-For and from PROXY headers.
+"""The address of a client behind nginx and HAProxy, as the broker tells it: from X-Forwarded-For and PROXY headers.
 
 Linux lets a client connect from any address of 127.0.0.0/8, and only 127.0.0.1, the proxies', is trusted.
 """

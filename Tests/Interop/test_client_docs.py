@@ -23,7 +23,7 @@ PAGE = """
         window[name] = (...all) => (called.push([name, ...all]), called.filter(([one]) => one === name).length < 2);
     }
     const fetched = fetch;
-    window.fetch = (url, ...all) => (url === "/token" ? Promise.resolve(new Response("a token")) : fetched(url, ...all));
+    window.fetch = async (url, ...all) => (url === "/token" ? new Response("a token") : fetched(url, ...all));
     window.faults = [];
     addEventListener("error", ({ message }) => faults.push(message));
     addEventListener("unhandledrejection", ({ reason }) => faults.push(String(reason)));

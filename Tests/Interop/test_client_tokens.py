@@ -1,4 +1,4 @@
-"""fanfare.js, and FanfareClient for Swift, with a broker that wants tokens: they expire, are fetched anew, are refused."""
+"""fanfare.js, and FanfareClient for Swift, with a broker that wants tokens: they expire, are renewed, are refused."""
 
 import json
 import subprocess

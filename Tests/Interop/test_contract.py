@@ -1,7 +1,7 @@
 """The numbered lines of the Bayeux contract, each over every transport.
 
-The numbers in the names are the contract's: `test_1_3_…` is section 1, line 3. What depends on clocks and on the store's
-faults is tested beside the router instead, where both can be held still.
+The numbers in the names are the contract's: `test_1_3_…` is section 1, line 3. What depends on clocks and on the
+store's faults is tested beside the router instead, where both can be held still.
 """
 
 import itertools

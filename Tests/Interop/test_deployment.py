@@ -1,4 +1,4 @@
-"""What deploy/ holds for systemd and Debian: the unit is sound and tight, the package holds what it should and works."""
+"""What deploy/ holds for systemd and Debian: the unit is sound and tight, the package is complete and works."""
 
 import gzip
 import os
@@ -37,17 +37,24 @@ def test_unit_is_tight():
     assert result.returncode == 0, result.stdout
 
 
+def line_of(name, start):
+    """The first line of one of these files that begins with this, however it is indented."""
+    return next(
+        line.strip() for line in (DEPLOY / name).read_text().splitlines() if line.lstrip().startswith(start)
+    )
+
+
 def test_socket_is_where_the_broker_listens():
     """The package's configuration takes the socket without a change."""
-    place = next(line for line in (DEPLOY / "fanfare.socket").read_text().splitlines() if line.startswith("ListenStream="))
-    listen = next(line for line in (DEPLOY / "fanfare.yaml").read_text().splitlines() if line.startswith("listen:"))
+    place = line_of("fanfare.socket", "ListenStream=")
+    listen = line_of("fanfare.yaml", "listen:")
     assert listen.split()[1].strip("[]") == place.split("=")[1]
 
 
 def test_unit_waits_longer_than_the_broker():
     """A broker that is killed while it waits for its clients would have waited in vain."""
     unit = dict(line.split("=", 1) for line in (DEPLOY / "fanfare.service").read_text().splitlines() if "=" in line)
-    shutdown = next(line.split()[1] for line in (DEPLOY / "fanfare.yaml").read_text().splitlines() if "shutdown:" in line)
+    shutdown = line_of("fanfare.yaml", "shutdown:").split()[1]
     assert int(unit["TimeoutStopSec"]) > int(shutdown.removesuffix("s"))
 
 

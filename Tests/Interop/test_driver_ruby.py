@@ -1,7 +1,7 @@
 """Our driver against Ruby's websocket-driver: speaking with each other, and saying the same, byte for byte.
 
-Random sequences of operations with fixed seeds. Where the contract has ours do better, the sequences keep away from it; each
-such place says why.
+Random sequences of operations with fixed seeds. Where the contract has ours do better, the sequences keep away from it;
+each such place says why.
 """
 
 import struct
@@ -14,9 +14,18 @@ SEQUENCES = 150
 # Ruby replaces 1012 to 1014 by 1002, and answers an empty Close with 1000; ours does not.
 CLOSE_CODES = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 4000, 4999]
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
-HYBI = f"GET /chat?x HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
-HIXIE_75 = "GET /demo HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\nOrigin: http://example.com\r\n\r\n"
-HIXIE_76 = HIXIE_75[:-2] + "Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\nSec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n\r\n^n:ds[4U"
+HYBI = (
+    "GET /chat?x HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    f"Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+HIXIE_75 = (
+    "GET /demo HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n"
+    "Origin: http://example.com\r\n\r\n"
+)
+HIXIE_76 = (
+    HIXIE_75[:-2] + "Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\n"
+    "Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n\r\n^n:ds[4U"
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Our driver against the `websockets` library for Python, both without sockets, with permessage-deflate in every shape."""
+"""Our driver against the `websockets` library for Python, without sockets, with permessage-deflate in every shape."""
 
 import itertools
 
@@ -49,7 +49,8 @@ class Peer:
         self._parts = (opcode, data + bytes(frame.data))
         if frame.fin:
             data = self._parts[1]
-            self.messages.append("text " + quoted(data.decode()) if opcode is Opcode.TEXT else f"binary {data.hex()}".strip())
+            text = "text " + quoted(data.decode()) if opcode is Opcode.TEXT else f"binary {data.hex()}".strip()
+            self.messages.append(text)
 
     def output(self):
         return b"".join(self.protocol.data_to_send())
@@ -106,7 +107,8 @@ def converse(ours, peer, rng, what):
 
 def our_options(no_takeover, request_no_takeover, bits, request_bits):
     words = ["no-context-takeover"] * no_takeover + ["request-no-context-takeover"] * request_no_takeover
-    words += [f"window-bits={bits}"] * (bits is not None) + [f"request-window-bits={request_bits}"] * (request_bits is not None)
+    words += [f"window-bits={bits}"] * (bits is not None)
+    words += [f"request-window-bits={request_bits}"] * (request_bits is not None)
     return "deflate " + " ".join(words)
 
 

@@ -61,7 +61,8 @@ def test_a_page_misses_nothing_while_the_broker_is_away(page, keeper):
 def test_curl_resumes(keeper):
     for number in range(1, 6):
         keeper.publish("/kept/a", number)
-    command = ["curl", "-sN", "-H", "Accept: text/event-stream", "-H", "Last-Event-ID: 3", keeper.url("/channels/kept/**")]
+    fields = ["-H", "Accept: text/event-stream", "-H", "Last-Event-ID: 3"]
+    command = ["curl", "-sN", *fields, keeper.url("/channels/kept/**")]
     with Process(command) as curl:
         lines = [curl.lines.next() for _ in range(8)]
     data = [json.loads(line.removeprefix("data: "))["data"] for line in lines if line.startswith("data: ")]

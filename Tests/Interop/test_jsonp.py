@@ -134,7 +134,8 @@ PUBLICATIONS = [
     ),
 ]
 PUBLICATIONS = [
-    pytest.param(body.replace("MESSAGE", """'{"channel":"/page/a","data":1}'"""), id=name) for name, body in PUBLICATIONS
+    pytest.param(body.replace("MESSAGE", """'{"channel":"/page/a","data":1}'"""), id=name)
+    for name, body in PUBLICATIONS
 ]
 
 

@@ -45,8 +45,9 @@ class OldAgent:
         if self.is_hixie:
             return b"\x00" + payload + b"\xff"
         mask = os.urandom(4)
-        length = struct.pack(">BBH", 0x81, 0xFE, len(payload)) if len(payload) > 125 else bytes([0x81, 0x80 | len(payload)])
-        return length + mask + bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
+        size = len(payload)
+        head = struct.pack(">BBH", 0x81, 0xFE, size) if size > 125 else bytes([0x81, 0x80 | size])
+        return head + mask + bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
 
     def send(self, *messages):
         self.socket.sendall(self.frame([{"clientId": self.client_id, **message} for message in messages]))

@@ -18,7 +18,7 @@ ORIGIN = "http://localhost:1"
 
 
 def is_reply(message):
-    """Whether it answers something: with success, or else an error. What tells of a subscription taken away has both."""
+    """Whether it answers something: with success, or else an error. What takes a subscription away has both."""
     if not isinstance(message, dict) or "successful" not in message:
         return False
     return message["successful"] != ("error" in message)

@@ -1,0 +1,257 @@
+"""How sessions of fanfare.js are lost, come back and end, against a scripted broker."""
+
+import pytest
+
+from scripted import run_scripted
+
+SCRIPTS = [
+    (
+        "a lost socket: the same session goes on, and what was not acknowledged is sent again with its id",
+        """
+        const fanfare = start();
+        await fanfare.subscribe("/a", () => {});
+        answers["/a"] = (message, socket) => (socket === 1 ? undefined : ok(message));
+        const acknowledged = fanfare.publish("/a", 1);
+        setTimeout(() => sockets[0].close(1006));
+        await acknowledged;
+        const [first, second] = sent.map((log) => log.find(({ channel }) => channel === "/a").id);
+        return [first === second, brief(sent[1]).slice(0, 2), states];
+        """,
+        [
+            True,
+            ["/meta/connect client1", "/a client1 1"],
+            ["connected", "waiting", "connecting", "connected"],
+        ],
+    ),
+    (
+        "a lost session: handshake, then subscriptions, then what waits to be published",
+        """
+        const fanfare = start();
+        await fanfare.subscribe("/a", () => {});
+        const gone = await fanfare.subscribe("/gone", () => {});
+        sockets[0].close(1012);
+        const publishing = fanfare.publish("/a", 1);
+        gone.unsubscribe();
+        answers["/a"] = ok;
+        answers["/meta/connect"] = (message) => message.clientId === "client1"
+            ? no(message, "401:client1:Unknown client", { advice: { reconnect: "handshake" } })
+            : isHeld(message) ? undefined : ok(message);
+        await publishing;
+        return [brief(sent[1]).slice(0, 5), states];
+        """,
+        [
+            [
+                "/meta/connect client1",
+                "/meta/handshake",
+                "/meta/connect client2",
+                "/meta/subscribe client2",
+                "/a client2 1",
+            ],
+            [
+                "connected",
+                "waiting",
+                "connecting",
+                ["waiting", "401:client1:Unknown client"],
+                "connecting",
+                "connected",
+            ],
+        ],
+    ),
+    (
+        "a new session that may not subscribe any more: an event says so, as no promise waits",
+        """
+        const fanfare = start();
+        const events = [];
+        const told = new Promise((resolve) => fanfare.addEventListener("error", ({ detail }) => {
+            events.push(detail.message);
+            resolve();
+        }));
+        await fanfare.subscribe("/a", () => {});
+        answers["/meta/subscribe"] = (message) => no(message, `403:${message.subscription}:Forbidden channel`);
+        const refused = await fanfare.subscribe("/b", () => {}).catch((error) => error.message);
+        answers["/meta/connect"] = (message) => message.clientId === "client1"
+            ? no(message, "401:client1:Unknown client", { advice: { reconnect: "handshake" } })
+            : isHeld(message) ? undefined : ok(message);
+        sockets[0].close(1006);
+        await told;
+        return [refused, events];
+        """,
+        ["403:/b:Forbidden channel", ["403:/a:Forbidden channel"]],
+    ),
+    (
+        "advice none: the end",
+        """
+        answers["/meta/handshake"] = (message) => no(message, "403::Forbidden", { advice: { reconnect: "none" } });
+        const fanfare = start({ ext: { token: "t" } });
+        const error = await fanfare.subscribe("/a", () => {}).catch((error) => [error.message, error.code]);
+        return [error, states, sent.length, sent[0].map(({ ext }) => ext)];
+        """,
+        [["403::Forbidden", 403], [["closed", "403::Forbidden"]], 1, [{"token": "t"}]],
+    ),
+    (
+        "the interval advised lies between two connects",
+        """
+        const delays = recordDelays();
+        const done = new Promise((resolve) => {
+            let connects = 0;
+            answers["/meta/connect"] = (message) => {
+                connects += 1;
+                if (connects === 3) resolve();
+                return connects < 3 ? ok(message, { advice: { interval: 61 + connects } }) : undefined;
+            };
+        });
+        start();
+        await done;
+        return [delays.filter((delay) => delay === 62 || delay === 63), sent[0].map(({ advice }) => advice ?? null)];
+        """,
+        [[62, 63], [None, {"timeout": 0}, {"timeout": 25_000}, {"timeout": 25_000}]],
+    ),
+    (
+        "attempts to connect are spread: a random part of a bound that doubles up to 20 s",
+        """
+        const delays = recordDelays();
+        Math.random = () => 0.5;
+        const fanfare = new Fanfare((events) => {
+            setTimeout(() => events.close(1006), 1);
+            return { close() {} };
+        }, {});
+        while (delays.filter((delay) => delay > 1).length < 8) await state(fanfare, "waiting");
+        fanfare.disconnect();
+        return delays.filter((delay) => delay > 1);
+        """,
+        [250, 500, 1000, 2000, 4000, 8000, 10000, 10000],
+    ),
+    (
+        "nobody comes back before the interval that a broker advises which restarts (1012); other losses do not wait",
+        """
+        const delays = recordDelays();
+        Math.random = () => 0.5;
+        answers["/meta/connect"] = (message) => ok(message, { advice: { interval: 7000 } });
+        const waits = [];
+        for (const code of [1012, 1006]) {
+            const fanfare = start();
+            await state(fanfare, "connected");
+            sockets.at(-1).close(code);
+            waits.push(delays.at(-1));
+            fanfare.disconnect();
+        }
+        return waits;
+        """,
+        [7000, 250],
+    ),
+    (
+        "a close code from 4000 on is the end, whenever it comes; others are not",
+        """
+        const details = [];
+        const outcome = async (code, reason) => {
+            const fanfare = start();
+            fanfare.addEventListener("state", ({ detail }) => details.push(detail));
+            await state(fanfare, "connected");
+            const publishing = fanfare.publish("/unanswered", 1).catch(({ message, category }) => [message, category]);
+            sockets.at(-1).close(code, reason);
+            const after = [fanfare.state, details.at(-1)];
+            if (fanfare.state !== "closed") fanfare.disconnect();
+            return [...after, await publishing];
+        };
+        const ended = await outcome(4403, "Come back never");
+        const attempts = sent.length;
+        const again = [await outcome(4000), await outcome(4999), await outcome(3999)].map(([state]) => state);
+        // One that is still shaking hands.
+        answers["/meta/handshake"] = () => undefined;
+        const early = start();
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        sockets.at(-1).close(4401, "");
+        return [ended, attempts, again, early.state];
+        """,
+        [
+            [
+                "closed",
+                {"old": "connected", "state": "closed", "code": 4403, "reason": "refused", "error": "Come back never"},
+                ["Come back never", "refused"],
+            ],
+            1,
+            ["closed", "closed", "waiting"],
+            "closed",
+        ],
+    ),
+    (
+        "every state has a code and a reason, and names the one before",
+        """
+        const steps = [];
+        const follow = (fanfare) => {
+            fanfare.addEventListener("state", ({ detail: { old, state, code, reason = "", recovered } }) => {
+                steps.push([old, state, code, reason, ...(recovered === undefined ? [] : [recovered])].join(" "));
+            });
+            return fanfare;
+        };
+        const fanfare = follow(start());
+        await state(fanfare, "connected");
+        sockets[0].close(1006);
+        await state(fanfare, "connected");
+        answers["/meta/connect"] = (message) => message.clientId === "client1"
+            ? no(message, "401:client1:Unknown client", { advice: { reconnect: "handshake" } })
+            : isHeld(message) ? undefined : ok(message);
+        sockets[1].close(1012);
+        await state(fanfare, "connected");
+        sockets[2].close();
+        await state(fanfare, "connected");
+        await fanfare.disconnect();
+        return steps;
+        """,
+        [
+            "connecting connected 0  false",
+            "connected waiting 1006 network",
+            "waiting connecting 0 ",
+            "connecting connected 0  true",
+            "connected waiting 1012 restart",
+            "waiting connecting 0 ",
+            "connecting waiting 401 session",
+            "waiting connecting 0 ",
+            "connecting connected 0  false",
+            "connected waiting 2 network",
+            "waiting connecting 0 ",
+            "connecting connected 0  true",
+            "connected closed 1 disconnect",
+        ],
+    ),
+    (
+        "a connect that is answered with the advice none ends the session",
+        """
+        const advice = (message) => ({ reconnect: isHeld(message) ? "none" : "retry" });
+        answers["/meta/connect"] = (message) => ok(message, { advice: advice(message) });
+        const fanfare = start();
+        let detail;
+        fanfare.addEventListener("state", (event) => (detail = event.detail));
+        await state(fanfare, "closed");
+        return [detail, sent.length];
+        """,
+        [
+            {
+                "old": "connected",
+                "state": "closed",
+                "code": 7,
+                "reason": "refused",
+                "error": "The broker ended the session.",
+            },
+            1,
+        ],
+    ),
+    (
+        "the session ends while the last connect is held",
+        """
+        const fanfare = start();
+        await fanfare.subscribe("/a", () => {});
+        let held;
+        answers["/meta/disconnect"] = (message) => [...ok(held, { advice: { reconnect: "none" } }), ...ok(message)];
+        held = sent[0].findLast(({ channel }) => channel === "/meta/connect");
+        await fanfare.disconnect();
+        return [states, sent[0].at(-1).channel];
+        """,
+        [["connected", "closed"], "/meta/disconnect"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "result"), [row[1:] for row in SCRIPTS], ids=[row[0] for row in SCRIPTS])
+def test_script(page, body, result):
+    assert run_scripted(page, body) == {"value": result}

@@ -1,0 +1,100 @@
+"""Rights that are taken back, or were another's, stay so: over restarts, in sessions that are kept."""
+
+import subprocess
+import time
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from broker import PATIENCE, PROGRAMS
+from guarded import GRANTED, guarding
+from kept_connection import ask
+from tokens import bearer, token
+from transports import ALL, LongPolling, WebSocket
+
+
+@pytest.fixture
+def guarded(tmp_path):
+    with guarding(tmp_path) as broker:
+        yield broker
+
+
+def revoke(broker, *arguments):
+    command = [PROGRAMS / "broker-server", "revoke", *arguments, "--database", broker.database]
+    return subprocess.run(command, check=True, capture_output=True, encoding="utf-8", timeout=PATIENCE).stdout
+
+
+def test_revoked_is_revoked_for_good(guarded):
+    old, kept = token("carol", **GRANTED), token("carol", jti="kept", iat=int(time.time()) + 3, **GRANTED)
+    with ALL[0](guarded) as live, ALL[0](guarded) as other, LongPolling(guarded) as away:
+        live.handshake(ext={"token": old})
+        other.handshake(ext={"token": token("dave", **GRANTED)})
+        away.handshake(ext={"token": old})
+        for client in (live, other):
+            assert client.connect()["successful"]
+            client.subscribe("/closed/news")
+        away.subscribe("/closed/news")
+        stale = away.client_id
+        assert "carol" in revoke(guarded, "--subject", "carol")
+        with pytest.raises(ConnectionClosed):
+            while live.receive():
+                pass
+        assert ask(guarded, "POST", "/channels/closed/news", "1", **bearer("dave", **GRANTED))[0] == 200
+        assert other.take(1)[0]["data"] == 1
+    # The durable session and what is retained: nothing for the old token, also after a restart.
+    guarded.stop()
+    guarded.start()
+    headers = {"Authorization": "Bearer " + old}
+    with LongPolling(guarded) as back:
+        back.client_id = stale
+        reply = back.connect(ext={"token": old})
+        assert not reply["successful"] and not back.inbox, reply
+    assert ask(guarded, "GET", "/channels/closed/news", **headers)[0] == 401
+    assert ask(guarded, "GET", "/channels/closed/news", Accept="text/event-stream", **headers)[0] == 401
+    # One that was made later is good, until it is revoked itself.
+    fresh = {"Authorization": "Bearer " + kept}
+    assert ask(guarded, "GET", "/channels/closed/news", **fresh)[0] == 200
+    revoke(guarded, "--token-id", "kept")
+    assert ask(guarded, "GET", "/channels/closed/news", **fresh)[0] == 401
+
+
+def test_what_a_revoked_publisher_has_left_is_cleared(guarded):
+    """It stays retained, since it is the channel's; an administrator clears it, by pattern."""
+    for channel in ("a", "b/c"):
+        assert ask(guarded, "POST", f"/channels/closed/{channel}", "1", **bearer("mallory", **GRANTED))[0] == 200
+    assert ask(guarded, "POST", "/channels/open/kept?retain=true", "1")[0] == 200
+    revoke(guarded, "--subject", "mallory")
+    reader, administrator = bearer("alice", **GRANTED), token("root", admin=True)
+    assert ask(guarded, "GET", "/channels/closed/b/c", **reader)[0] == 200
+    assert guarded.run_cli("retained", "clear", "/closed/**").returncode == 77
+    clearing = guarded.run_cli("--token", administrator, "retained", "clear", "/closed/**", "/open/none")
+    assert (clearing.returncode, clearing.stderr) == (0, "")
+    for channel in ("a", "b/c"):
+        assert ask(guarded, "GET", f"/channels/closed/{channel}", **reader)[0] == 404
+    with WebSocket(guarded) as client:
+        client.handshake(ext={"token": token("alice", **GRANTED)})
+        assert client.connect()["successful"]
+        client.subscribe("/closed/**")
+        assert ask(guarded, "POST", "/channels/closed/a", "2", **reader)[0] == 200
+        assert [message["data"] for message in client.take(1)] == [2]
+    assert ask(guarded, "GET", "/channels/open/kept")[0] == 200
+
+
+def test_the_database_restores_no_session_that_may_not_be(guarded):
+    """A session of before a restart goes on with its token; without one it begins anew, and gets nothing."""
+    clients = [LongPolling(guarded), LongPolling(guarded)]
+    for client in clients:
+        client.handshake(ext={"token": token(**GRANTED)})
+        client.subscribe("/closed/news")
+        client.close()
+    guarded.stop()
+    guarded.start()
+    assert ask(guarded, "POST", "/channels/closed/news", "1", **bearer(**GRANTED))[0] == 200
+    with LongPolling(guarded) as stranger, LongPolling(guarded) as owner:
+        (stranger.client_id, owner.client_id) = [client.client_id for client in clients]
+        reply = stranger.connect()
+        assert reply["error"].startswith("401:") and reply["advice"]["reconnect"] == "handshake"
+        assert not stranger.inbox
+        while not owner.inbox:
+            assert owner.connect(timeout=2000, ext={"token": token(**GRANTED)})["successful"]
+        assert owner.take(1)[0]["data"] == 1
