@@ -89,15 +89,19 @@ def test_replies_that_are_not_taken(impatient):
         assert not wire.send(frame(9)), "the connection is over"
 
 
+def wait_until_cut(broker, wire, before):
+    """Subscribe, and take nothing of what is published: the broker ends that."""
+    wire.upgrade().listen("/messages/not/taken")
+    for _ in range(20):
+        broker.publish("/messages/not/taken", "x" * 500_000)
+    broker.wait_for_sample(CLOSED.format("websocket", "slow"), before + 1)
+
+
 def test_messages_that_are_not_taken(impatient):
     """A subscriber that never reads is cut when nothing has moved for the time of `timeouts.write`."""
     before = impatient.samples()[CLOSED.format("websocket", "slow")]
     with watch(impatient, memory=64), Wire(impatient.port, window=4096) as wire:
-        wire.upgrade()
-        wire.listen("/messages/not/taken")
-        for _ in range(20):
-            impatient.publish("/messages/not/taken", "x" * 500_000)
-        impatient.wait_for_sample(CLOSED.format("websocket", "slow"), before + 1)
+        wait_until_cut(impatient, wire, before)
 
 
 def test_messages_over_tls_that_are_not_taken(secure):
@@ -105,11 +109,7 @@ def test_messages_over_tls_that_are_not_taken(secure):
     before = secure.samples()[CLOSED.format("websocket", "slow")]
     with watch(secure, memory=64), Wire(secure.tls_port, window=4096) as wire:
         wire.socket = unverified().wrap_socket(wire.socket)
-        wire.upgrade()
-        wire.listen("/messages/not/taken")
-        for _ in range(20):
-            secure.publish("/messages/not/taken", "x" * 500_000)
-        secure.wait_for_sample(CLOSED.format("websocket", "slow"), before + 1)
+        wait_until_cut(secure, wire, before)
 
 
 def test_events_that_are_not_taken(impatient):

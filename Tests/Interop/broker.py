@@ -179,6 +179,12 @@ class Broker:
         while self.publish(channel, data)["matched"] == 0:
             assert time.monotonic() < deadline, f"nobody subscribed to {channel} within {PATIENCE} s"
 
+    def wait_until_unsubscribed(self, channel):
+        """Publish until nobody is subscribed any more, which nobody tells otherwise."""
+        deadline = time.monotonic() + PATIENCE
+        while self.publish(channel, None)["matched"]:
+            assert time.monotonic() < deadline, f"somebody is still subscribed to {channel}"
+
     def samples(self):
         """Every number of /metrics, by name and labels as they stand there."""
         with urllib.request.urlopen(self.url("/metrics"), timeout=PATIENCE) as response:

@@ -47,7 +47,7 @@ def test_silent_peer_is_noticed(script, network, keeper, transport):
     keeper.publish("/kept/silent", 1)
     script.wait("got.length === 2 && fanfare.state === 'connected'")
     # 300 and 700 ms, a look every second, and the time to connect; far from the 70 s of a connect that is held on.
-    assert script.run("return performance.now()") - frozen < 8000
+    assert script.run("return performance.now()") - frozen < 20_000
     assert script.run("return [got, states[1]]") == [[0, 1], ["waiting", "timeout"]]
     script.run("return fanfare.disconnect()")
 

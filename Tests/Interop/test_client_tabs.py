@@ -1,11 +1,11 @@
 """fanfare.js in several tabs that share one connection."""
 
-import re
-import urllib.request
+import json
 
 import pytest
 
-from broker import PATIENCE, serving
+from broker import serving
+from kept_connection import ask
 from script import Script
 
 
@@ -103,8 +103,8 @@ def test_tab_with_the_connection_is_closed(tabs, keeper):
         "stop = true; await publishing; await until(() => got.length >= published); return [got, published]"
     )
     assert got == list(range(published))
-    with urllib.request.urlopen(keeper.url("/channels/kept/flow?since=0&limit=10000"), timeout=PATIENCE) as response:
-        assert len(re.findall(rb'"seq"', response.read())) == published
+    _, kept = ask(keeper, "GET", "/channels/kept/flow?since=0&limit=10000")
+    assert [message["data"] for message in json.loads(kept)] == list(range(published))
 
 
 def test_what_comes_for_a_tab_between_two_of_its_sockets(tabs):
@@ -144,15 +144,7 @@ def test_last_tab_ends_the_session(tabs, keeper):
     tabs.script.run(START, "/live/b")
     tabs.script.run("await fanfare.disconnect()")
     tabs.script.wait("fanfare.state === 'closed'")
-    unsubscribed(keeper, "/live/b")
+    keeper.wait_until_unsubscribed("/live/b")
     assert keeper.publish("/live/a", 1)["matched"] == 1
     tabs.go(0).run("await fanfare.disconnect()")
-    unsubscribed(keeper, "/live/a")
-
-
-def unsubscribed(broker, channel):
-    # Each question waits for the broker's answer; the test's patience bounds them.
-    for _ in range(100_000):
-        if broker.publish(channel, 0)["matched"] == 0:
-            return
-    raise AssertionError(f"{channel} is still subscribed to")
+    keeper.wait_until_unsubscribed("/live/a")

@@ -10,12 +10,16 @@ from broker import PATIENCE, Process, serving
 # Keeps the stream's events where the test can wait for them.
 LISTEN = """
     window.events = [];
+    window.look = () => {};
     window.source = new EventSource(arguments[0]);
-    source.onmessage = (event) => events.push([event.lastEventId, JSON.parse(event.data)]);
+    source.onmessage = (event) => {
+        events.push([event.lastEventId, JSON.parse(event.data)]);
+        look();
+    };
 """
 TAKE = """
     const [count, done] = arguments;
-    const look = () => events.length < count ? setTimeout(look, 20) : done(events.splice(0, count));
+    window.look = () => events.length >= count && done(events.splice(0, count));
     look();
 """
 

@@ -4,15 +4,13 @@ import asyncio
 import contextlib
 import itertools
 import json
-import os
-import signal
 
 import pytest
 from aiocometd_noloop import Client, Extension
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from broker import PATIENCE, Broker
+from broker import PATIENCE, serving
 
 COUNT = 1500
 # So large that neither the sockets' buffers nor a page hold more than a part of it.
@@ -22,22 +20,16 @@ DATA = "x" * 20_000
 @pytest.fixture
 def keeping_broker(tmp_path):
     """A broker that keeps every message below /h, and has many there."""
-    configuration = tmp_path / "fanfare.yaml"
-    configuration.write_text("channels:\n  /h/**: {history: 5000}\n")
-    broker = Broker(tmp_path / "fanfare.db", tmp_path / "broker.log", "--config", configuration).start()
-    with connect(broker.url("/bayeux", "ws"), max_size=None, open_timeout=PATIENCE, proxy=None) as socket:
-        for number in range(COUNT):
-            socket.send(json.dumps([{"channel": "/h/a", "data": [number, DATA], "id": str(number)}]))
-            assert json.loads(socket.recv(PATIENCE))[0]["successful"]
-    try:
+    with serving(tmp_path, "channels:\n  /h/**: {history: 5000}\n") as broker:
+        with connect(broker.url("/bayeux", "ws"), max_size=None, open_timeout=PATIENCE, proxy=None) as socket:
+            for number in range(COUNT):
+                socket.send(json.dumps([{"channel": "/h/a", "data": [number, DATA], "id": str(number)}]))
+                assert json.loads(socket.recv(PATIENCE))[0]["successful"]
         yield broker
-    finally:
-        broker.kill()
 
 
 def kill(broker):
     """End it in the middle of whatever it does, and start it again."""
-    os.kill(broker.pid, signal.SIGKILL)
     broker.kill()
     broker.start()
 

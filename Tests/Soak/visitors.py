@@ -12,7 +12,7 @@ from rude import ATTACKS
 from stage import Player
 from subscribers import EventLine
 from topics import Reader
-from wire import Wire, frame, request
+from wire import Wire, batch, frame, request
 
 
 class Listener(Player):
@@ -41,7 +41,7 @@ class Sleeper(Player):
 
     def play(self):
         with Wire(self.stage.broker.port, window=4096) as wire:
-            begin(wire, self.chance.choice(["/plain/*", "/kept/*", "/state/*"]))
+            wire.upgrade().listen(self.chance.choice(["/plain/*", "/kept/*", "/state/*"]))
             wire.read_to_end()
         self.stage.count("sleepers")
 
@@ -57,7 +57,7 @@ class Staller(Player):
         policy = self.chance.choice(["queue", "latest", "disconnect"])
         channel = f"/slow/{policy}/{self.number}"
         with Wire(self.stage.broker.port, window=4096) as wire, PlainHTTP(self.stage.broker) as http:
-            begin(wire, channel)
+            wire.upgrade().listen(channel)
             for number in range(1, 61):
                 http.post(channel, {"n": number, "fill": "z" * 20000})
             if policy != "disconnect" and self.chance.random() < 0.6:
@@ -84,23 +84,6 @@ class Staller(Player):
                     number = message["data"]["n"]
                     assert number == last + 1 if is_queue else number > last, (self.name, channel, last, number)
                     last = number
-
-
-def begin(wire, channel):
-    """A session over a bare socket, by hand."""
-
-    def ask(name, **fields):
-        wire.send(frame(1, json.dumps([{"channel": name, **fields}]).encode()))
-        while True:
-            opcode, payload = wire.frame()
-            for message in json.loads(payload) if opcode == 1 else []:
-                if message["channel"] == name and "successful" in message:
-                    return message
-
-    wire.upgrade()
-    client = ask("/meta/handshake", version="1.0", supportedConnectionTypes=["websocket"])["clientId"]
-    assert ask("/meta/connect", clientId=client, connectionType="websocket")["successful"]
-    assert ask("/meta/subscribe", clientId=client, subscription=channel)["successful"]
 
 
 class Passer(Player):
@@ -168,12 +151,12 @@ class Rush(Player):
             wires = []
             for _ in range(self.SIZE):
                 wires.append(stack.enter_context(Wire(self.stage.broker.port)))
-                begin(wires[-1], f"/rush/{self.number}/*")
+                wires[-1].upgrade().listen(f"/rush/{self.number}/*")
             asking = stack.enter_context(Wire(self.stage.broker.port))
             asking.send((request("GET", "/health/live") + request("POST", "/channels/passing/rush", body="1")) * 10)
             for sender, wire in enumerate(wires):
                 message = {"channel": f"/rush/{self.number}/{sender}"}
-                wire.send(b"".join(frame(1, json.dumps([{**message, "data": n}]).encode()) for n in range(self.COUNT)))
+                wire.send(b"".join(batch({**message, "data": n}) for n in range(self.COUNT)))
             for wire in wires:
                 self.take_all(wire)
             assert [asking.answer()[0] for _ in range(20)] == [200] * 20

@@ -1,4 +1,4 @@
-"""What an attacker sends: bytes over a socket, with no library between that would not let it."""
+"""Bytes over a socket, with no library between that would not let them: what attackers send, and the merely wrong."""
 
 import base64
 import contextlib
@@ -168,9 +168,12 @@ class Wire:
     def call(self, **message):
         """Send one message of Bayeux over what is a WebSocket; its reply, which has to be good."""
         self.send(batch(message))
-        (reply,) = json.loads(self.frame()[1])
-        assert reply["successful"], reply
-        return reply
+        while True:
+            opcode, payload = self.frame()
+            for reply in json.loads(payload) if opcode == 1 else []:
+                if reply["channel"] == message["channel"] and "successful" in reply:
+                    assert reply["successful"], reply
+                    return reply
 
     def shake_hands(self):
         """Begin a session; its client id."""
