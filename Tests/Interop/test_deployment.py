@@ -15,8 +15,9 @@ EXPOSURE = 20
 
 
 def run(*command, **options):
+    """A program to its end; lintian and systemd-analyze take their time."""
     return subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, timeout=2 * PATIENCE, **options
+        [str(part) for part in command], capture_output=True, text=True, timeout=10 * PATIENCE, **options
     )
 
 
