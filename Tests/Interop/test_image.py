@@ -1,4 +1,4 @@
-"""What deploy/Dockerfile promises, as far as it can be seen without an engine: the image holds what the programs need."""
+"""What deploy/Dockerfile promises, as far as it can be seen without an engine: the image holds what they need."""
 
 import json
 import os
