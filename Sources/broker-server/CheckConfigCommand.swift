@@ -1,19 +1,27 @@
 import ArgumentParser
+import BrokerFront
 
-/// `broker-server check-config FILE`: says what is wrong in a configuration file.
-struct CheckConfigCommand: ParsableCommand {
+/// `broker-server check-config FILE`: says what is wrong in a configuration file, or in the files that it names.
+struct CheckConfigCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "check-config", abstract: "Check a configuration file without starting the broker.")
+        commandName: "check-config",
+        abstract: "Check a configuration file, and those that it names, without starting the broker.",
+        discussion: """
+            The files of keys and of TLS are read, too; no address is asked for its keys.
+            Example: broker-server check-config /etc/fanfare/fanfare.yaml
+            """)
 
     @Argument(help: "The configuration file (YAML).")
     var file: String
 
-    func run() throws {
+    func run() async throws {
         var settings = Settings()
         do {
             try ConfigurationFile(path: file).apply(to: &settings)
             let problems = settings.listenerProblems
             if !problems.isEmpty { throw ConfigurationError(problems: problems) }
+            try await TokenKeyring.checkFiles(of: settings.broker)
+            _ = try TLSCredentials(settings.allListeners)
         } catch {
             throw fail("\(error)", ExitStatus.configuration)
         }

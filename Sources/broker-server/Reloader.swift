@@ -100,6 +100,9 @@ actor Reloader {
         if keyring.isNew(keys), !live.contains(where: { $0.name == "auth.keys" }) {
             applied.append("the files of auth.keys")
         }
+        if keyring.hasNewAuthorities(keys), !live.contains(where: { $0.name == "auth.key-set-authority" }) {
+            applied.append("the file of auth.key-set-authority")
+        }
         if revocations.adopt(revoked) { applied.append("the list of revoked tokens") }
         if !credentials.isEmpty { applied.append("the files of TLS") }
 

@@ -23,14 +23,24 @@ def self_signed(folder, subject="localhost", name="certificate"):
 class Authority:
     """Signs certificates of this machine."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, name="Test authority", signer=None):
         self.folder = folder
-        self.certificate, self.key = self_signed(folder, "Test authority", "authority")
+        if signer:
+            self.certificate, self.key = folder / "authority.pem", folder / "authority.key"
+            signer.sign(name, self.certificate, self.key, extension="basicConstraints=critical,CA:TRUE")
+        else:
+            self.certificate, self.key = self_signed(folder, name, "authority")
 
-    def sign(self, name, certificate, key, days=2):
-        """Write a certificate for localhost, whose subject is `name`, and its key."""
+    @classmethod
+    def at(cls, folder, name, signer=None):
+        """One in a folder of its own, which another one may have signed."""
+        folder.mkdir()
+        return cls(folder, name, signer)
+
+    def sign(self, name, certificate, key, days=2, extension=NAMES):
+        """Write a certificate for localhost, whose subject is `name`, and its key; below 0 `days` it has ended."""
         request, extensions = self.folder / "request.pem", self.folder / "extensions"
-        extensions.write_text(NAMES + "\n")
+        extensions.write_text(extension + "\n")
         openssl("req", *ELLIPTIC, "-subj", f"/CN={name}", "-keyout", key, "-out", request)
         openssl(
             "x509", "-req", "-days", days, "-in", request, "-CA", self.certificate, "-CAkey", self.key,

@@ -192,12 +192,26 @@ struct EveryKeyTests {
         }
     }
 
+    /// One that nobody uses: it is read, and no more.
+    private static let certificate = """
+        -----BEGIN CERTIFICATE-----
+        MIIBPjCB8aADAgECAhRt83mgkVVtRcNCT6htrwdJGWmJJjAFBgMrZXAwFDESMBAG
+        A1UEAwwJYXV0aG9yaXR5MCAXDTI2MTEyNjE1MzI1OVoYDzIxMjYxMTAyMTUzMjU5
+        WjAUMRIwEAYDVQQDDAlhdXRob3JpdHkwKjAFBgMrZXADIQCzkqb/J1iDFQrkBc4+
+        9Oy+3eU0Unr9Bl3I6mFkwVkyZaNTMFEwHQYDVR0OBBYEFKIaWaxvw51h2XbaV/hc
+        BMgspvKtMB8GA1UdIwQYMBaAFKIaWaxvw51h2XbaV/hcBMgspvKtMA8GA1UdEwEB
+        /wQFMAMBAf8wBQYDK2VwA0EAn+Ym/U9gB2x6NoGP61Bc+kVFlzy8GKBsXLtyWDr6
+        c2Ks29JraM879oh0DBCFqciouI35APoaRlOiKU8LftetCQ==
+        -----END CERTIFICATE-----
+        """
+
     @Test("A reload applies what is live, and says of all else that it needs a restart")
     func reload() async throws {
         let folder = try TemporaryFolder()
         let path = try folder.write("", to: "fanfare.yaml")
         let database = folder.path("fanfare.db")
         let secret = try folder.write(String(repeating: "0", count: 64), to: "secret")
+        let authority = try folder.write(Self.certificate, to: "authority.pem")
         // Both are given by flags, which win over the file.
         let broker = try await RunningBroker("--config", path, "--database", database)
         let keys = try await Key.all().filter { key in
@@ -206,8 +220,9 @@ struct EveryKeyTests {
         }
         var groups: [String: [String]] = [:]
         for key in keys {
-            let file = key.name == "auth.keys" ? "[\(secret)]" : nil
-            let value = try #require(file ?? Self.other(key), "There is no other value for \(key.name): \(key.type)")
+            let file = ["auth.keys": "[\(secret)]", "auth.key-set-authority": authority]
+            let value = try #require(
+                file[key.name] ?? Self.other(key), "There is no other value for \(key.name): \(key.type)")
             let parts = key.name.split(separator: ".").map(String.init)
             groups[parts.count == 2 ? parts[0] : "", default: []].append("\(parts[parts.count - 1]): \(value)")
         }

@@ -17,6 +17,12 @@ extension Setting {
             "the least time between two fetches of a key set: for tokens that name a key that it has not, and after failures"
         ).with(effect: .atReload),
         Setting(
+            "auth.key-set-authority", .file,
+            "the certificates at the addresses of key sets may be signed by these, beside those that the system trusts "
+                + "(PEM)",
+            get: { $0.broker.access.keySets.authorityFile }, set: { $0.broker.access.keySets.authorityFile = $1 }
+        ).with(effect: .atReload, defaultNote: "none but the system's", example: "/etc/fanfare/authority.pem"),
+        Setting(
             "auth.issuers", listOf: .text, \.broker.access.tokens.issuers,
             "whose tokens are taken (iss); all that are signed, when empty"
         ).with(effect: .atReload),

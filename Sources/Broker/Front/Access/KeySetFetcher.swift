@@ -6,17 +6,21 @@ import NIOHTTP1
 /// Asks an address for a set of keys: one answer with status 200, of a limited size, within a limited time.
 ///
 /// It runs on threads of its own, not on the broker's event loops. The certificate of an `https` address must be one
-/// that the system trusts. Nothing is followed elsewhere: the address that is configured is the one that is trusted.
+/// that the system or one of `authorities` trusts. Nothing is followed elsewhere: the address that is configured is the
+/// one that is trusted.
 struct KeySetFetcher: Sendable {
     /// From the first packet to the last byte.
     let deadline: Duration
     /// Of the answer.
     let maximumBytes: Int
+    /// Beside those that the system trusts.
+    var authorities = KeySetAuthorities()
 
     /// What the address answers.
     func fetch(_ address: String) async throws(TokenKeyError) -> Data {
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         configuration.httpVersion = .http1Only
+        configuration.tlsConfiguration = authorities.configuration
         // Who waits hears at once that nobody is there; the set is fetched again anyway.
         configuration.connectionPool.retryConnectionEstablishment = false
         let client = HTTPClient(eventLoopGroup: HTTPClient.defaultEventLoopGroup, configuration: configuration)
@@ -28,7 +32,8 @@ struct KeySetFetcher: Sendable {
         } catch is NIOTooManyBytesError {
             result = .failure(TokenKeyError(place: address, reason: "the answer has more than \(maximumBytes) bytes"))
         } catch {
-            result = .failure(TokenKeyError(place: address, reason: "cannot be fetched: \(error)"))
+            let failure = KeySetFailure(address: address, authorities: authorities, limit: deadline)
+            result = .failure(TokenKeyError(place: address, reason: await failure.reason(of: error)))
         }
         try? await client.shutdown()
         return try result.get()
@@ -56,7 +61,9 @@ struct KeySetFetcher: Sendable {
         request.headers.add(name: "User-Agent", value: "fanfare/\(BrokerServer.version)")
         let response = try await client.execute(request, deadline: .distantFuture)
         guard response.status == .ok else {
-            throw TokenKeyProblem("the answer is \(response.status.code) \(response.status.reasonPhrase)")
+            let answer = "the answer is \(response.status.code) \(response.status.reasonPhrase)"
+            let isElsewhere = (300..<400).contains(response.status.code) && response.headers.contains(name: "Location")
+            throw TokenKeyProblem(isElsewhere ? answer + ", and redirections are not followed" : answer)
         }
         return Data(try await response.body.collect(upTo: maximumBytes).readableBytesView)
     }

@@ -13,6 +13,8 @@ package struct KeySetOptions: Sendable, Equatable {
     package var timeout = Duration.seconds(10)
     /// Of one answer.
     package var maximumBytes = 256 << 10
+    /// A file of authorities that are trusted beside the system's (PEM).
+    package var authorityFile: String?
 
     /// The defaults.
     package init() {}
@@ -22,6 +24,7 @@ package struct KeySetOptions: Sendable, Equatable {
 final class RemoteKeySet: Sendable {
     let source: TokenKeySource
     let options: KeySetOptions
+    let authorities: KeySetAuthorities
     private let address: String
     private let logger: Logger
     private let keys = Mutex<[TokenKeys.Key]?>(nil)
@@ -30,9 +33,10 @@ final class RemoteKeySet: Sendable {
     private let waker: AsyncStream<Void>.Continuation
 
     /// Knows no keys yet; nil for a source that is no address.
-    init?(_ source: TokenKeySource, _ options: KeySetOptions, logger: Logger) {
+    init?(_ source: TokenKeySource, _ options: KeySetOptions, _ authorities: KeySetAuthorities, logger: Logger) {
         guard let address = source.address else { return nil }
-        (self.source, self.options, self.address, self.logger) = (source, options, address, logger)
+        (self.source, self.options, self.authorities) = (source, options, authorities)
+        (self.address, self.logger) = (address, logger)
         (wakes, waker) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
@@ -41,7 +45,8 @@ final class RemoteKeySet: Sendable {
 
     /// Fetches the set, and returns whether it is another one than before.
     func fetch() async throws(TokenKeyError) -> Bool {
-        let fetcher = KeySetFetcher(deadline: options.timeout, maximumBytes: options.maximumBytes)
+        let fetcher = KeySetFetcher(
+            deadline: options.timeout, maximumBytes: options.maximumBytes, authorities: authorities)
         let found: [TokenKeys.Key]
         do {
             found = try await TokenKeys.keys(inAnswer: try await fetcher.fetch(address), from: source)

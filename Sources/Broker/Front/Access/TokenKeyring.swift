@@ -11,6 +11,7 @@ package final class TokenKeyring: Service {
     package struct Prepared: Sendable {
         fileprivate let keys: [TokenKeys.Key]
         fileprivate let sets: [RemoteKeySet]
+        fileprivate let authorities: KeySetAuthorities
         fileprivate let options: TokenVerifier.Options
         fileprivate let takesTokens: Bool
     }
@@ -52,14 +53,17 @@ package final class TokenKeyring: Service {
         let access = configuration.access
         var options = access.tokens
         options.grammar = configuration.limits.grammar
-        let keys = try await TokenKeys(sources: access.keySources).keys
+        let (keys, authorities) = try await Self.readFiles(of: configuration)
         let known = current.withLock { $0?.sets ?? [] }
         var sets: [RemoteKeySet] = []
         var unknown: [RemoteKeySet] = []
         for source in access.keySources {
-            if let set = known.first(where: { $0.source == source && $0.options == access.keySets }) {
-                sets.append(set)
-            } else if let set = RemoteKeySet(source, access.keySets, logger: logger) {
+            let same = known.first {
+                $0.source == source && $0.options == access.keySets && $0.authorities == authorities
+            }
+            if let same {
+                sets.append(same)
+            } else if let set = RemoteKeySet(source, access.keySets, authorities, logger: logger) {
                 sets.append(set)
                 unknown.append(set)
             }
@@ -68,7 +72,20 @@ package final class TokenKeyring: Service {
             guard mayComeLater else { throw error }
             set.note(error)
         }
-        return Prepared(keys: keys, sets: sets, options: options, takesTokens: !access.keySources.isEmpty)
+        return Prepared(
+            keys: keys, sets: sets, authorities: authorities, options: options, takesTokens: !access.keySources.isEmpty)
+    }
+
+    /// Looks at the files that a configuration names, and asks no address.
+    package static func checkFiles(of configuration: BrokerConfiguration) async throws(TokenKeyError) {
+        _ = try await readFiles(of: configuration)
+    }
+
+    private static func readFiles(
+        of configuration: BrokerConfiguration
+    ) async throws(TokenKeyError) -> ([TokenKeys.Key], KeySetAuthorities) {
+        let authorities = try KeySetAuthorities(file: configuration.access.keySets.authorityFile)
+        return (try await TokenKeys(sources: configuration.access.keySources).keys, authorities)
     }
 
     /// Fetches sets, all at once; those that could not be.
@@ -115,6 +132,11 @@ package final class TokenKeyring: Service {
         current.withLock { current in
             current.map { Set($0.keys.map(\.identity)) } != Set(prepared.keys.map(\.identity))
         }
+    }
+
+    /// Whether other authorities are trusted at addresses than before.
+    package func hasNewAuthorities(_ prepared: Prepared) -> Bool {
+        current.withLock { ($0?.authorities ?? KeySetAuthorities()) != prepared.authorities }
     }
 
     /// Serves until the group shuts down: the sets are fetched meanwhile.
