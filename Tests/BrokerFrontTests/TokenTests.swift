@@ -230,7 +230,8 @@ struct TokenTests {
         try handle.seekToEnd()
         try handle.write(contentsOf: Data("subject 12".utf8))
         let again = try RevocationList(path: path)
-        #expect(again.entries == [.token("abc"), .subject("Alice B.", issuedUpTo: 1_000)])
+        // A token may be of a clock that is five seconds ahead.
+        #expect(again.entries == [.token("abc"), .subject("Alice B.", issuedUpTo: 6_000)])
         _ = try again.add("token def", wall: 1)
         #expect(try RevocationList(path: path).entries.last == .token("def"))
         let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int

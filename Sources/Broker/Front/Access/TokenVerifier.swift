@@ -26,7 +26,7 @@ package final class TokenVerifier: Sendable {
     /// A longer one is not looked at.
     static let maximumBytes = 8_192
     /// How much clocks may differ (s).
-    private static let leeway = 5.0
+    static let leeway = 5.0
     /// Channels and patterns that one token names.
     private static let maximumPatterns = 256
     private static let rememberedCount = 4_096
