@@ -97,6 +97,25 @@ struct TrustedProxyTests {
         }
     }
 
+    /// Requests on a proxy's connection are no new connections of those for whom it speaks; WebSockets that it opens are.
+    @Test
+    func requestsAreNoConnections() async throws {
+        try await run {
+            $0.limits.rates.requestsPerAddress = nil
+            $0.limits.rates.connectionsPerAddress = Rate(1, per: .seconds(3600), burst: 1)
+        } _: { broker in
+            let proxy = try await broker.connect()
+            for _ in 0..<5 { #expect(try await status(proxy, ("X-Forwarded-For", "203.0.113.1")) == 200) }
+            let first = try await TestWebSocket.start(
+                over: broker.connect(), headers: [("X-Forwarded-For", "203.0.113.1")])
+            try await first.expectOpen()
+            let second = try await TestWebSocket.start(
+                over: broker.connect(), headers: [("X-Forwarded-For", "203.0.113.1")])
+            guard case .failed = try await second.next() else { throw Missing("a refusal") }
+            #expect(try await status(proxy, ("X-Forwarded-For", "203.0.113.1")) == 200)
+        }
+    }
+
     /// Without keys, whoever is on this machine is the administrator, as long as no proxy is known or seen.
     @Test
     func administrator() async throws {

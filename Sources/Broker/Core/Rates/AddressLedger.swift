@@ -42,8 +42,10 @@ package struct AddressLedger: Sendable {
     /// Buckets that are kept.
     package var bucketCount: Int { connections.count + refusals.count + requests.count }
 
-    /// Somebody connects. Unless the verdict is `closed`, `leave` is to be called when the connection is gone.
-    package mutating func enter(_ address: IPAddress, now: UInt64) -> Verdict {
+    /// Somebody connects, or, on a connection that is not new, has something open for as long as an answer takes: that
+    /// counts for the number alone, not for the rate. Unless the verdict is `closed`, `leave` is to be called when it is
+    /// gone.
+    package mutating func enter(_ address: IPAddress, isNew: Bool = true, now: UInt64) -> Verdict {
         let address = address.neighbourhood
         let count = counts[address, default: 0]
         guard count < connectionsPerAddress else {
@@ -55,7 +57,7 @@ package struct AddressLedger: Sendable {
             counts[address] = count + 1
             return .refused(.connections, retryAfter: 1)
         }
-        if let rate = rates.connectionsPerAddress {
+        if isNew, let rate = rates.connectionsPerAddress {
             if let wait = connections.take(from: address, of: rate, now: now) {
                 refusedByRate += 1
                 // Not more of these than of the others.

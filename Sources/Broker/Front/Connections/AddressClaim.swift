@@ -12,9 +12,9 @@ struct AddressClaim {
         self.gate = gate
     }
 
-    /// Takes a place of an address; why there is none.
-    mutating func take(_ address: IPAddress) -> ConnectionRefusal? {
-        switch gate.enter(address) {
+    /// Takes a place of an address, also for a connection of its own, if it is one; why there is none.
+    mutating func take(_ address: IPAddress, isConnection: Bool) -> ConnectionRefusal? {
+        switch gate.enter(address, isNew: isConnection) {
         case .admitted:
             release()
             self.address = address

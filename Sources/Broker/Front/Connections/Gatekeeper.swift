@@ -56,10 +56,11 @@ final class Gatekeeper: Sendable {
         return ClientAddress(address: trust.client(behind: origin.address, fields), kind: .elsewhere)
     }
 
-    /// A connection of an address that counts; unless the verdict is `closed`, `leave` is to be called at its end.
-    func enter(_ address: IPAddress) -> AddressLedger.Verdict {
+    /// A connection of an address that counts, or, if that is not new, a request on one that stands for it; unless the
+    /// verdict is `closed`, `leave` is to be called at its end.
+    func enter(_ address: IPAddress, isNew: Bool = true) -> AddressLedger.Verdict {
         let now = SystemClock.monotonic
-        return ledger.withLock { $0.enter(address, now: now) }
+        return ledger.withLock { $0.enter(address, isNew: isNew, now: now) }
     }
 
     /// The end of one.

@@ -206,8 +206,9 @@ extension HTTPHandler {
     func refusal() -> ConnectionRefusal? {
         guard let address else { return nil }
         if let seconds = services.gate.request(from: address) { return .requests(retryAfter: seconds) }
-        // Its connection counts for its client as long as the answer takes; of one without a proxy all the time.
-        return origin.isTrusted ? claim.take(address) : nil
+        // The proxy's connection counts for its client as long as the answer takes, and is no new one of the client's; one
+        // without a proxy counts all the time.
+        return origin.isTrusted ? claim.take(address, isConnection: false) : nil
     }
 
     /// The exchange that a route has opened for the current request.

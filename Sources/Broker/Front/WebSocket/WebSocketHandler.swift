@@ -288,7 +288,7 @@ extension WebSocketHandler {
     /// Counts a WebSocket that a trusted proxy has brought as its client's connection; why that may have no more.
     private func refusal(ofProxied client: ClientAddress) -> ConnectionRefusal? {
         guard origin.isTrusted, let address = services.gate.limited(client) else { return nil }
-        return claim.take(address)
+        return claim.take(address, isConnection: true)
     }
 
     /// Does what the driver's events ask for: what it wants written goes out, and the connection ends when it is over.
