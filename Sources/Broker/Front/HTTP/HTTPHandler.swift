@@ -78,9 +78,10 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         let decoder = ByteToMessageHandler(
             HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits))
         let pipelining = HTTPServerPipelineHandler()
+        let counter = ByteCounter(shard: shard)
         let handler = HTTPHandler(
-            shard: shard, services: services, origin: origin, decoder: decoder, helpers: [pipelining, encoder])
-        try pipeline.syncOperations.addHandlers([encoder, decoder, pipelining, handler])
+            shard: shard, services: services, origin: origin, decoder: decoder, helpers: [pipelining, encoder, counter])
+        try pipeline.syncOperations.addHandlers([counter, encoder, decoder, pipelining, handler])
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -113,7 +114,6 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         case (.end, .receiving(let head, let body)):
             phase = .answering(head)
             deadline = .max
-            shard.counters.requests.receivedBytes += UInt64(body.readableBytes)
             respond(to: head, body: body)
         case (.end, .upgrading(let request)):
             upgrade(request)
@@ -138,6 +138,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         case .idle, .receiving: break
         case .upgrading, .answering, .sending, .streaming, .ending: return context.close(promise: nil)
         }
+        // As of a connection's first head, which the driver reads.
+        if case .idle = phase { shard.counters.rejectedHandshakes += 1 }
         let isTooLarge = (error as? HTTPParserError) == .headerOverflow
         refuse(isTooLarge ? .requestHeaderFieldsTooLarge : .badRequest, "The request cannot be read: \(error)")
     }
@@ -241,6 +243,7 @@ extension HTTPHandler {
         var head = ByteBuffer(string: "HTTP/1.1 200 OK\r\n")
         for (name, value) in headers { head.writeString("\(name): \(value)\r\n") }
         head.writeString("\r\n")
+        shard.counters.streams.sentBytes += UInt64(head.readableBytes)
         outbound.write(head)
         return outbound
     }
@@ -259,7 +262,6 @@ extension HTTPHandler {
     private func respond(_ response: HTTPResponse) {
         guard case .answering(let request) = phase else { return }
         claim.release()
-        shard.counters.requests.sentBytes += UInt64(response.body.readableBytes)
         shard.counters.answer(request, route: services.route(of: request), status: response.status)
         var head = HTTPResponseHead(version: request.version, status: response.status, headers: response.headers)
         // There it would be the length of what the client has (RFC 9110 §8.6).

@@ -77,8 +77,8 @@ struct MetricsSnapshot: Sendable {
 
     private func appendTraffic(_ all: LoopCounters, to text: inout MetricsText) {
         let families: [(String, String, KeyPath<LoopCounters.Connections, UInt64>)] = [
-            ("fanfare_received_bytes_total", "Bytes from clients; over HTTP those of bodies.", \.receivedBytes),
-            ("fanfare_sent_bytes_total", "Bytes to clients, compressed; over HTTP those of bodies.", \.sentBytes),
+            ("fanfare_received_bytes_total", "Bytes from clients, with heads of requests.", \.receivedBytes),
+            ("fanfare_sent_bytes_total", "Bytes to clients, compressed, with heads of answers.", \.sentBytes),
             ("fanfare_messages_delivered_total", "Messages that were written to clients.", \.deliveredCount),
         ]
         for (name, help, field) in families {

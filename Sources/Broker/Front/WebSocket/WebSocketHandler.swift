@@ -30,6 +30,8 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// The place in the shard, while the WebSocket is open.
     private var slot: UInt32?
     private var closeIsRequested = false
+    /// What came in before it was known whether this is a WebSocket, or HTTP, which counts it itself.
+    private var handshakeBytes = 0
     /// When the connection is cut unless the peer has ended its side, too.
     private var lingerDeadline: UInt64?
     /// How much more of the peer's bytes is passed over until then.
@@ -109,6 +111,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     func handlerRemoved(context: ChannelHandlerContext) {
         leave()
         claim.release()
+        countHandshake()
         outbound?.forgetSocket()
         shard.dismiss(self)
         self.context = nil
@@ -117,8 +120,12 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
-        shard.counters.sockets.receivedBytes += UInt64(buffer.readableBytes)
-        if driver.state == .connecting { begin(with: buffer) } else { take(buffer) }
+        guard driver.state == .connecting else {
+            shard.counters.sockets.receivedBytes += UInt64(buffer.readableBytes)
+            return take(buffer)
+        }
+        handshakeBytes += buffer.readableBytes
+        begin(with: buffer)
     }
 
     /// The handshake, one step at a time: what came in one piece with it is read when it is answered.
@@ -135,7 +142,14 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
             }
             act(on: events)
         }
+        if driver.state != .connecting { countHandshake() }
         if buffer.readableBytes > 0 { take(buffer) }
+    }
+
+    /// What came before it was known that this is no HTTP.
+    private func countHandshake() {
+        shard.counters.sockets.receivedBytes += UInt64(handshakeBytes)
+        handshakeBytes = 0
     }
 
     /// Frames.
@@ -360,6 +374,7 @@ extension WebSocketHandler {
     private func handOver() {
         guard let context else { return }
         let bytes = ByteBuffer(bytes: driver.takeReceivedBytes())
+        handshakeBytes = 0
         do {
             try HTTPHandler.install(in: context.pipeline, shard: shard, services: services, origin: origin)
             context.fireChannelRead(wrapInboundOut(bytes))
