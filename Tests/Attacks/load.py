@@ -20,6 +20,7 @@ import contextlib
 import gc
 import itertools
 import json
+import math
 import os
 import pathlib
 import resource
@@ -71,8 +72,19 @@ class Crowd:
         writer.write(batch(*messages))
         replies = []
         while len(replies) < len(messages):
-            replies += json.loads((await self._frame(reader))[1])
+            replies += json.loads(await self._text(reader, writer))
         return replies
+
+    async def _text(self, reader, writer):
+        """The next text; pings before it are answered."""
+        while True:
+            opcode, payload = await self._frame(reader)
+            if opcode == 1:
+                return payload
+            if opcode == 8:
+                raise ConnectionError(f"the broker has closed a connection: {payload}")
+            if opcode == 9:
+                writer.write(frame(10, payload))
 
     async def _frame(self, reader):
         first, second = await reader.readexactly(2)
@@ -87,11 +99,7 @@ class Crowd:
         with contextlib.suppress(asyncio.CancelledError):
             try:
                 while True:
-                    opcode, payload = await self._frame(reader)
-                    if opcode == 9:
-                        writer.write(frame(10, payload))
-                        continue
-                    for message in json.loads(payload):
+                    for message in json.loads(await self._text(reader, writer)):
                         if "data" in message:
                             self.latencies.append(time.monotonic() - message["data"])
                         elif message["channel"] == "/meta/connect":
@@ -198,6 +206,9 @@ FAULTS = {
 
 
 def percentile(values, share):
+    """Of what came late; nothing came at all when it is without end."""
+    if not values:
+        return math.inf
     return sorted(values)[min(int(len(values) * share), len(values) - 1)]
 
 
@@ -232,6 +243,7 @@ async def play(broker, options):
             child = subprocess.Popen([sys.executable, __file__, "--play", *map(str, attack)])
             found += await watch(crowd, options.seconds)
             child.wait()
+        assert usual, "nothing was delivered, without any fault"
         late, before = percentile(found, 0.99), percentile(usual, 0.99)
         middles = f"{percentile(found, 0.5):.1f} | {late:.1f} | {percentile(usual, 0.5):.1f} | {before:.1f}"
         print(f"| {name} | {len(found)} | {middles} | {late / before:.2f} | {resident(broker.pid):.0f} |", flush=True)
