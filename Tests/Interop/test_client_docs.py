@@ -67,6 +67,17 @@ RUNS = [
 ]
 
 
+def run(script, block):
+    script.run(
+        """
+        const block = document.createElement("script");
+        Object.assign(block, { type: "module", textContent: arguments[0] });
+        document.head.append(block);
+        """,
+        block,
+    )
+
+
 def test_every_block_is_run():
     assert len(blocks()) == len(RUNS)
 
@@ -75,18 +86,25 @@ def test_every_block_is_run():
 def test_block(script, keeper, index):
     published, call = RUNS[index]
     keeper.publish("/orders/open", "old")
-    script.run(
-        """
-        const block = document.createElement("script");
-        Object.assign(block, { type: "module", textContent: arguments[0] });
-        document.head.append(block);
-        """,
-        blocks()[index],
-    )
+    run(script, blocks()[index])
     for channel, data in published:
         keeper.publish_until_matched(channel, data)
     script.wait(f"called.some((one) => JSON.stringify(one.slice(0, {len(call)})) === JSON.stringify({call!r}))")
     assert script.run("return faults") == []
+
+
+def test_state_that_is_retained(script, keeper):
+    """The block that loads the state begins with what is retained, and gets only what comes behind it."""
+    keeper.publish("/orders/open?retain=true", "kept")
+    index = next(index for index, (_, call) in enumerate(RUNS) if call[0] == "add")
+    run(script, blocks()[index])
+    keeper.publish_until_matched("/orders/open", "new")
+    script.wait("called.length > 1")
+    first, *others = script.run("return called.map((one) => one.slice(0, 2))")
+    assert first == ["render", "kept"]
+    assert all(call == ["add", "new"] for call in others), others
+    assert script.run("return faults") == []
+    keeper.publish("/orders/open?retain=true", None)
 
 
 @pytest.fixture(scope="module")
