@@ -58,10 +58,10 @@ struct ConfigurationPage {
         let listener = ListenerOptions(.tcp(host: "", port: 0), name: "")
         for setting in ListenerSetting.all {
             let isNeeded = setting.name == ListenerSetting.addressKey
-            let standard = isNeeded || setting.example != nil ? nil : setting.get(listener).map { "`\($0)`" }
+            let value = setting.example != nil ? nil : setting.get(listener).map { "`\($0)`" }
+            let standard = setting.defaultNote ?? value ?? "none"
             let facts =
-                [setting.type, isNeeded ? "needed" : "default: " + (standard ?? "none")]
-                + (setting.isLive ? ["live"] : [])
+                [setting.type, isNeeded ? "needed" : "default: " + standard] + (setting.isLive ? ["live"] : [])
             lines += [
                 "", "### `listeners[].\(setting.name)`", "", sentence(setting.meaning), "",
                 "*" + facts.joined(separator: " · ") + "*",

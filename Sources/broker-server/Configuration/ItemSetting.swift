@@ -11,6 +11,8 @@ struct ItemSetting<Item>: Sendable {
     let meaning: String
     /// A value to show where there is no default.
     var example: String?
+    /// What holds when nothing is said, where that depends on other keys.
+    var defaultNote: String?
     /// Whether a reload takes it over.
     var isLive = false
     /// Takes the value, or says that it is not a good one.
@@ -46,9 +48,10 @@ struct ItemSetting<Item>: Sendable {
     }
 
     /// The same, with some of what the reference says of it.
-    func with(isLive: Bool = false, example: String? = nil) -> Self {
+    func with(isLive: Bool = false, defaultNote: String? = nil, example: String? = nil) -> Self {
         var setting = self
         setting.isLive = isLive
+        setting.defaultNote = defaultNote
         setting.example = example
         return setting
     }

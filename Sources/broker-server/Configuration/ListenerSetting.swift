@@ -29,7 +29,7 @@ extension ItemSetting where Item == ListenerOptions {
                 "whether clients need one of theirs, may have one, or are not asked",
                 get: { $0.tls.flatMap { $0.clientAuthority == nil ? nil : $0.clientCertificates } },
                 set: { listener, value in listener.edit { $0.clientCertificates = value } }
-            ).with(isLive: true, example: "required"),
+            ).with(isLive: true, defaultNote: "required", example: "required"),
             ListenerSetting(
                 "admin", .flag, \.servesAdministration, "whether what is the administrator's is served here"),
             ListenerSetting("metrics", .flag, \.servesMetrics, "whether /metrics is served here"),

@@ -9,7 +9,7 @@ enum ListenerText {
         return lines { setting in
             setting.example ?? setting.get(standard) ?? ""
         } meaning: {
-            "# " + $0.meaning
+            "# " + $0.meaning + ($0.defaultNote.map { "; by default " + $0 } ?? "")
         }
         .map { line in
             if line.hasPrefix("#") { return "#     " + line }
