@@ -12,11 +12,13 @@ import ssl
 import sys
 from collections.abc import Callable
 
-from attack import FEW, Attack
+from attack import Attack
 from wire import HANDSHAKE, UPGRADE, batch, deflated, frame, request
 
 DEADLINES = "timeouts: {handshake: 3s, request: 3s, message: 3s, write: 3s, close: 2s, pong: 5s}\n"
 """So short that what stalls is ended within a turn, and begins anew."""
+READERS = 3
+"""How many take nothing: what they ask for has to fill buffers first, of the time that the broker gives one address."""
 MIB = 1 << 20
 
 
@@ -111,16 +113,16 @@ def pongs_that_do_not_come(attack):
     attack.stall(attack.websocket)
 
 
-@fault(closed("slow"))
+@fault(closed("slow"), limited("work"))
 def answers_that_are_not_taken(attack):
     requests = request("GET", "/fanfare.js").encode() * 500
-    attack.pour(lambda: (attack.wire(window=4096), requests), FEW, takes=False)
+    attack.pour(lambda: (attack.wire(window=4096), requests), READERS, takes=False)
 
 
-@fault(closed("slow"))
+@fault(closed("slow"), limited("work"))
 def pongs_that_are_not_taken(attack):
     pings = frame(9, b"x" * 125) * 5000
-    attack.pour(lambda: (attack.websocket(window=4096), pings), FEW, takes=False)
+    attack.pour(lambda: (attack.websocket(window=4096), pings), READERS, takes=False)
 
 
 @fault(answered(400))
