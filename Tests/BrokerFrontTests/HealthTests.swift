@@ -18,7 +18,8 @@ struct HealthTests {
             #expect(ready.status == 503)
             #expect(
                 ready.body == "{\"status\":\"failed\",\"reasons\":[\"draining: the broker is about to stop\"]}\n")
-            #expect(try await socket.request("GET", "/health/live").status == 200)
+            #expect(ready.isLast)
+            #expect(try await broker.connect().request("GET", "/health/live").status == 200)
         }
     }
 }

@@ -46,6 +46,38 @@ struct ShutdownTests {
         }
     }
 
+    /// Load balancers see that it is about to stop before it does: everybody is served meanwhile.
+    @Test(arguments: [1, 2])
+    func isNotReadyBeforeItStops(threads: Int) async throws {
+        try await TestBroker.run(threads: threads) {
+            $0.drainDelay = .seconds(600)
+            $0.shutdownTimeout = .seconds(900)
+            $0.host = Self.hostOfItsOwn
+        } _: { broker in
+            let client = try await TestClient.open(at: broker, subscribedTo: "/a")
+            let (kept, idle) = (try await broker.connect(), try await broker.connect())
+            for socket in [kept, idle] { #expect(try await socket.request("GET", "/health/ready").status == 200) }
+            let stopping = Task { try await broker.server.stop() }
+            // It is told a moment later.
+            while try await broker.connect().request("GET", "/health/ready").status == 200 {}
+            let ready = try await kept.request("GET", "/health/ready")
+            #expect(ready.status == 503 && ready.body.contains("draining") && ready.isLast)
+            #expect(await kept.readToEnd().isEmpty)
+            let late = try await broker.connect()
+            #expect(try await late.request("POST", "/channels/a", body: "1").status == 200)
+            #expect(try await client.delivery() == #"{"channel":"/a","data":1}"#)
+            let lateClient = try await TestClient.open(at: broker, subscribedTo: "/a")
+
+            // Whoever waits for it no longer wants to.
+            stopping.cancel()
+            #expect(try await client.webSocket.nextClose() == .serviceRestart)
+            #expect(try await lateClient.webSocket.nextClose() == .serviceRestart)
+            #expect(await idle.readToEnd().isEmpty)
+            try await stopping.value
+            await #expect(throws: (any Error).self) { _ = try await broker.connect() }
+        }
+    }
+
     /// Peers that say nothing are cut when the time is over.
     @Test
     func silentPeersAreCut() async throws {

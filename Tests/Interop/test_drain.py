@@ -4,10 +4,14 @@ import asyncio
 import itertools
 import json
 import re
+import signal
+import socket
+import urllib.error
+import urllib.request
 
 import pytest
 
-from broker import serving
+from broker import PATIENCE, serving
 
 SPREAD = 20_000
 POLLERS = 200
@@ -192,3 +196,45 @@ def test_long_polling(keeper):
 
 def test_event_streams(keeper):
     asyncio.run(play_streams(keeper))
+
+
+DELAYED = "timeouts: { drain-delay: 2s, shutdown: 20s }\n"
+IS_LIVE = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def is_ready(broker):
+    try:
+        with urllib.request.urlopen(broker.url("/health/ready"), None, PATIENCE):
+            return True
+    except urllib.error.HTTPError as error:
+        assert error.code == 503 and "draining" in error.read().decode()
+        return False
+
+
+def test_it_is_seen_before_it_stops(tmp_path):
+    """A load balancer has the time to send nobody any more; who comes all the same is served, and nobody is reset."""
+    with serving(tmp_path, DELAYED) as broker:
+        idle = socket.create_connection(("127.0.0.1", broker.port), PATIENCE)
+        idle.sendall(IS_LIVE)
+        assert idle.recv(4096).startswith(b"HTTP/1.1 200")
+        broker._process.signal(signal.SIGTERM)
+        while is_ready(broker):
+            pass
+        assert broker.publish("/a", 1)["matched"] == 0
+        assert idle.recv(1) == b""
+        # A request that had set off before that was seen.
+        idle.sendall(IS_LIVE)
+        assert idle.recv(1) == b""
+        idle.close()
+        assert broker._process.wait() == 0
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", broker.port), PATIENCE)
+
+
+def test_a_second_signal_cuts_it_short(tmp_path):
+    with serving(tmp_path, "timeouts: { drain-delay: 10m, shutdown: 20m }\n") as broker:
+        broker._process.signal(signal.SIGTERM)
+        while is_ready(broker):
+            pass
+        broker._process.signal(signal.SIGTERM)
+        assert broker._process.wait() == 128 + signal.SIGTERM

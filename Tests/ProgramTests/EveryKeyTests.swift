@@ -43,6 +43,7 @@ struct EveryKeyTests {
         let words = type.components(separatedBy: ", ")
         return switch type {
         case "time": huge + ["0", "-1", "-5s", "0ms", "soon", "5 s", "nan", "inf", "100000d", "''"]
+        case "time, or 0": huge + ["-1", "-5s", "0ms", "soon", "5 s", "nan", "inf", "100000d", "''"]
         case "bytes, or 0": huge.prefix(1) + ["-1", "1.5", "5MB", "''"]
         case "rate, or off", "rate of bytes, or off", "rate of time, or off":
             ["5", "0/s", "-1/s", "5/d", "5/s burst 0", "5/s burst", "5/s burst many", "fast", "''", "\(huge[0])/s"]
@@ -180,6 +181,7 @@ struct EveryKeyTests {
         if let value = own[key.name] { return value }
         switch key.type {
         case "time": return "777s"
+        case "time, or 0": return "7s"
         case "rate, or off": return "777/m"
         case "rate of time, or off": return "7ms/s"
         case "rate of bytes, or off": return "777/m"

@@ -71,7 +71,9 @@ package struct BrokerConfiguration: Sendable {
     package var writeTimeout = Duration.seconds(30)
     /// An event stream on which nothing was written for so long gets a comment.
     package var streamPingInterval = Duration.seconds(15)
-    /// From the wish to stop until connections are cut.
+    /// From the wish to stop until nobody is let in any more: how long `/health/ready` says so before that.
+    package var drainDelay = Duration.zero
+    /// From the wish to stop until connections are cut, the delay among it.
     package var shutdownTimeout = Duration.seconds(10)
 
     /// The defaults.

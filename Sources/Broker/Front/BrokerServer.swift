@@ -118,12 +118,14 @@ package final class BrokerServer: Service, Sendable {
         return problems == []
     }
 
-    /// From now on `/health/ready` says that no new client should come. Those who do are served.
+    /// From now on `/health/ready` says that no new client should come. Those who do are served, and HTTP connections end
+    /// with their next answer.
     package func beginDraining() {
         monitor.beginDraining()
     }
 
-    /// Stops listening, says goodbye, waits for the connections to end, closes the store.
+    /// Says that it is about to stop for as long as the configuration wants that to be seen, then stops listening, says
+    /// goodbye, waits for the connections to end, closes the store. A task that is cancelled does not wait before that.
     package func stop() async throws {
         guard
             let running = running.withLock({ running in
@@ -131,10 +133,13 @@ package final class BrokerServer: Service, Sendable {
                 return running
             })
         else { return }
-        logger.info("stopping")
+        let delay = configuration.drainDelay
+        logger.info("stopping", metadata: delay > .zero ? ["afterDelay": "\(delay)"] : [:])
+        monitor.beginDraining()
+        // Everybody is served meanwhile.
+        if delay > .zero { try? await Task.sleep(for: delay) }
         revocations?.watch(nil)
         keyring?.watch(nil)
-        monitor.beginDraining()
         for listener in running.listeners { await listener.close() }
         for shard in running.shards.all {
             try await shard.eventLoop.submit { shard.value.announceShutDown() }.get()
@@ -144,7 +149,7 @@ package final class BrokerServer: Service, Sendable {
         for shard in running.shards.all {
             try await shard.eventLoop.submit { shard.value.shutDown() }.get()
         }
-        await running.shards.waitUntilEmpty(atMost: configuration.shutdownTimeout)
+        await running.shards.waitUntilEmpty(atMost: max(configuration.shutdownTimeout - delay, .zero))
         try await Self.part(running.shards, running.router)
         store.close()
         try await running.group.shutdownGracefully()

@@ -45,7 +45,7 @@ struct ConfigurationSources: Sendable {
         if !problems.isEmpty { throw ConfigurationError(problems: problems) }
         for flag in flags { try settings.set(flag.key, to: flag.values, from: .flag("--" + flag.key)) }
         // What each says by itself is good; now what they say together.
-        problems = settings.listenerProblems
+        problems = settings.listenerProblems + settings.stopProblems
         if !problems.isEmpty { throw ConfigurationError(problems: problems) }
         settings.broker.listeners = settings.allListeners
         return settings

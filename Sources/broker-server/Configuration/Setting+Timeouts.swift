@@ -31,10 +31,13 @@ extension Setting {
         Setting(
             "timeouts.stream-ping", .time, \.broker.streamPingInterval, "silence before an event stream gets a comment"),
         Setting(
+            "timeouts.drain-delay", .pause, \.broker.drainDelay,
+            "when the broker stops, how long /health/ready says so before nobody is let in any more"),
+        Setting(
             "timeouts.drain-spread", .time, \.broker.limits.drainSpread,
             "when the broker stops, its clients are told to come back spread over this time"),
         Setting(
             "timeouts.shutdown", .time, \.broker.shutdownTimeout,
-            "how long the broker waits for its connections when it stops"),
+            "how long the broker takes to stop, drain-delay among it, before it cuts its connections"),
     ]
 }

@@ -44,6 +44,17 @@ struct Settings {
         listen.map { ListenerOptions($0) } + (tls.map { [$0] } ?? []) + listeners
     }
 
+    /// What is wrong with how long the broker takes to stop: nobody would be left the time to say goodbye.
+    var stopProblems: [String] {
+        let (delay, whole) = (broker.drainDelay, broker.shutdownTimeout)
+        guard delay > .zero, delay >= whole else { return [] }
+        let (here, there) = (TimeSpan.format(delay), TimeSpan.format(whole))
+        return [
+            "\(source(of: "timeouts.drain-delay").description): timeouts.drain-delay: \(here) is not shorter than "
+                + "timeouts.shutdown, which is \(there)"
+        ]
+    }
+
     /// Where a key's value came from.
     func source(of key: String) -> SettingSource { sources[key] ?? .standard }
 

@@ -69,6 +69,13 @@ extension ValueType where Value == Duration {
         parse: TimeSpan.parse, format: TimeSpan.format)
 }
 
+extension ValueType where Value == Duration {
+    /// A time, or none.
+    static let pause = Self(
+        name: "time, or 0", expected: "a time such as 500ms, 30s or 5m, or 0 for none",
+        parse: { $0 == "0" ? .zero : TimeSpan.parse($0) }, format: { $0 == .zero ? "0" : TimeSpan.format($0) })
+}
+
 extension ValueType where Value == Bool {
     static let flag = Self(
         name: "true or false", expected: "true or false", parse: { Bool($0) }, format: { String($0) })

@@ -28,6 +28,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         /// The last response is written: what still comes is passed over until the client ends its side.
         case ending
     }
+    /// How long a peer to which nothing was owed may take to see that the connection ends.
+    private static let parting = Duration.seconds(1)
     private let shard: Shard
     let services: HTTPServices
     let origin: ConnectionOrigin
@@ -270,7 +272,7 @@ extension HTTPHandler {
         }
         head.headers.replaceOrAdd(name: "Date", value: shard.date.text(at: SystemClock.now.wall))
         services.addOriginHeaders(to: &head.headers, for: request.headers)
-        let keepAlive = request.isKeepAlive && !shard.isShuttingDown
+        let keepAlive = request.isKeepAlive && !shard.isShuttingDown && !services.monitor.isDraining
         if !keepAlive { head.headers.replaceOrAdd(name: "Connection", value: "close") }
         send(head, request.method == .HEAD ? ByteBuffer() : response.body, keepAlive: keepAlive)
     }
@@ -363,11 +365,19 @@ extension HTTPHandler: GuardedConnection {
         context?.close(promise: nil)
     }
 
+    /// Ends our side of a connection between two requests. A request that has set off meanwhile is not answered, but a
+    /// connection that was closed for good would be reset by it, which looks like a broker that has crashed.
+    private func leave() {
+        phase = .ending
+        deadline = SystemClock.now.adding(min(services.configuration.closeTimeout, Self.parting))
+        context?.close(mode: .output, promise: nil)
+    }
+
     func goAway() {
         closeReason = .shutdown
         // A request under way is answered first, with `Connection: close`.
         switch phase {
-        case .idle: context?.close(promise: nil)
+        case .idle: leave()
         case .streaming(let stream): stream.goAway()
         case .receiving, .upgrading, .answering, .sending, .ending: break
         }
