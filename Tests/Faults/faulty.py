@@ -77,6 +77,10 @@ class Connection(KeptConnection):
     def get(self, path, **headers):
         return self._ask("GET", path, None, headers)
 
+    def text(self, path):
+        """An answer that is no JSON."""
+        return self.exchange("GET", path, None, {})[1]
+
     def _ask(self, method, path, body, headers):
         headers = {name.replace("_", "-"): str(value) for name, value in headers.items()}
         status, text = self.exchange(method, path, body, headers)

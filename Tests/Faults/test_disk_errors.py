@@ -110,6 +110,8 @@ def test_sync_fails_once(broker, shim, nth):
             load.publish(connection, STORED)
         for _ in range(20):
             load.publish(connection, STORED)
+        if is_refused(load.publish(connection, STORED)):
+            assert "whatever has to be stored is refused until the broker is started again" in broker.log.read_text()
     broker.restart_without_faults()
     load.check_kept()
     load.run(STORED, 1)

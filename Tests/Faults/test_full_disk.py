@@ -1,5 +1,9 @@
 """A file system without room, or one that may not be written to any more."""
 
+import json
+import time
+
+from broker import PATIENCE
 from faulty import (
     CANNOT_CREATE, Connection, bystander, check_refused, contents, is_refused, is_taken, publish_until,
     wait_until_ready,
@@ -7,6 +11,35 @@ from faulty import (
 from load import Load
 
 STORED = "/full/disk"
+
+
+def test_log_tells(volume, volume_broker):
+    """Once that the store fails, with what comes of it, and once that it works again; nothing of what was published."""
+    broker = volume_broker.start()
+    load = Load(broker)
+
+    def lines():
+        return [line for line in map(json.loads, broker.log.read_text().splitlines()) if "store" in line["message"]]
+
+    volume.fill()
+    for _ in range(30):
+        publish_until(broker, STORED, is_refused, load)
+    (line,) = lines()
+    assert (line["level"], line["message"], line["kind"]) == ("error", "the store fails", "full")
+    assert line["store"] == str(broker.database) and "refused" in line["consequence"] and "room" in line["remedy"]
+    with Connection(broker) as connection:
+        assert "fanfare_engine_up 0" in connection.text("/metrics")
+    volume.make_room()
+    deadline = time.monotonic() + PATIENCE
+    while len(told := lines()) == 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert (told[1]["level"], told[1]["message"]) == ("notice", "the store works again")
+    assert int(told[1]["failures"]) >= 30
+    publish_until(broker, STORED, is_taken, load)
+    with Connection(broker) as connection:
+        assert "fanfare_engine_up 1" in connection.text("/metrics")
+    assert len(lines()) == 2
 
 
 def test_full_disk(volume, volume_broker):

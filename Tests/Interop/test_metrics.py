@@ -47,7 +47,9 @@ def test_the_numbers_are_those_of_what_happened(own_broker):
 
         assert during['fanfare_connections{transport="websocket"}'] == 1
         assert during['fanfare_sessions{state="connected"}'] == 1
-        assert during["fanfare_subscriptions"] == during["fanfare_channels"] == 1
+        assert during['fanfare_subscriptions{kind="pattern"}'] == during["fanfare_channels"] == 1
+        assert during['fanfare_subscriptions{kind="channel"}'] == 0
+        assert during["fanfare_engine_up"] == 1 and during["fanfare_engine_lag_messages"] == 0
         assert grown('fanfare_messages_received_total{transport="http",kind="publish"}') == 3
         assert grown('fanfare_messages_received_total{transport="websocket",kind="subscribe"}') == 1
         assert grown('fanfare_messages_delivered_total{transport="websocket"}') == 3

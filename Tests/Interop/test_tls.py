@@ -52,6 +52,26 @@ def test_old_versions_are_refused(secure):
         context.wrap_socket(plain, server_hostname="localhost")
 
 
+def test_failed_handshakes_are_counted(secure):
+    def rejected():
+        return secure.samples()['fanfare_connections_rejected_total{reason="tls"}']
+
+    with socket.create_connection(("127.0.0.1", secure.tls_port), PATIENCE) as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        plain.recv(1)
+    assert rejected() == 1
+    # Who does not trust the broker says so.
+    with socket.create_connection(("127.0.0.1", secure.tls_port), PATIENCE) as plain, pytest.raises(ssl.SSLError):
+        ssl.create_default_context().wrap_socket(plain, server_hostname="localhost")
+    deadline = time.monotonic() + PATIENCE
+    while rejected() != 2:
+        assert time.monotonic() < deadline
+    # Who only looks whether the port is open is not refused.
+    socket.create_connection(("127.0.0.1", secure.tls_port), PATIENCE).close()
+    secure.subject()
+    assert rejected() == 2
+
+
 def handshake(websocket):
     websocket.send('[{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["websocket"]}]')
     return websocket.recv(PATIENCE)

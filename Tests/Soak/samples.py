@@ -7,7 +7,7 @@ import statistics
 import time
 
 METRICS = [
-    "fanfare_channels", "fanfare_subscriptions",
+    "fanfare_channels", 'fanfare_subscriptions{kind="channel"}', 'fanfare_subscriptions{kind="pattern"}',
     'fanfare_sessions{state="connected"}', 'fanfare_sessions{state="away"}',
     'fanfare_connections{transport="websocket"}', 'fanfare_connections{transport="eventsource"}',
     "fanfare_send_queue_bytes", "fanfare_slow_consumers", "fanfare_session_queue_bytes", "fanfare_store_queue_messages",

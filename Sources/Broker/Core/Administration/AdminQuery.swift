@@ -82,6 +82,8 @@ package enum AdminAnswer: Sendable, Equatable {
 package struct RouterStatistics: Sendable, Equatable {
     package var sessionCount = 0
     package var subscriptionCount = 0
+    /// Those of them that are to patterns with a wildcard.
+    package var wildcardSubscriptionCount = 0
     /// Channels and patterns that have subscribers.
     package var patternCount = 0
     /// Publications that went to subscribers, or would have if there had been any.
@@ -92,6 +94,8 @@ package struct RouterStatistics: Sendable, Equatable {
     package var queuedBytes = 0
     /// Operations under way in the store.
     package var pendingOperationCount = 0
+    /// Those of them that are publications.
+    package var pendingPublicationCount = 0
     /// The number of the last stored publication.
     package var lastSequence: UInt64 = 0
     package var epoch = ""

@@ -35,6 +35,8 @@ struct RoutingTable: ~Copyable {
 
     /// How many pairs of subscriber and pattern there are.
     var subscriptionCount: Int { subscriptions.subscriptionCount }
+    /// Those of them that are to patterns with a wildcard.
+    var wildcardSubscriptionCount: Int { subscriptions.wildcardSubscriptionCount }
     /// How many patterns have at least one subscriber.
     var patternCount: Int { subscriptions.patternCount }
 

@@ -57,6 +57,8 @@ package struct SubscriptionTable: ~Copyable {
 
     /// How many pairs of subscriber and pattern there are.
     package private(set) var subscriptionCount = 0
+    /// In how many of them the pattern has a wildcard.
+    package private(set) var wildcardSubscriptionCount = 0
 
     /// An empty table. The seed must be random and secret: it keeps strangers from choosing names that collide.
     package init(seed: UInt64) { hash = ChannelHash(seed: seed) }
@@ -93,6 +95,7 @@ package struct SubscriptionTable: ~Copyable {
         }
         guard entries[index].subscribers.insert(subscriber) else { return false }
         subscriptionCount += 1
+        if pattern.kind != .exact { wildcardSubscriptionCount += 1 }
         if Int(subscriber) >= stamps.count {
             stamps.append(contentsOf: repeatElement(0, count: Int(subscriber) + 1 - stamps.count))
         }
@@ -105,6 +108,7 @@ package struct SubscriptionTable: ~Copyable {
         let index = Int(places[place].entry) - 1
         guard entries[index].subscribers.remove(subscriber) else { return false }
         subscriptionCount -= 1
+        if pattern.kind != .exact { wildcardSubscriptionCount -= 1 }
         if entries[index].subscribers.handles.isEmpty { remove(index, at: place) }
         return true
     }

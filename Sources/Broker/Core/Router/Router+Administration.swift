@@ -19,9 +19,11 @@ extension Router {
     /// What there is now.
     package var statistics: RouterStatistics {
         RouterStatistics(
-            sessionCount: sessionCount, subscriptionCount: subscriptionCount, patternCount: routing.patternCount,
+            sessionCount: sessionCount, subscriptionCount: subscriptionCount,
+            wildcardSubscriptionCount: routing.wildcardSubscriptionCount, patternCount: routing.patternCount,
             publishedCount: publishedCount, deliveredCount: deliveredCount, queuedBytes: queuedBytes,
-            pendingOperationCount: pending.count, lastSequence: lastSequence, epoch: epoch)
+            pendingOperationCount: pending.count, pendingPublicationCount: pending.values.count(where: \.isPublication),
+            lastSequence: lastSequence, epoch: epoch)
     }
 
     private func channels(within pattern: ChannelPattern?, _ page: AdminPage) -> AdminAnswer {

@@ -144,6 +144,9 @@ enum PendingOperation {
     /// A service of the embedding program, not the store, is at it.
     case service(Peer, head: [UInt8])
 
+    /// Whether it is a publication that is to be stored.
+    var isPublication: Bool { if case .publish = self { true } else { false } }
+
     /// The connection that waits for it.
     var connection: ConnectionID? {
         switch self {

@@ -39,6 +39,10 @@ final class RouterLoop {
     private var probes: [(StoreError?) -> Void] = []
     /// What a probe said last, and when (ns, monotonic): so many as may ask, the store is tried once in a second.
     private var lastProbe: (at: UInt64, error: StoreError?)?
+    /// Whether the store works; while it does not, it is tried now and then.
+    private var storeWatch = StoreWatch()
+    private var storeTrial: Scheduled<Void>?
+    private var isStopped = false
     private var timer: (deadline: UInt64, scheduled: Scheduled<Void>)?
 
     init(
@@ -172,6 +176,7 @@ final class RouterLoop {
             case .drained(let connection):
                 drained(connection)
             case .outcomes(let outcomes):
+                for case .failed(_, let error) in outcomes { noteFailure(error) }
                 router.receive(outcomes, now: now, into: &outbox)
                 carryOut()
             case .answered(let ticket, let result):
@@ -212,7 +217,8 @@ final class RouterLoop {
     /// What there is and what was counted.
     var sample: RouterSample {
         RouterSample(
-            statistics: router.statistics, counters: router.counters, connectedCount: router.connectedCount)
+            statistics: router.statistics, counters: router.counters, connectedCount: router.connectedCount,
+            storeIsUp: !storeWatch.isFailing)
     }
 
     /// Tells whether the store can write, and why not. Those who ask meanwhile get the same answer.
@@ -227,11 +233,28 @@ final class RouterLoop {
 
     private func probed(_ error: StoreError?) {
         lastProbe = (SystemClock.monotonic, error)
+        if error == nil { storeWatch.succeed(now: SystemClock.monotonic)?.log(to: services.logger) }
         let waiting = probes
         probes.removeAll()
         // Later: who is told may send something at once, and the outbox is being sorted.
         eventLoop.assumeIsolated().execute {
             for body in waiting { body(error) }
+        }
+    }
+
+    /// The store has not done what it was asked; until it does, it is tried, so that whoever looks learns of it.
+    private func noteFailure(_ error: StoreError) {
+        storeWatch.fail(error, now: SystemClock.monotonic)?.log(to: services.logger)
+        tryStoreLater()
+    }
+
+    private func tryStoreLater() {
+        guard storeTrial == nil, !isStopped else { return }
+        storeTrial = eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(Int64(StoreWatch.rest))) {
+            self.storeTrial = nil
+            self.probeStore { _ in
+                if self.storeWatch.isFailing { self.tryStoreLater() }
+            }
         }
     }
 
@@ -247,6 +270,9 @@ final class RouterLoop {
     /// Lets go of the mailbox, which holds this; the last call.
     func stop() {
         mailbox = { nil }
+        storeTrial?.cancel()
+        storeTrial = nil
+        isStopped = true
     }
 
     /// Does what the outbox says; what goes elsewhere leaves when the turn ends.

@@ -6,6 +6,8 @@ struct RouterSample: Sendable {
     let counters: RouterCounters
     /// Sessions that have a connection.
     let connectedCount: Int
+    /// Whether the store does what it is asked.
+    let storeIsUp: Bool
 }
 
 /// What the broker has counted, at about one moment.
@@ -54,7 +56,8 @@ struct MetricsSnapshot: Sendable {
             "fanfare_connections_rejected_total", .counter, "Connections that were refused, by why.", by: "reason",
             [
                 ("limit", UInt64(refused.connections)), ("address", refused.byAddress), ("rate", refused.byRate),
-                ("proxy", UInt64(refused.proxyHeaders)), ("handshake", all.rejectedHandshakes),
+                ("proxy", UInt64(refused.proxyHeaders)), ("tls", all.rejectedTLS),
+                ("handshake", all.rejectedHandshakes),
                 ("origin", all.rejectedOrigins), ("auth", all.rejectedCredentials),
             ])
     }
@@ -108,7 +111,12 @@ struct MetricsSnapshot: Sendable {
         text.add(
             "fanfare_sessions", .gauge, "Sessions, by whether they have a connection.", by: "state",
             [("connected", router.connectedCount), ("away", statistics.sessionCount - router.connectedCount)])
-        text.add("fanfare_subscriptions", .gauge, "Subscriptions of all sessions.", statistics.subscriptionCount)
+        text.add(
+            "fanfare_subscriptions", .gauge, "Subscriptions of all sessions, by what they are to.", by: "kind",
+            [
+                ("channel", statistics.subscriptionCount - statistics.wildcardSubscriptionCount),
+                ("pattern", statistics.wildcardSubscriptionCount),
+            ])
         text.add("fanfare_channels", .gauge, "Channels and patterns with subscribers.", statistics.patternCount)
         text.add(
             "fanfare_session_queue_bytes", .gauge, "Weight of the messages that wait for sessions.",
@@ -116,6 +124,12 @@ struct MetricsSnapshot: Sendable {
         text.add(
             "fanfare_store_queue_messages", .gauge, "Operations under way in the store.",
             statistics.pendingOperationCount)
+        text.add(
+            "fanfare_engine_up", .gauge, "Whether the store works: 0 from a failure until it is seen to write again.",
+            router.storeIsUp ? 1 : 0)
+        text.add(
+            "fanfare_engine_lag_messages", .gauge, "Publications that the store has not acknowledged yet.",
+            statistics.pendingPublicationCount)
         text.add("fanfare_last_sequence", .gauge, "Number of the last stored publication.", statistics.lastSequence)
         let received = "fanfare_messages_received_total"
         text.begin(received, .counter, "Messages from clients, by what they are.")
@@ -157,6 +171,7 @@ extension LoopCounters {
         sockets.merge(other.sockets)
         streams.merge(other.streams)
         requests.merge(other.requests)
+        rejectedTLS += other.rejectedTLS
         rejectedHandshakes += other.rejectedHandshakes
         rejectedOrigins += other.rejectedOrigins
         rejectedCredentials += other.rejectedCredentials

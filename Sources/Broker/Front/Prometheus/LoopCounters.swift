@@ -44,6 +44,8 @@ struct LoopCounters {
     var sockets = Connections()
     var streams = Connections()
     var requests = Connections()
+    /// Handshakes of TLS that failed.
+    var rejectedTLS: UInt64 = 0
     var rejectedHandshakes: UInt64 = 0
     var rejectedOrigins: UInt64 = 0
     var rejectedCredentials: UInt64 = 0

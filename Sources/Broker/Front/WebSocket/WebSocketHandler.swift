@@ -2,6 +2,7 @@ import BrokerCore
 import Driver
 import Logging
 import NIOCore
+import NIOSSL
 
 /// One connection as far as it is a WebSocket: bytes in, driver, bytes out.
 ///
@@ -222,6 +223,10 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         shard.logger.debug("connection failed", metadata: ["error": "\(error)"])
+        // A peer that leaves in the middle of it, as a check of the port does, is not refused.
+        if case .handshakeFailed(let reason)? = error as? NIOSSLError, reason != .sslError([.eofDuringHandshake]) {
+            shard.counters.rejectedTLS += 1
+        }
         context.close(promise: nil)
     }
 
