@@ -17,7 +17,7 @@ struct FlushCommand: AsyncParsableCommand {
         configuration.maximumOutage = .seconds(min(max(retry, 0), 1e9))
         let settings = configuration
         try await broker_cli.run("refused", settings) {
-            let spool = try Spool(folder)
+            let spool = try Spool(folder, isMade: false)
             let sender = SpoolSender(spool.files, settings)
             sender.end()
             try await sender.run()

@@ -37,7 +37,9 @@ struct RequestCommand: AsyncParsableCommand {
             do {
                 try await client.connect()
                 let answer = try await client.request(channel, data)
-                try Console.write((answer.data.isEmpty ? Array("null".utf8)[...] : answer.data) + [10])
+                // A service answers with a document; without one the broker acknowledges the message, and that is all.
+                guard !answer.data.isEmpty else { throw CLIError.missing("nobody serves \(channel)") }
+                try Console.write(answer.data + [10])
             } catch {
                 await client.close()
                 if cause.stop != nil { throw CLIError.timeout("\(channel) has not answered in time") }

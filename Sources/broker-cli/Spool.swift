@@ -15,15 +15,19 @@ final class Spool {
     /// What lies in the folder at most.
     private var bytes: Int
 
-    /// Opens the folder, and makes it if need be. Writers wait for each other. `limit` is in bytes.
-    init(_ folder: String, limit: Int = .max) throws(CLIError) {
+    /// Opens the folder; `isMade` makes it if need be. Writers wait for each other. `limit` is in bytes.
+    init(_ folder: String, limit: Int = .max, isMade: Bool = true) throws(CLIError) {
         files = SpoolFolder(folder: folder)
         self.limit = limit
-        do {
-            try FileManager.default.createDirectory(
-                atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        } catch {
-            throw .cannotCreate("\(folder): the folder cannot be made")
+        if isMade {
+            do {
+                try FileManager.default.createDirectory(
+                    atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            } catch {
+                throw .cannotCreate("\(folder): the folder cannot be made")
+            }
+        } else {
+            _ = try files.segments()
         }
         writing = try FileLock(folder + "/lock", waits: true, inUse: "")
         lastNumber = try files.segments().last.flatMap { Int($0.prefix { $0 != "." }) } ?? 0

@@ -42,8 +42,15 @@ struct ErrorTests {
                 + "\n  /a/**\n     ^"),
         Row(
             arguments: ["--url", "https://127.0.0.1:1/bayeux", "--ca", "/nowhere/ca.pem", "publish", "/a", "1"],
-            status: 69,
-            message: "https://127.0.0.1:1/bayeux: /nowhere/ca.pem: the certificates cannot be read"),
+            status: 74,
+            message: "/nowhere/ca.pem: the file of --ca cannot be read: No such file or directory"),
+        Row(
+            arguments: ["--url", "http://127.0.0.1:1/bayeux", "--ca", "/nowhere/ca.pem", "publish", "/a", "1"],
+            status: 74,
+            message: "/nowhere/ca.pem: the file of --ca cannot be read: No such file or directory"),
+        Row(
+            arguments: ["flush", "/nowhere/outbox"], status: 74,
+            message: "/nowhere/outbox: the folder cannot be read"),
         Row(
             arguments: ["subscribe", "/a", "--state", "/nowhere/state"], status: 73,
             message: "/nowhere/state.lock: No such file or directory"),
@@ -61,7 +68,16 @@ struct ErrorTests {
             message: "/nowhere/token: the file with the token cannot be read"),
         Row(
             arguments: ["--proxy", "socks5://p", "publish", "/a", "1"], status: 64,
-            message: "--proxy: socks5://p is not a valid proxy URL"),
+            message: "--proxy: socks5://p is not a valid proxy URL, such as http://proxy.example:3128"),
+        Row(
+            arguments: ["--proxy", "foo", "publish", "/a", "1"], status: 64,
+            message: "--proxy: foo is not a valid proxy URL, such as http://proxy.example:3128"),
+        Row(
+            arguments: [
+                "--url", "http://127.0.0.1:2/bayeux", "--proxy", "127.0.0.1:1", "publish", "/a", "1", "--retry", "0",
+            ],
+            status: 69,
+            message: "http://127.0.0.1:2/bayeux: the proxy 127.0.0.1:1 cannot be reached: Connection refused"),
     ]
 
     @Test(arguments: local)
@@ -123,6 +139,7 @@ struct ErrorTests {
         Row(
             arguments: ["subscribe", "/service/**"], status: 77,
             message: "subscribe /service/**: the broker answered 403:/service/**:Forbidden channel"),
+        Row(arguments: ["request", "/service/nobody", "{}"], status: 66, message: "nobody serves /service/nobody"),
     ]
 
     @Test

@@ -97,8 +97,11 @@ struct Dialer: Sendable {
         }
         .connect(host: proxy.host, port: Int(proxy.port))
         .flatMapErrorThrowing { error in
-            isOpen.fail(error)
-            throw error
+            let host = proxy.host.contains(":") ? "[\(proxy.host)]" : proxy.host
+            let failure = ClientError(
+                .unreachable, "the proxy \(host):\(proxy.port) cannot be reached: \(Self.reason(of: error))")
+            isOpen.fail(failure)
+            throw failure
         }
         .flatMap { channel in
             isOpen.futureResult.flatMapThrowing { surplus in

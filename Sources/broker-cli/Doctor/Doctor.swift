@@ -156,11 +156,11 @@ enum Remedy {
             return "name the authority of the certificate with --ca FILE, or look at its dates and host name"
         }
         if text.contains("TLS") { return "does the broker listen for TLS there? see tls: in its configuration" }
+        if text.contains("the proxy") { return "check --proxy or http_proxy, and the name and password in it" }
         if text.contains("No such file") {
             return "start broker-server with --listen and this unix: path, or correct it"
         }
         if text.contains("Connection refused") { return "start broker-server, or correct the host and port in --url" }
-        if text.contains("the proxy") { return "check --proxy or http_proxy, and the name and password in it" }
         if text.contains("is not known") { return "correct the host in --url, or the name service of this machine" }
         if text.contains("no answer in time") || text.contains("in time") {
             return "a firewall may drop the connection, or a proxy hold the answer back"

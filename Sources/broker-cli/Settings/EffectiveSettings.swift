@@ -82,9 +82,9 @@ struct EffectiveSettings {
             var configuration = ClientConfiguration(endpoint: try Endpoint(values[.url]?.text ?? Self.defaultURL))
             configuration.token = values[.token]?.text
             if let file = values[.tokenFile] { configuration.token = try Self.token(in: file.text) }
-            configuration.certificateAuthorityFile = values[.ca].map { Self.expand($0.text) }
-            configuration.certificateFile = values[.cert].map { Self.expand($0.text) }
-            configuration.privateKeyFile = values[.key].map { Self.expand($0.text) }
+            configuration.certificateAuthorityFile = try file(.ca)
+            configuration.certificateFile = try file(.cert)
+            configuration.privateKeyFile = try file(.key)
             configuration.proxies = try proxies()
             return configuration
         } catch let error as CLIError {
@@ -99,11 +99,24 @@ struct EffectiveSettings {
         guard let proxy = values[.proxy] else { return try ProxySettings(environment: environment) }
         if proxy.text == "none" { return ProxySettings() }
         do {
+            // A bare word is rather a mistake than a proxy: programs do not agree on the port that it would mean.
+            guard proxy.text.contains(":") else { throw ProxyURL.Invalid(text: proxy.text) }
             let url = try ProxyURL(proxy.text.contains("://") ? proxy.text : "http://" + proxy.text)
             return ProxySettings(plain: url, secure: url)
         } catch {
-            throw CLIError.usage("\(proxy.source): \(error)")
+            throw CLIError.usage("\(proxy.source): \(error), such as http://proxy.example:3128")
         }
+    }
+
+    /// The path of a file that has to be readable, also where it is not needed: whoever names it relies on it.
+    private func file(_ key: SettingKey) throws(CLIError) -> String? {
+        guard let value = values[key] else { return nil }
+        let path = Self.expand(value.text)
+        guard access(path, R_OK) == 0 else {
+            throw .inputOutput(
+                "\(path): the file of \(value.source) cannot be read: \(String(cString: strerror(errno)))")
+        }
+        return path
     }
 
     /// `~` stands for the home folder; a shell does not see it in a file.
