@@ -41,7 +41,9 @@ extension ProtocolViolation {
 
     static var unexpectedContinuation: Self { protocolError("Received unexpected continuation frame") }
 
-    static var unmaskedFrame: Self { protocolError("Received unmasked frame but masking is required") }
+    static var unmaskedFrame: Self {
+        Self(closeCode: .unsupportedData, message: "Received unmasked frame but masking is required")
+    }
 
     static var messageTooLong: Self { Self(closeCode: .messageTooBig, message: "WebSocket frame length too large") }
 

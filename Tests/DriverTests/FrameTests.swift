@@ -100,7 +100,7 @@ import Testing
             "continuation after a message", [.text("a"), WireFrame(0, isFinal: false)], before: [.text("a")],
             .protocolError, "Received unexpected continuation frame"),
         Row(
-            "no mask", [WireFrame.text("a").unmasked], .protocolError,
+            "no mask", [WireFrame.text("a").unmasked], .unsupportedData,
             "Received unmasked frame but masking is required"),
         Row(
             "length with the top bit", [WireFrame(2, announcedBytes: 1 << 63)], .messageTooBig,

@@ -48,7 +48,7 @@ def test_text_that_is_not_utf8(wire):
 
 def test_unmasked_frame(wire):
     wire.upgrade().send(b"\x81\x02[]")
-    assert wire.close_code()[0] == 1002
+    assert wire.close_code()[0] == 1003
     wire.read_to_end()
 
 

@@ -41,7 +41,7 @@ struct FrameHeader: Equatable {
         let isMasked = second & 0x80 != 0
         let short = Int(second & 0x7F)
         if short <= 125, !opcode.isControl, short > rules.remainingBytes { throw .messageTooLong }
-        // "A server MUST NOT accept unmasked frames" (RFC 6455 §5.1): 1002 as it says, where others use 1003.
+        // "A server MUST NOT accept unmasked frames" (RFC 6455 §5.1). 1003 as servers of Faye say; that "MAY" be 1002.
         if rules.requiresMask, !isMasked { throw .unmaskedFrame }
 
         var headerBytes = 2
