@@ -47,7 +47,7 @@ struct HandshakeTests {
         let harness = try RouterHarness()
         let first = harness.handshake(harness.socket())
         let message: JSON = [
-            "channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": "websocket",
+            "channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["websocket"],
             "clientId": .string(first),
         ]
         let events = harness.send([message], from: harness.socket())
@@ -71,6 +71,9 @@ struct HandshakeTests {
         RefusalRow(
             members: ["supportedConnectionTypes": ["iframe", "flash"]],
             error: "301:iframe,flash:Connection types not supported"),
+        RefusalRow(
+            members: ["version": "1.0", "supportedConnectionTypes": "websocket"],
+            error: "301:websocket:Connection types not supported"),
         RefusalRow(
             members: ["version": "1.0", "supportedConnectionTypes": "iframe"],
             error: "301:iframe:Connection types not supported"),

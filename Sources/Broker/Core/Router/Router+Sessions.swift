@@ -65,10 +65,9 @@ extension Router {
     /// Why the client's connection types do not do; nil when one is in common.
     private func refusal(of types: JSONSlice, text: RawSpan) -> BayeuxError? {
         guard types.isTruthy(in: text) else { return .missing("supportedConnectionTypes") }
-        let offered: [String]
-        switch types.kind {
-        case .string, .escapedString: offered = types.string(in: text).map { [$0] } ?? []
-        default: offered = types.strings(in: text) ?? []
+        // The name of one by itself is no list; Faye refuses it as well.
+        guard let offered = types.strings(in: text) else {
+            return .connectionTypes(types.string(in: text).map { [$0] } ?? [])
         }
         return offered.contains(where: Self.connectionTypes.contains) ? nil : .connectionTypes(offered)
     }
