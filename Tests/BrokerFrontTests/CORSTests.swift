@@ -22,8 +22,11 @@ struct CORSTests {
         Preflight(testDescription: "below the endpoint", target: "/bayeux/connect"),
         Preflight(testDescription: "a type", fields: "content-type", allowed: "content-type"),
         Preflight(
-            testDescription: "fields of an application", fields: "Content-Type,X-Tenant , authorization",
-            allowed: "Content-Type, X-Tenant, authorization"),
+            testDescription: "fields of clients", fields: "Content-Type,X-Requested-With , authorization, traceparent",
+            allowed: "Content-Type, X-Requested-With, authorization, traceparent"),
+        Preflight(
+            testDescription: "fields of proxies, and strange ones",
+            fields: "X-Forwarded-For, x-real-ip, X-Anything, idempotency-key", allowed: "idempotency-key"),
         Preflight(testDescription: "some that are not allowed", fields: "cookie, pragma, host", allowed: "pragma"),
         Preflight(testDescription: "none that is allowed", fields: "cookie", allowed: ""),
         Preflight(testDescription: "a channel", target: "/channels/a", methods: "GET, HEAD, POST, OPTIONS"),

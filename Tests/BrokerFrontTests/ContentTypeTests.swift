@@ -85,8 +85,8 @@ struct ContentTypeTests {
         Path(path: "/bayeux"), Path(path: "/bayeux/"), Path(path: "/bayeux/handshake"), Path(path: "/bayeux/connect"),
         Path(path: "/bayeux/a/b//c"), Path(path: "/bayeux?a=b"), Path(path: "/bayeux.json"),
         Path(path: "http://broker.test/bayeux"), Path(path: "http://broker.test/bayeux/connect?x"),
-        // Clients of Faye ask for its browser client here: we have another, elsewhere.
-        Path(path: "/bayeux.js", status: 404), Path(path: "/bayeux/client.js", status: 404),
+        // The browser client: see MountedClientTests.
+        Path(path: "/bayeux.js", status: 405), Path(path: "/bayeux/client.js", status: 405),
         Path(path: "/bayeux/handshake.js", status: 404), Path(path: "/bayeux.js.map", status: 404),
         Path(path: "/bayeuxx", status: 404), Path(path: "/bayeux..a", status: 404),
         Path(path: "/x/bayeux", status: 404),
@@ -109,15 +109,36 @@ struct ContentTypeTests {
         }
     }
 
-    @Test(arguments: ["GET", "HEAD"])
-    func fayesBrowserClient(method: String) async throws {
+    /// An empty batch, as with Faye for Node.
+    @Test
+    func null() async throws {
         try await TestBroker.run { broker in
             let socket = try await broker.connect()
-            for path in ["/bayeux.js", "/bayeux/client.js", "/bayeux/client.js.map"] {
-                let answer = try await socket.request(method, path + "?message=[]&jsonp=a")
-                #expect(answer.status == 404)
-                #expect(answer.headers["content-type"] == "application/problem+json")
+            for body in ["null", " null\n"] {
+                let answer = try await socket.post(body)
+                #expect(answer.status == 200)
+                #expect(answer.headers["content-type"] == "application/json; charset=utf-8")
+                #expect(answer.body == "[]")
             }
+            let script = try await socket.request("GET", "/bayeux?message=null&jsonp=a")
+            #expect(script.status == 200)
+            #expect(script.body == "/**/a([]);")
+            for body in ["nul", "null 1", "1", "true", "\"null\""] {
+                #expect(try await socket.post(body).status == 400, "\(body)")
+            }
+        }
+    }
+
+    /// What is no method that a parser knows is refused before its path is known.
+    @Test(arguments: ["FOO", "ge"])
+    func unknownMethod(method: String) async throws {
+        try await TestBroker.run { broker in
+            let socket = try await broker.connect()
+            let answer = try await socket.request(method, "/bayeux", body: "[]")
+            #expect(answer.status == 400)
+            #expect(answer.headers["content-type"] == "text/plain; charset=utf-8")
+            #expect(answer.body == "Bad request")
+            #expect(answer.isLast)
         }
     }
 

@@ -98,14 +98,14 @@ struct EffectiveSettings {
     private func proxies() throws -> ProxySettings {
         guard let proxy = values[.proxy] else { return try ProxySettings(environment: environment) }
         if proxy.text == "none" { return ProxySettings() }
-        do {
-            // A bare word is rather a mistake than a proxy: programs do not agree on the port that it would mean.
-            guard proxy.text.contains(":") else { throw ProxyURL.Invalid(text: proxy.text) }
-            let url = try ProxyURL(proxy.text.contains("://") ? proxy.text : "http://" + proxy.text)
-            return ProxySettings(plain: url, secure: url)
-        } catch {
-            throw CLIError.usage("\(proxy.source): \(error), such as http://proxy.example:3128")
+        let text = proxy.text
+        // A bare word is rather a mistake than a proxy: programs do not agree on the port that it would mean.
+        guard text.contains(":"), let url = try? ProxyURL(text.contains("://") ? text : "http://" + text) else {
+            let shown = SettingKey.proxy.shown(text)
+            throw CLIError.usage(
+                "\(proxy.source): \(shown) is not a valid proxy URL, such as http://proxy.example:3128")
         }
+        return ProxySettings(plain: url, secure: url)
     }
 
     /// The path of a file that has to be readable, also where it is not needed: whoever names it relies on it.

@@ -29,11 +29,16 @@ final class BayeuxExchange {
 
     /// Every message of the batch is answered: replies first, then messages.
     func finish() {
+        handler?.finishExchange(answer)
+    }
+
+    /// The answer, with what there is so far.
+    var answer: HTTPResponse {
         let json = [UInt8(ascii: "[")] + replies + messages + [UInt8(ascii: "]")]
-        if let callback {
-            handler?.finishExchange(.script(ByteBuffer(bytes: callback.script(calling: json))))
+        return if let callback {
+            .script(ByteBuffer(bytes: callback.script(calling: json)))
         } else {
-            handler?.finishExchange(.json(.ok, ByteBuffer(bytes: json)))
+            .json(.ok, ByteBuffer(bytes: json))
         }
     }
 

@@ -5,8 +5,8 @@ import NIOHTTP1
 
 /// Bayeux by requests (Bayeux 1.0 §6): long-polling, also across origins, and callback-polling.
 ///
-/// Whatever cannot be read as a batch is answered `400 Bad request`, also a method that no transport uses: that is what
-/// clients of Faye know. Refusals of the broker's own (origin, size) are problem details.
+/// `null` is an empty batch. Whatever else cannot be read as a batch is answered `400 Bad request`, also a method that no
+/// transport uses: that is what clients of Faye know. Refusals of the broker's own (origin, size) are problem details.
 extension HTTPRoutes {
     private static let bayeuxMethods = "POST, GET"
 
@@ -74,6 +74,8 @@ extension HTTPRoutes {
         open(exchange, for: handler) { (slot) throws(EnvelopeError) in
             try shard.receive(body: batch, forExchangeIn: slot, at: handler.addressClass, caller: caller)
         } refusal: { error in
+            // Nothing to do, as with Faye for Node.
+            if error == .notAMessage(.null) { return exchange.answer }
             shard.logger.info("refused a request that holds no Bayeux batch", metadata: ["reason": "\(error)"])
             return .badRequest
         }
@@ -82,7 +84,7 @@ extension HTTPRoutes {
 
 extension HTTPResponse {
     /// What Bayeux clients are told that send no Bayeux.
-    fileprivate static var badRequest: Self { .text(.badRequest, "Bad request") }
+    static var badRequest: Self { .text(.badRequest, "Bad request") }
 }
 
 extension HTTPRequestHead {

@@ -13,7 +13,7 @@ extension HTTPRoutes {
         let limits = services.configuration.limits
         let caller = services.access.caller(of: head, target, at: handler.address)
         let text = RequestTarget.decode(target.path.dropFirst("/channels".count), plusIsSpace: false)
-        if head.method == .GET, head.acceptsEventStream {
+        if head.method == .GET || head.method == .HEAD, head.acceptsEventStream {
             return eventStream(of: text, head: head, target: target, caller, from: handler)
         }
         let name: ChannelName
@@ -24,7 +24,7 @@ extension HTTPRoutes {
         }
         switch head.method {
         case .OPTIONS: return services.preflight(head, methods: Self.channelMethods)
-        case .GET where target.first("since") != nil || target.first("limit") != nil:
+        case .GET where isOfHistory(target), .HEAD where isOfHistory(target):
             return history(of: name, target: target, caller, from: handler)
         case .GET, .HEAD:
             return open(BayeuxExchange(handler: handler), for: handler) {
@@ -38,6 +38,10 @@ extension HTTPRoutes {
             return .methodNotAllowed(
                 "A channel is published to with POST and read with GET", allowed: Self.channelMethods)
         }
+    }
+
+    private func isOfHistory(_ target: RequestTarget) -> Bool {
+        target.first("since") != nil || target.first("limit") != nil
     }
 
     /// The channel's history behind `since` (0 for all), at most `limit` messages of it.
@@ -78,7 +82,7 @@ extension HTTPRoutes {
             }
             replay = point
         }
-        let stream = EventStream(handler: handler, shard: shard)
+        let stream = EventStream(handler: handler, shard: shard, isHeadOnly: head.method == .HEAD)
         let slot = shard.add(stream, form: .channelStream)
         handler.begin(slot)
         shard.openStream(
@@ -111,7 +115,7 @@ extension HTTPRoutes {
         let detail: String
     }
 
-    /// `retain` and `ttl` (seconds), as headers or in the query; `Idempotency-Key`.
+    /// `retain`, `ttl` (seconds) and `Idempotency-Key`, in the query or else as headers.
     private static func options(_ head: HTTPRequestHead, _ target: RequestTarget) -> Result<PublishOptions, Problem> {
         var options = PublishOptions()
         if let retain = target.first("retain") ?? head.headers.first(name: "retain") {
@@ -127,7 +131,7 @@ extension HTTPRoutes {
             }
             options.timeToLive = seconds
         }
-        if let key = head.headers.first(name: "Idempotency-Key") {
+        if let key = target.first("Idempotency-Key") ?? head.headers.first(name: "Idempotency-Key") {
             guard 1...255 ~= key.utf8.count else {
                 return .failure(Problem(detail: "Idempotency-Key has 1 to 255 characters"))
             }

@@ -3,7 +3,8 @@ import NIOHTTP1
 
 /// What pages of other origins may do, and what browsers are told about it (Fetch standard, CORS protocol).
 extension HTTPServices {
-    /// Fields that pages may send, in lower case; beside them, all that begin with `x-`, as applications name theirs.
+    /// Fields that pages may send, in lower case: those that the broker reads, and what browsers, tracing and clients of
+    /// Bayeux add by themselves.
     private static let allowedFields: Set<String> = [
         "accept", "accept-language", "authorization", "baggage", "cache-control", "content-language", "content-type",
         "idempotency-key", "last-event-id", "pragma", "retain", "traceparent", "tracestate", "ttl", "x-requested-with",
@@ -63,9 +64,6 @@ extension HTTPServices {
     private static func allowedFields(of request: HTTPHeaders) -> String {
         let wanted = request[canonicalForm: "Access-Control-Request-Headers"]
         if wanted.isEmpty { return commonFields }
-        return wanted.filter { field in
-            let name = field.lowercased()
-            return allowedFields.contains(name) || name.hasPrefix("x-")
-        }.joined(separator: ", ")
+        return wanted.filter { allowedFields.contains($0.lowercased()) }.joined(separator: ", ")
     }
 }

@@ -11,18 +11,22 @@ final class EventStream {
 
     private weak var handler: HTTPHandler?
     private let shard: Shard
+    /// Whether the client asks what it would get (RFC 9110 §9.3.2).
+    private let isHeadOnly: Bool
     private(set) var outbound: Outbound?
     private var lastWritten: UInt64 = 0
 
-    init(handler: HTTPHandler, shard: Shard) {
+    init(handler: HTTPHandler, shard: Shard, isHeadOnly: Bool = false) {
         self.handler = handler
         self.shard = shard
+        self.isHeadOnly = isHeadOnly
     }
 
     /// The stream begins: the connection carries nothing else from now on.
     func open() {
         guard let handler, let outbound = handler.begin(self, Self.headers) else { return }
         self.outbound = outbound
+        if isHeadOnly { return close() }
         write(ByteBuffer(string: "retry: \(Self.retryMilliseconds)\r\n\r\n"))
     }
 

@@ -13,17 +13,21 @@ extension HTTPRoutes {
     /// Answers a request for a file; nil when there is none at the path.
     func file(_ head: HTTPRequestHead, path: Substring, from handler: HTTPHandler) -> HTTPResponse? {
         if WebAssets.pagePaths.contains(path), !services.configuration.servesPage { return nil }
-        guard let file = WebAssets.file(at: path) else { return nil }
+        guard
+            let (file, tag) = WebAssets.file(at: path).map({ ($0, $0.tag) })
+                ?? MountedClient.file(at: path, endpoint: services.configuration.endpoint)
+        else { return nil }
         if file.isDashboard, !mayHaveDashboard(head, handler) {
             return .problem(.forbidden, "\(path) is for the administrator")
         }
         if let response = services.unlessRead(head, path) { return response }
         var response =
-            isKnown(file.tag, to: head)
+            isKnown(tag, to: head)
             ? HTTPResponse(.notModified) : HTTPResponse(.ok, type: file.type, ByteBuffer(bytes: file.bytes))
         // It may be kept, and is asked for again each time: a new broker has a new client.
         response.headers.add(name: "Cache-Control", value: "no-cache")
-        response.headers.add(name: "ETag", value: file.tag)
+        response.headers.add(name: "ETag", value: tag)
+        response.headers.add(name: "Last-Modified", value: services.fileDate.text)
         response.headers.add(name: "X-Content-Type-Options", value: "nosniff")
         if file.isPage || file.isDashboard {
             response.headers.add(name: "Content-Security-Policy", value: Self.contentSecurityPolicy)
@@ -38,9 +42,14 @@ extension HTTPRoutes {
         services.access.takesTokens || services.access.isAdmin(head, handler)
     }
 
-    /// Whether the client has the file already (RFC 9110 §13.1.2: the weak comparison).
+    /// Whether the client has the file already (RFC 9110 §13.1.2: the weak comparison). The date counts only for who has no
+    /// tag (§13.2.2).
     private func isKnown(_ tag: String, to head: HTTPRequestHead) -> Bool {
-        head.headers[canonicalForm: "If-None-Match"].contains { known in
+        let known = head.headers[canonicalForm: "If-None-Match"]
+        if known.isEmpty {
+            return head.headers.first(name: "If-Modified-Since").map(services.fileDate.isKnown) ?? false
+        }
+        return known.contains { known in
             known == "*" || known == tag || known == "W/\(tag)"
         }
     }

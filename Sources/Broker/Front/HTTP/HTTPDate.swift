@@ -9,7 +9,7 @@ import Darwin
 /// The `Date` of responses (RFC 9110 §6.6.1), written anew once a second. Belongs to one loop.
 struct HTTPDate {
     private static let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
-    private static let months = [
+    static let months = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]
 

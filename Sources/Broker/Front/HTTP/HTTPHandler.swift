@@ -142,6 +142,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
         // As of a connection's first head, which the driver reads.
         if case .idle = phase { shard.counters.rejectedHandshakes += 1 }
+        // The path of a request whose method nobody knows is not known: the endpoint's clients know this answer.
+        if (error as? HTTPParserError) == .invalidMethod { return refuse(.badRequest) }
         let isTooLarge = (error as? HTTPParserError) == .headerOverflow
         refuse(isTooLarge ? .requestHeaderFieldsTooLarge : .badRequest, "The request cannot be read: \(error)")
     }
@@ -313,12 +315,15 @@ extension HTTPHandler {
 
     /// Refuses a request that is not complete, and ends the connection.
     private func refuse(_ status: HTTPResponseStatus, _ detail: String, retryAfter: Int? = nil) {
-        let response = HTTPResponse.problem(status, detail, retryAfter: retryAfter)
-        var head = HTTPResponseHead(version: .http1_1, status: status, headers: response.headers)
+        refuse(.problem(status, detail, retryAfter: retryAfter))
+    }
+
+    private func refuse(_ response: HTTPResponse) {
+        var head = HTTPResponseHead(version: .http1_1, status: response.status, headers: response.headers)
         head.headers.replaceOrAdd(name: "Content-Length", value: "\(response.body.readableBytes)")
         head.headers.replaceOrAdd(name: "Connection", value: "close")
         if case .receiving(let request, _) = phase {
-            shard.counters.answer(request, route: services.route(of: request), status: status)
+            shard.counters.answer(request, route: services.route(of: request), status: response.status)
             services.addOriginHeaders(to: &head.headers, for: request.headers)
         }
         send(head, response.body, keepAlive: false)

@@ -25,6 +25,8 @@ final class HTTPServices: Sendable {
     let monitor: Monitor
     /// When the broker began to listen (ns, monotonic).
     let startedAt = SystemClock.monotonic
+    /// Since when the files are as they are.
+    let fileDate = FileDate(at: SystemClock.now.wall)
 
     init(
         configuration: BrokerConfiguration, listener: ListenerOptions, listeners: [ListenerCounter],
