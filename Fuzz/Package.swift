@@ -36,7 +36,7 @@ let package = Package(
         // A router with a store in memory, and with checks of what comes out of it.
         .target(name: "Support", dependencies: ["BrokerCore"], swiftSettings: settings("address")),
         // What the front reads without I/O.
-        .target(name: "FrontParsers", swiftSettings: fuzzed),
+        .target(name: "FrontParsers", dependencies: ["BrokerCore"], swiftSettings: fuzzed),
         .target(name: "CLibFuzzer"),
         // Without coverage: what is reached in it is no news.
         .target(name: "FuzzSupport", dependencies: ["CLibFuzzer", "Driver"], swiftSettings: settings("address")),

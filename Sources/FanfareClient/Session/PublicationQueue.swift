@@ -119,8 +119,8 @@ struct PublicationQueue {
             guard bytes[1] == UInt8(ascii: "p") else { return nil }
             var number = 0
             for byte in bytes[2..<(bytes.count - 1)] {
-                guard UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte, number < 1 << 50 else { return nil }
-                number = number * 10 + Int(byte - UInt8(ascii: "0"))
+                guard let digit = byte.decimalDigit, number < 1 << 50 else { return nil }
+                number = number * 10 + Int(digit)
             }
             return number
         }

@@ -85,7 +85,7 @@ enum JSONEscapes {
             guard offset + 4 <= content.count else { return nil }
             var value: UInt16 = 0
             for byte in content[offset..<offset + 4] {
-                guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue else { return nil }
+                guard let digit = byte.hexDigit else { return nil }
                 value = value << 4 | UInt16(digit)
             }
             return value

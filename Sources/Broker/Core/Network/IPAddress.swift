@@ -66,7 +66,7 @@ extension IPAddress: LosslessStringConvertible {
         var bits: UInt32 = 0
         for part in parts {
             guard 1...3 ~= part.count, part.count == 1 || part.first != UInt8(ascii: "0"),
-                part.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 })
+                part.allSatisfy(\.isDecimalDigit)
             else { return nil }
             let number = part.reduce(0) { $0 * 10 + UInt32($1 - UInt8(ascii: "0")) }
             guard number < 256 else { return nil }
@@ -138,7 +138,7 @@ package struct AddressRange: Hashable, Sendable, LosslessStringConvertible {
         var length = longest
         if parts.count == 2 {
             guard 1...3 ~= parts[1].utf8.count,
-                parts[1].utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }),
+                parts[1].utf8.allSatisfy(\.isDecimalDigit),
                 let number = Int(parts[1]), number <= longest
             else { return nil }
             length = number

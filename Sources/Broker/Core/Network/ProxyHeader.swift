@@ -71,7 +71,7 @@ extension ProxyHeader {
 
     /// A number from 0 to 65535 without leading zeros.
     private static func isPort(_ text: Substring) -> Bool {
-        1...5 ~= text.utf8.count && text.utf8.allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }
+        1...5 ~= text.utf8.count && text.utf8.allSatisfy(\.isDecimalDigit)
             && (text.utf8.count == 1 || text.first != "0") && UInt16(text) != nil
     }
 }

@@ -107,6 +107,6 @@ package struct ProxyTrust: Sendable, Equatable {
     private static func isPort(_ text: Substring) -> Bool {
         if text.isEmpty { return true }
         return text.first == ":" && 2...6 ~= text.utf8.count
-            && text.utf8.dropFirst().allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }
+            && text.utf8.dropFirst().allSatisfy(\.isDecimalDigit)
     }
 }

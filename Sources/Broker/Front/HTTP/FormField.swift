@@ -1,3 +1,5 @@
+import BrokerCore
+
 /// Fields of a query or of a form (`application/x-www-form-urlencoded`), as bytes: a value may be no UTF-8.
 enum FormField {
     /// The value of the first field of that name.
@@ -21,7 +23,7 @@ enum FormField {
         while index < text.count {
             let byte = text[index]
             if byte == UInt8(ascii: "%"), index + 2 < text.count,
-                let high = hexValue(text[index + 1]), let low = hexValue(text[index + 2])
+                let high = text[index + 1].hexDigit, let low = text[index + 2].hexDigit
             {
                 bytes.append(high << 4 | low)
                 index += 3
@@ -31,14 +33,5 @@ enum FormField {
             }
         }
         return bytes
-    }
-
-    private static func hexValue(_ digit: UInt8) -> UInt8? {
-        switch digit {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
-        default: nil
-        }
     }
 }

@@ -1,3 +1,5 @@
+import BrokerCore
+
 /// The function that an answer to callback-polling calls, as the client has named it.
 ///
 /// The name becomes part of a script that runs in the page, so it is nothing but identifiers with dots between them.
@@ -19,12 +21,10 @@ struct JSONPCallback: Equatable {
     }
 
     private static func isIdentifier(_ text: Substring.UTF8View) -> Bool {
-        guard let first = text.first, !isDigit(first) else { return false }
-        return text.allSatisfy { isDigit($0) || isLetter($0) || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "$") }
-    }
-
-    private static func isDigit(_ byte: UInt8) -> Bool {
-        UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
+        guard let first = text.first, !first.isDecimalDigit else { return false }
+        return text.allSatisfy {
+            $0.isDecimalDigit || isLetter($0) || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "$")
+        }
     }
 
     private static func isLetter(_ byte: UInt8) -> Bool {
