@@ -61,21 +61,28 @@ extension ClientCore {
     }
 
     func sendSubscribe(_ group: SubscriptionGroup) {
-        func list(_ open: String, _ close: String, _ value: String) -> [UInt8] {
-            var list = Array(open.utf8)
-            for (index, text) in group.texts.enumerated() {
-                if index > 0 { list.append(UInt8(ascii: ",")) }
-                list.append(jsonString: text)
-                list += value.utf8
-            }
-            return list + close.utf8
-        }
-        var fields = list(#""subscription":["#, "]", "")
+        var fields = Self.member(subscription: group.texts)
         if let number = group.replayNumber {
-            fields += list(#","ext":{"replay":{"#, "}}", ":\(number)")
+            fields += Self.list(#","ext":{"replay":{"#, group.texts, ":\(number)", "}}")
         }
         group.noteSubscribe()
         send("/meta/subscribe", .subscribe(group), fields)
+    }
+
+    /// The member `subscription` with these patterns.
+    private static func member(subscription texts: [String]) -> [UInt8] {
+        list(#""subscription":["#, texts, "", "]")
+    }
+
+    /// Strings, each with what stands behind it, between two brackets.
+    private static func list(_ open: String, _ texts: [String], _ value: String, _ close: String) -> [UInt8] {
+        var list = Array(open.utf8)
+        for (index, text) in texts.enumerated() {
+            if index > 0 { list.append(UInt8(ascii: ",")) }
+            list.append(jsonString: text)
+            list += value.utf8
+        }
+        return list + close.utf8
     }
 
     func sendUnsubscribe(_ group: SubscriptionGroup, _ promise: EventLoopPromise<Void>) {
@@ -95,12 +102,7 @@ extension ClientCore {
         group.buffer.finish(error)
         let texts = group.texts.filter { !others.contains($0) && $0 != pattern }
         guard phase == .open, !texts.isEmpty else { return promise.succeed() }
-        var fields = Array(#""subscription":["#.utf8)
-        for (index, text) in texts.enumerated() {
-            if index > 0 { fields.append(UInt8(ascii: ",")) }
-            fields.append(jsonString: text)
-        }
-        send("/meta/unsubscribe", .unsubscribe(promise), fields + "]".utf8)
+        send("/meta/unsubscribe", .unsubscribe(promise), Self.member(subscription: texts))
     }
 
     /// The broker has taken a subscription away: whoever reads it is told why, behind what had come.
