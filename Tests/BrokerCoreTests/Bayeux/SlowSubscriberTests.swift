@@ -118,26 +118,40 @@ struct SlowSubscriberTests {
         #expect(Self.data(harness.take(next)) == [3])
     }
 
-    @Test("All queues together have a bound: beyond it what is new takes the place of what waits for the same session")
-    func boundInAll() throws {
-        let harness = try Self.harness(queuedBytesInAll: 60)
-        var sleepers: [String] = []
-        for name in ["/a", "/b"] {
+    /// Clients of one channel each that are away.
+    private static func sleepers(of channels: String..., on harness: RouterHarness) -> [String] {
+        channels.map { channel in
             let (peer, clientID) = harness.open()
-            harness.subscribe(clientID, to: .string(name), from: peer)
+            harness.subscribe(clientID, to: .string(channel), from: peer)
             harness.close(peer)
-            sleepers.append(clientID)
+            return clientID
         }
+    }
+
+    @Test("All queues together have a bound: beyond it those for whom most waits make room")
+    func boundInAll() throws {
+        let harness = try Self.harness(queuedBytesInAll: 80)
+        let sleepers = Self.sleepers(of: "/a", "/b", on: harness)
         // {"channel":"/a","data":1} has 25 bytes.
         Self.publish(1...3, to: "/a", on: harness)
-        Self.publish(1...3, to: "/b", on: harness)
-        #expect(Self.data(harness.connect(sleepers[0], from: harness.socket())) == [1, 2, 3])
-        #expect(Self.data(harness.connect(sleepers[1], from: harness.socket())) == [["count": 2], 3])
+        Self.publish(1...2, to: "/b", on: harness)
+        #expect(harness.queuedBytes == 75)
+        #expect(Self.data(harness.connect(sleepers[0], from: harness.socket())) == [["count": 2], 3])
+        #expect(Self.data(harness.connect(sleepers[1], from: harness.socket())) == [1, 2])
         // There is room again.
-        let (peer, clientID) = harness.open()
-        harness.subscribe(clientID, to: "/c", from: peer)
-        harness.close(peer)
+        let last = Self.sleepers(of: "/c", on: harness)
         Self.publish(1...2, to: "/c", on: harness)
-        #expect(Self.data(harness.connect(clientID, from: harness.socket())) == [1, 2])
+        #expect(Self.data(harness.connect(last[0], from: harness.socket())) == [1, 2])
+    }
+
+    @Test("Also the only message that waits makes room, and its client is told")
+    func onlyMessage() throws {
+        let harness = try Self.harness(queuedBytesInAll: 80)
+        let sleepers = Self.sleepers(of: "/a", "/b", on: harness)
+        harness.publish(.string(String(repeating: "x", count: 50)), to: "/a", from: harness.socket())
+        Self.publish(1...1, to: "/b", on: harness)
+        #expect(Self.data(harness.connect(sleepers[0], from: harness.socket())) == [["count": 1]])
+        #expect(Self.data(harness.connect(sleepers[1], from: harness.socket())) == [1])
+        #expect(harness.queuedBytes == 0)
     }
 }

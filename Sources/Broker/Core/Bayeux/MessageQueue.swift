@@ -7,7 +7,8 @@ struct MessageQueue {
     private(set) var byteCount = 0
     private var gaps: [String: Gap] = [:]
 
-    var isEmpty: Bool { first == messages.count }
+    /// Whether there is nothing to tell: no message, nor one that is missing.
+    var isEmpty: Bool { first == messages.count && gaps.isEmpty }
     var count: Int { messages.count - first }
     /// Messages that had to make room since the queue was last taken, and that the log does not have.
     private(set) var lostCount: UInt32 = 0
@@ -70,22 +71,29 @@ struct MessageQueue {
         return oldest...newest
     }
 
-    private mutating func dropOldest(within limits: Limits) -> ClosedRange<UInt64>? {
-        var logged: ClosedRange<UInt64>?
-        while count > 1, count > limits.queuedMessages || byteCount > limits.queuedBytes {
-            let dropped = messages[first]
-            byteCount -= dropped.json.count
-            if let sequence = dropped.sequence {
-                logged = min(logged?.lowerBound ?? sequence, sequence)...max(logged?.upperBound ?? 0, sequence)
-            } else {
-                gaps[dropped.channel, default: Gap()].add(nil)
-                lostCount += 1
-            }
-            first += 1
-        }
+    /// Drops the oldest message, also when it is the only one; its number if the log has it.
+    mutating func dropFirst() -> ClosedRange<UInt64>? {
+        guard count > 0 else { return nil }
+        let dropped = messages[first]
+        byteCount -= dropped.json.count
+        first += 1
         if first > messages.count / 2 {
             messages.removeFirst(first)
             first = 0
+        }
+        guard let sequence = dropped.sequence else {
+            gaps[dropped.channel, default: Gap()].add(nil)
+            lostCount += 1
+            return nil
+        }
+        return sequence...sequence
+    }
+
+    private mutating func dropOldest(within limits: Limits) -> ClosedRange<UInt64>? {
+        var logged: ClosedRange<UInt64>?
+        while count > 1, count > limits.queuedMessages || byteCount > limits.queuedBytes {
+            guard let dropped = dropFirst() else { continue }
+            logged = Gap.hull(logged, dropped)
         }
         return logged
     }
@@ -118,7 +126,8 @@ package struct Gap: Equatable, Sendable {
         Gap(sequences: other.sequences.map { Self.hull(sequences, $0) } ?? sequences)
     }
 
-    private static func hull(_ first: ClosedRange<UInt64>?, _ second: ClosedRange<UInt64>) -> ClosedRange<UInt64> {
+    /// One range that covers both.
+    fileprivate static func hull(_ first: ClosedRange<UInt64>?, _ second: ClosedRange<UInt64>) -> ClosedRange<UInt64> {
         guard let first else { return second }
         return min(first.lowerBound, second.lowerBound)...max(first.upperBound, second.upperBound)
     }

@@ -14,7 +14,7 @@ package struct Limits: Sendable, Equatable {
     package var queuedMessages = 1_000
     /// Bytes that wait for a session that has no connection.
     package var queuedBytes = 1 << 20
-    /// Bytes that wait for all sessions together; beyond it a session's oldest messages make room for its new ones.
+    /// Bytes that wait for all sessions together; beyond it the oldest of those for whom most waits make room.
     package var queuedBytesInAll = 1 << 30
     /// What a subscriber is given of the past; of more than that the newest, and it is told what it misses.
     package var replayedMessages = 1_000_000

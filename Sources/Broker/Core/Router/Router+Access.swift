@@ -188,9 +188,7 @@ extension Router {
             !lost.contains { $0.holds(channel) } || kept.contains { $0.holds(channel) }
                 || channel.hasPrefix("/meta/")
         }
-        queuedBytes -= session.queue.byteCount
-        session.queue.keep(where: isKept)
-        queuedBytes += session.queue.byteCount
+        changeQueue(of: session) { $0.keep(where: isKept) }
         session.catchUp?.restrict(to: { !lost.contains($0) }, messages: isKept)
         goOn(session, now: now, into: &outbox)
         let clientID = session.clientID

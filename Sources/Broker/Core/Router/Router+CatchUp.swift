@@ -141,8 +141,7 @@ extension Router {
         noteReplayed(session, now: now)
         if session.catchUp?.isOver == true { finishCatchUp(session) }
         if session.catchUp == nil, !session.queue.isEmpty {
-            queuedBytes -= session.queue.byteCount
-            messages += session.queue.takeAll(epoch: epoch)
+            messages += changeQueue(of: session) { [epoch] in $0.takeAll(epoch: epoch) }
         }
         for publication in messages { outbox.append(.push(publication, connection)) }
         if session.catchUp != nil {

@@ -313,34 +313,6 @@ extension Router {
         }
         for recipients in destinations.recipients { outbox.append(.deliver(publication, to: recipients)) }
     }
-
-    /// Has a publication wait for a session, within its bounds.
-    mutating func queue(_ publication: Publication, for session: Session, into outbox: inout Outbox) {
-        let (wasEmpty, before, lost) = (session.queue.isEmpty, session.queue.byteCount, session.queue.lostCount)
-        if session.isCongested {
-            switch publication.slow {
-            case .queue: break
-            case .latest: if session.queue.drop(publication.channel) { counters.superseded += 1 }
-            case .disconnect: session.link.connection.map { outbox.append(.cut($0)) }
-            }
-        }
-        var logged: ClosedRange<UInt64>?
-        if queuedBytes >= limits.queuedBytesInAll {
-            // No more for anybody: what comes takes the place of what this session has.
-            var limits = limits
-            limits.queuedBytes = max(session.queue.byteCount, publication.json.count)
-            logged = session.queue.append(publication, within: limits)
-        } else {
-            logged = session.queue.append(publication, within: limits)
-        }
-        queuedBytes += session.queue.byteCount - before
-        let dropped = UInt64(session.queue.lostCount - lost)
-        counters.droppedFromQueues += dropped
-        session.record.droppedCount += dropped
-        // What the log has is read again when its turn comes.
-        if let logged { catchUp(session) { $0.addMissed(logged) } }
-        if wasEmpty, session.catchUp == nil, session.link.deadline != nil { readyPolls.append(session.handle) }
-    }
 }
 
 /// Which part of a channel's history is read.

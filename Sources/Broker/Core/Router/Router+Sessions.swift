@@ -225,9 +225,7 @@ extension Router {
             session.catchUp?.prepend(queue)
             if let logged { session.catchUp?.prepend(missed: logged) }
         } else {
-            let before = session.queue.byteCount
-            let logged = session.queue.prepend(messages, within: limits)
-            queuedBytes += session.queue.byteCount - before
+            let logged = changeQueue(of: session) { [limits] in $0.prepend(messages, within: limits) }
             if let logged { catchUp(session) { $0.addMissed(logged) } }
         }
     }
@@ -435,7 +433,7 @@ extension Router {
         sessions[Int(session.handle)] = nil
         movedCursors.remove(session.handle)
         forgetDeadlines()
-        queuedBytes -= session.queue.byteCount
+        changeQueue(of: session) { $0 = MessageQueue() }
         freeHandles.append(session.handle)
         if session.mayBeStored {
             submit(.note, to: &outbox) { .endSession($0, clientID: session.clientID) }

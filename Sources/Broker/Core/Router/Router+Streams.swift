@@ -42,8 +42,7 @@ extension Router {
             peer: Peer(connection: connection, kind: .stream, address: address), clientID: clientID,
             patterns: items.map(\.pattern),
             items: items, replyHead: [], error: nil)
-        session.subscribeCount += 1
-        submit(.subscribe(change), for: connection, to: &outbox) { .subscribe($0, nil, items, wall: now.wall) }
+        submit(change, of: session, nil, now: now, to: &outbox)
     }
 
     private func refusal(of items: [SubscriptionItem]) -> BayeuxError? {

@@ -17,8 +17,6 @@ extension Router {
         } submit: { router, session, change, outbox in
             var change = change
             change.claimedCount = Self.newCount(of: change.patterns, in: session)
-            session.claimedCount += change.claimedCount
-            session.subscribeCount += 1
             let points = ReplayPoints(ext: request.envelope.ext, text: text, limits: router.limits)
             change.items = change.patterns.map {
                 SubscriptionItem($0, replay: points[$0] ?? session.replayPoints[$0])
@@ -26,11 +24,8 @@ extension Router {
             change.part = session.replays.nextPart()
             var stored = session.stored
             stored.part = change.part
-            let items = change.items
             session.mayBeStored = true
-            router.submit(.subscribe(change), for: request.peer.connection, to: &outbox) {
-                .subscribe($0, stored, items, wall: now.wall)
-            }
+            router.submit(change, of: session, stored, now: now, to: &outbox)
         }
     }
 
@@ -140,6 +135,18 @@ extension Router {
         return pattern.isMeta || pattern.isService ? .failure(.forbidden(name)) : .success(pattern)
     }
 
+    /// Has the store keep subscriptions, with what it is to know of the session; they are claimed until it is through.
+    mutating func submit(
+        _ change: SubscriptionChange, of session: Session, _ stored: StoredState.Session?, now: Moment,
+        to outbox: inout Outbox
+    ) {
+        session.claimedCount += change.claimedCount
+        session.subscribeCount += 1
+        submit(.subscribe(change), for: change.peer.connection, to: &outbox) {
+            .subscribe($0, stored, change.items, wall: now.wall)
+        }
+    }
+
     /// The store is through with subscriptions: their places are taken, or free again.
     func releaseClaim(of change: SubscriptionChange) {
         guard let handle = handles[change.clientID], let session = sessions[Int(handle)] else { return }
@@ -163,9 +170,9 @@ extension Router {
                 items: change.items, through: through, limit: limits.replayedMessages, wall: now.wall,
                 part: change.part)
             if !session.isEphemeral { session.replays.add(change.items, through: through, part: change.part) }
-            queuedBytes -= session.queue.byteCount
+            let before = session.queue.byteCount
             catchUp(session) { $0.add(request, behind: &session.queue) }
-            queuedBytes += session.queue.byteCount
+            queueWeights.change(session.handle, from: before, to: session.queue.byteCount)
         }
         if change.peer.kind == .stream {
             attach(change.peer.connection, at: change.peer.address, to: session, now: now, into: &outbox)

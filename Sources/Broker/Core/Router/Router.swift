@@ -59,7 +59,8 @@ package struct Router: ~Copyable {
     var lastTicket: StoreTicket = 0
     var pending: [StoreTicket: PendingOperation] = [:]
     /// The weight of the messages that wait for sessions.
-    package internal(set) var queuedBytes = 0
+    package var queuedBytes: Int { queueWeights.total }
+    var queueWeights = QueueWeights()
     /// What has gone through since the start, for the administrator.
     var publishedCount: UInt64 = 0
     var deliveredCount: UInt64 = 0

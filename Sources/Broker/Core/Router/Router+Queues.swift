@@ -1,0 +1,46 @@
+/// What waits for sessions, each within its bounds, and all within one.
+extension Router {
+    /// Has a publication wait for a session.
+    mutating func queue(_ publication: Publication, for session: Session, into outbox: inout Outbox) {
+        makeRoom(for: publication.json.count)
+        let wasEmpty = session.queue.isEmpty
+        if session.isCongested {
+            switch publication.slow {
+            case .queue: break
+            case .latest:
+                if changeQueue(of: session, { $0.drop(publication.channel) }) { counters.superseded += 1 }
+            case .disconnect: session.link.connection.map { outbox.append(.cut($0)) }
+            }
+        }
+        let limits = limits
+        shorten(session) { $0.append(publication, within: limits) }
+        if wasEmpty, session.catchUp == nil, session.link.deadline != nil { readyPolls.append(session.handle) }
+    }
+
+    /// Changes what waits for a session, and with it what waits for all.
+    mutating func changeQueue<Value>(of session: Session, _ body: (inout MessageQueue) -> Value) -> Value {
+        let before = session.queue.byteCount
+        defer { queueWeights.change(session.handle, from: before, to: session.queue.byteCount) }
+        return body(&session.queue)
+    }
+
+    /// While there is no room in all, the oldest message of one of those for whom most waits makes it: nobody who has
+    /// little loses it to somebody who has much.
+    private mutating func makeRoom(for byteCount: Int) {
+        while queueWeights.total + byteCount > limits.queuedBytesInAll, let handle = queueWeights.heaviest,
+            let session = sessions[Int(handle)]
+        {
+            shorten(session) { $0.dropFirst() }
+        }
+    }
+
+    /// A change by which messages may be left out: what the log has of them is read again when its turn comes.
+    private mutating func shorten(_ session: Session, _ body: (inout MessageQueue) -> ClosedRange<UInt64>?) {
+        let before = session.queue.lostCount
+        let logged = changeQueue(of: session, body)
+        let dropped = UInt64(session.queue.lostCount - before)
+        counters.droppedFromQueues += dropped
+        session.record.droppedCount += dropped
+        if let logged { catchUp(session) { $0.addMissed(logged) } }
+    }
+}
