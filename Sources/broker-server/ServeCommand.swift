@@ -50,7 +50,7 @@ struct ServeCommand: AsyncParsableCommand {
             throw fail("\(error)", ExitStatus.configuration)
         }
         let notifier = ServiceNotifier()
-        let (store, ownersCommands) = makeStore(settings.database, revocations)
+        let (store, ownersCommands) = makeStore(settings.database, settings.storeLimits, revocations)
         let server = BrokerServer(
             configuration: settings.broker, store: store, logger: logger, credentials: credentials,
             keyring: keyring, revocations: revocations, metrics: metrics
@@ -97,11 +97,13 @@ struct ServeCommand: AsyncParsableCommand {
 
     /// The store, and what the machine's owner can have done with it while the broker runs.
     private func makeStore(
-        _ database: DatabaseLocation, _ revocations: RevocationList
+        _ database: DatabaseLocation, _ limits: StoreLimits, _ revocations: RevocationList
     ) -> (any Store, [String: ControlService.Command]) {
         let makeEpoch: @Sendable () -> String = { UUID().uuidString.lowercased() }
-        guard case .file(let path) = database else { return (MemoryStore(epoch: makeEpoch()), [:]) }
-        let store = SQLiteStore(path: path, options: StoreOptions(makeEpoch: makeEpoch))
+        guard case .file(let path) = database else { return (MemoryStore(epoch: makeEpoch(), limits: limits), [:]) }
+        var options = StoreOptions(makeEpoch: makeEpoch)
+        options.limits = limits
+        let store = SQLiteStore(path: path, options: options)
         return (
             store,
             [

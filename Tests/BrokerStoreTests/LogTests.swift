@@ -3,7 +3,6 @@ import Foundation
 import GRDB
 import Migrations
 import Support
-import Synchronization
 import Testing
 
 @testable import BrokerStore
@@ -339,15 +338,5 @@ struct LogTests {
         #expect(try OfflineDatabase(path: path).check().problems == [])
         let copy = try Self.read(path + ".version-\(version)") { try Int.fetchOne($0, sql: "PRAGMA user_version") }
         #expect(copy == version)
-    }
-}
-
-/// A clock that stands still until it is moved.
-private final class TestClock: Sendable {
-    private let time = Mutex<Int64>(0)
-
-    var now: Int64 {
-        get { time.withLock { $0 } }
-        set { time.withLock { $0 = newValue } }
     }
 }

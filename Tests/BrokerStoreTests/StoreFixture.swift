@@ -18,6 +18,16 @@ final class TemporaryFolder: Sendable {
     func file(_ name: String) -> String { path + "/" + name }
 }
 
+/// A clock that stands still until it is moved.
+final class TestClock: Sendable {
+    private let time = Mutex<Int64>(0)
+
+    var now: Int64 {
+        get { time.withLock { $0 } }
+        set { time.withLock { $0 = newValue } }
+    }
+}
+
 /// The stores that there are.
 enum StoreKind: CaseIterable, Sendable {
     case memory, sqlite

@@ -141,5 +141,5 @@ final class VolatileLog: Sendable {
 
     func read<Value: Sendable>(_ body: (MemoryLog) -> Value) -> Value { log.withLock { body($0) } }
 
-    func change(_ body: (inout MemoryLog) -> Void) { log.withLock { body(&$0) } }
+    func change<Value: Sendable>(_ body: (inout MemoryLog) -> Value) -> Value { log.withLock { body(&$0) } }
 }

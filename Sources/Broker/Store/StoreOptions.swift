@@ -1,3 +1,4 @@
+package import BrokerCore
 import Foundation
 
 /// How a store in a file works.
@@ -8,6 +9,7 @@ package struct StoreOptions: Sendable {
     package var readerCount = 2
     /// The log of SQLite is brought into the database when it has so many pages (of 4 KiB).
     package var checkpointPages: Int32 = 2_000
+    package var limits = StoreLimits()
     /// The time in milliseconds since 1970.
     package var wall: @Sendable () -> Int64
     /// What a new log is called.

@@ -10,6 +10,7 @@ struct StoreWriter {
     private let volatile: VolatileLog
     private let metrics = StoreMetrics()
     private var log = LogWriter()
+    private var room: DatabaseRoom
     private var cleaner: LogCleaner
     private var checkpointer: Checkpointer
     /// What the database syncs with at present.
@@ -30,6 +31,7 @@ struct StoreWriter {
         try SchemaMigration.apply(to: connection, path: path)
         cleaner = LogCleaner(window: options.repeatWindow)
         checkpointer = Checkpointer(pages: options.checkpointPages)
+        room = DatabaseRoom(maximumBytes: options.limits.databaseBytes)
     }
 
     /// What outlived the last run.
@@ -116,6 +118,9 @@ struct StoreWriter {
         _ operation: StoreOperation, in database: Database, unwritten: inout [(PublicationDraft, UInt64)]
     ) throws -> StoreOutcome {
         switch operation {
+        case .publish(let ticket, let draft) where try draft.isKept && !hasRoom(for: draft, in: database):
+            metrics.recordFailures(.full, count: 1)
+            return .failed(ticket, .noRoom(in: path))
         case .publish(let ticket, let draft) where draft.durability == .memory:
             let sequence = log.skip()
             unwritten.append((draft, sequence))
@@ -149,6 +154,11 @@ struct StoreWriter {
         case .readBacklog, .readOn, .readRetained, .readHistory:
             preconditionFailure("Cannot read in a transaction that writes")
         }
+    }
+
+    private mutating func hasRoom(for draft: PublicationDraft, in database: Database) throws -> Bool {
+        guard draft.durability == .memory else { return try room.take(draft, in: database) }
+        return volatile.change { [options] in $0.makeRoom(for: draft, within: options.limits.memoryBytes) }
     }
 
     private func hasPast(_ items: [SubscriptionItem], in database: Database) throws -> Bool {

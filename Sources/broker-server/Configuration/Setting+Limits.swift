@@ -44,6 +44,12 @@ extension Setting {
             "limits.ended-sessions", .count(0...100_000), \.broker.limits.endedSessions,
             "sessions that have ended of which broker-cli sessions why knows the reason"),
         Setting(
+            "limits.database-bytes", .bytes, \.storeLimits.databaseBytes,
+            "what the database may have in use; beyond it, nothing is retained or becomes part of a history"),
+        Setting(
+            "limits.memory-bytes", .bytes, \.storeLimits.memoryBytes,
+            "the same for what is kept in memory only: with durability memory, or database :memory:"),
+        Setting(
             "limits.pending-store-operations", .count(1...), \.broker.limits.pendingStoreOperations,
             "operations under way in the store; what comes beyond is refused"),
         Setting(
@@ -60,7 +66,7 @@ extension Setting {
         Setting("limits.queued-bytes", .bytes, \.broker.limits.queuedBytes, "the same, in bytes"),
         Setting(
             "limits.queued-bytes-in-all", .bytes, \.broker.limits.queuedBytesInAll,
-            "the same, for all sessions together"),
+            "the same, for all sessions together; beyond it, the oldest of those for whom most waits make room"),
         Setting(
             "limits.congested-bytes", .bytes, \.broker.congestedBytes,
             "what waits for one connection; beyond it, messages wait in its session's queue"),

@@ -1,3 +1,4 @@
+import BrokerCore
 import BrokerFront
 import Logging
 import NIOCore
@@ -6,6 +7,7 @@ import NIOCore
 struct Settings {
     var broker = BrokerConfiguration()
     var database = DatabaseLocation.standard
+    var storeLimits = StoreLimits()
     var logLevel = Logger.Level.info
     var logFormat = LogFormat.auto
     /// Where to listen in short; nil for the default, which holds only where there is no other listener.

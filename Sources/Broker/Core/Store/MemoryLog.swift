@@ -5,6 +5,8 @@ package struct MemoryLog: Sendable {
         let expiresAt: Int64?
         /// Until when it belongs to its channel's history; none if it never did.
         let historyUntil: Int64?
+        /// What it counts for (bytes).
+        let weight: Int
         /// Whether it is its channel's retained message, whether its channel's history has not dropped it.
         var isRetained = false
         var isInHistory = false
@@ -20,6 +22,10 @@ package struct MemoryLog: Sendable {
     private var publications: [UInt64: Kept] = [:]
     private var histories: [ChannelName: History] = [:]
     private var retained: [ChannelName: UInt64] = [:]
+    /// What all weigh together.
+    private var byteCount = 0
+    /// When those that are too old were looked for last (ms since 1970).
+    private var sweptAt: Int64 = 0
 
     /// A log without a publication.
     package init() {}
@@ -34,7 +40,8 @@ package struct MemoryLog: Sendable {
         if draft.retention == .replace || draft.history != nil {
             let until = draft.history.map { min($0.until, draft.expiresAt ?? .max) }
             publications[sequence] = Kept(
-                publication: publication, expiresAt: draft.expiresAt, historyUntil: until)
+                publication: publication, expiresAt: draft.expiresAt, historyUntil: until, weight: draft.weight)
+            byteCount += draft.weight
         }
         switch draft.retention {
         case .replace:
@@ -69,6 +76,44 @@ package struct MemoryLog: Sendable {
     private mutating func forget(_ sequence: UInt64) {
         guard let kept = publications[sequence], !kept.isRetained, !kept.isInHistory else { return }
         publications[sequence] = nil
+        byteCount -= kept.weight
+    }
+
+    /// Whether there is room for a publication within `maximum` bytes; what is too old makes some.
+    package mutating func makeRoom(for draft: PublicationDraft, within maximum: Int) -> Bool {
+        let needed = draft.isKept ? draft.weight - weight(replacedBy: draft) : 0
+        if needed > 0, byteCount + needed > maximum, draft.publishedAt - sweptAt >= Self.sweepInterval {
+            sweptAt = draft.publishedAt
+            forgetExpired(at: draft.publishedAt)
+        }
+        return needed <= 0 || byteCount + needed <= maximum
+    }
+
+    /// A look at everything is made at most this often (ms).
+    private static let sweepInterval: Int64 = 1_000
+
+    /// What a publication frees by taking its channel's retained message's place, unless the history has that.
+    private func weight(replacedBy draft: PublicationDraft) -> Int {
+        guard draft.retention == .replace, let older = retained[draft.channel].flatMap({ publications[$0] }),
+            !older.isInHistory
+        else { return 0 }
+        return older.weight
+    }
+
+    private mutating func forgetExpired(at wall: Int64) {
+        for (channel, sequence) in retained where publications[sequence]?.isLive(at: wall) == false {
+            clearRetained(of: channel)
+        }
+        for (channel, history) in histories {
+            let old = history.sequences.prefix { publications[$0]?.isHistory(at: wall) != true }
+            for sequence in old {
+                publications[sequence]?.isInHistory = false
+                forget(sequence)
+            }
+            histories[channel]?.sequences.removeFirst(old.count)
+            // Of a channel of which nothing is young enough, nothing is remembered.
+            if history.sequences.count == old.count { histories[channel] = nil }
+        }
     }
 
     /// The publication with this sequence number, if it is still there.
@@ -120,6 +165,11 @@ package struct MemoryLog: Sendable {
             }
         }
     }
+}
+
+extension PublicationDraft {
+    /// What it counts for where it is kept in memory (bytes): itself, and what it takes to find it.
+    fileprivate var weight: Int { data.count + 2 * channel.text.utf8.count + 256 }
 }
 
 extension SubscriptionItem {

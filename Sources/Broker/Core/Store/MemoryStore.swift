@@ -12,10 +12,12 @@ package final class MemoryStore: Store {
     }
     private let state = Mutex(State())
     private let epoch: String
+    private let limits: StoreLimits
 
     /// An empty store; `epoch` names its log.
-    package init(epoch: String) {
+    package init(epoch: String, limits: StoreLimits = StoreLimits()) {
         self.epoch = epoch
+        self.limits = limits
     }
 
     package func open(handler: @escaping @Sendable ([StoreOutcome]) -> Void) throws(StoreError) -> StoredState {
@@ -27,7 +29,7 @@ package final class MemoryStore: Store {
 
     package func submit(_ operations: [StoreOperation]) {
         let mustDeliver = state.withLock { state in
-            for operation in operations { state.outcomes.append(state.apply(operation)) }
+            for operation in operations { state.outcomes.append(state.apply(operation, limits)) }
             defer { state.isDelivering = true }
             return !state.isDelivering
         }
@@ -55,9 +57,12 @@ package final class MemoryStore: Store {
 
 extension MemoryStore.State {
     /// Sessions die with the process, so only publications leave a trace here.
-    mutating func apply(_ operation: StoreOperation) -> StoreOutcome {
+    mutating func apply(_ operation: StoreOperation, _ limits: StoreLimits) -> StoreOutcome {
         switch operation {
         case .publish(let ticket, let draft):
+            guard log.makeRoom(for: draft, within: limits.memoryBytes) else {
+                return .failed(ticket, .noRoom(in: "memory"))
+            }
             lastSequence += 1
             log.append(draft, sequence: lastSequence)
             return .published(ticket, sequence: lastSequence)
