@@ -46,6 +46,7 @@ struct ConnectionSetup: Sendable {
 
     /// Lets a connection in whose origin is known, or has its first request refused; throws for one that is to be closed.
     func admit(_ channel: any Channel, _ origin: ConnectionOrigin) throws {
+        let shard = shards.shard(of: channel.eventLoop)
         var origin = origin
         if let address = gate.limited(origin) {
             let verdict = gate.enter(address)
@@ -58,10 +59,10 @@ struct ConnectionSetup: Sendable {
         if let handler = credentials.makeHandler(for: listener) {
             // A handshake would cost more than the answer is worth.
             if origin.refusal != nil { throw TooManyConnections() }
-            try channel.pipeline.syncOperations.addHandler(handler)
+            try channel.pipeline.syncOperations.addHandlers([ReadBufferReturn(to: shard.readBuffer), handler])
         }
-        let handler = WebSocketHandler(
-            shard: shards.shard(of: channel.eventLoop), services: services, origin: origin)
+        try shard.readBuffer.serve(channel)
+        let handler = WebSocketHandler(shard: shard, services: services, origin: origin)
         try channel.pipeline.syncOperations.addHandler(handler)
     }
 }

@@ -30,9 +30,7 @@ package struct OpenListener: Sendable {
             }
             // Whoever sends more has the rest read in the next turn, when others had theirs.
             .childChannelOption(.maxMessagesPerRead, value: 1)
-            .childChannelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 256, maximum: 65_536)
-            )
+            .childChannelOption(.recvAllocator, value: ReadBuffer.ofItsOwn)
             .childChannelInitializer(prepare)
         switch options.address {
         case .tcp(let host, let port):

@@ -39,6 +39,8 @@ final class Shard {
     @exclusivity(unchecked) var work: WorkShares
     /// Scratch memory that the drivers of this loop share.
     let scratch = DriverScratch()
+    /// What the connections of this loop read into.
+    let readBuffer = ReadBuffer()
 
     // Used for each message, on this loop only: see `RouterLoop`.
     @exclusivity(unchecked) private(set) var router: RouterPort?

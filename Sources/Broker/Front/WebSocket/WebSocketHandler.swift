@@ -121,6 +121,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
+        defer { shard.readBuffer.giveBack(buffer) }
         guard driver.state == .connecting else {
             shard.counters.sockets.receivedBytes += UInt64(buffer.readableBytes)
             return take(buffer)
@@ -381,6 +382,7 @@ extension WebSocketHandler {
         let bytes = ByteBuffer(bytes: driver.takeReceivedBytes())
         handshakeBytes = 0
         do {
+            try shard.readBuffer.leave(context.channel)
             try HTTPHandler.install(in: context.pipeline, shard: shard, services: services, origin: origin)
             context.fireChannelRead(wrapInboundOut(bytes))
             context.fireChannelReadComplete()
