@@ -1,0 +1,67 @@
+"""Hoards: what an attacker has kept for it leaves others what is theirs."""
+
+import http.client
+import json
+
+from bayeux import Peer
+from conftest import watch
+from wire import Wire, frame
+
+
+def test_waiting_messages(make_broker):
+    """Sessions that let messages wait until there is no more room for any: those of others are not the ones that go."""
+    broker = make_broker("limits:\n  queued-bytes: 256KiB\n  queued-bytes-in-all: 1MiB\n")
+    with watch(broker), Peer(broker) as publisher:
+        with Peer(broker) as victim:
+            victim.listen("/victim")
+        for _ in range(20):
+            with Peer(broker) as attacker:
+                attacker.listen("/hoard")
+        for number in range(5):
+            publisher.publish("/hoard", "x" * 100_000)
+            publisher.publish("/victim", number)
+            publisher.publish("/hoard", "x" * 100_000)
+        with Peer(broker) as again:
+            again.client_id = victim.client_id
+            again.connect()
+            assert [again.next_message()["data"] for _ in range(5)] == [0, 1, 2, 3, 4]
+    assert broker.samples()["fanfare_session_queue_bytes"] <= 1 << 20
+
+
+def test_buffers(broker):
+    """Connections that have sent much at once and then nothing: none keeps room for it."""
+    with watch(broker, memory=8):
+        wires = []
+        for _ in range(300):
+            wire = Wire(broker.port).upgrade()
+            wire.send(frame(10) * 30_000 + frame(9, b"done"))
+            assert wire.frame() == (10, b"done")
+            wires.append(wire)
+        for wire in wires:
+            wire.socket.close()
+
+
+def test_retained_messages(make_broker):
+    """Ever new channels with a retained message each: they end at a bound, and what is not kept goes on."""
+    broker = make_broker("limits:\n  database-bytes: 8MiB\n")
+    with watch(broker), Peer(broker) as attacker:
+        refusals = []
+        for first in range(0, 5_000, 100):
+            names = [f"/hoard/{first + number}" for number in range(100)]
+            attacker.send(
+                *({"channel": name, "id": name, "data": "x" * 4_000, "ext": {"retain": True}} for name in names)
+            )
+            for name in names:
+                reply = attacker.take(lambda message, name=name: message.get("id") == name)
+                if not reply["successful"]:
+                    refusals.append(reply["error"])
+    assert 2_000 < len(refusals) < 4_500
+    assert all(error.endswith(":Failed to publish: as much is kept as may be") for error in refusals)
+    assert broker.samples()['fanfare_store_errors_total{kind="full"}'] == len(refusals)
+    connection = http.client.HTTPConnection("127.0.0.1", broker.port, timeout=30)
+    for target, status in ("/channels/other?retain=true", 507), ("/channels/other", 200):
+        connection.request("POST", target, json.dumps("x" * 8_000), {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        assert response.status == status, response.read()
+        response.read()
+    connection.close()
