@@ -20,6 +20,16 @@ struct AccessSummary {
         return configuration.access(takesTokens: takesTokens).decide(verb, channel, Caller(isBrowser: true)).audience
     }
 
+    /// Who may, where no rule says anything and the setting does not, and why; nil for settings of other things.
+    func unsaid(_ setting: String) -> (audience: Audience, because: String)? {
+        guard let verb = AccessVerb.allCases.first(where: { setting == "auth.\($0.rawValue)" }),
+            let audience = try? standard(verb)
+        else { return nil }
+        if verb == .subscribe { return (audience, "default") }
+        if takesTokens { return (audience, "default with auth.keys") }
+        return (audience, configuration.isForThisMachineOnly ? "default on loopback" : "default beyond loopback")
+    }
+
     /// One line for the log.
     func log(to logger: Logger) {
         guard let publish = try? standard(.publish), let subscribe = try? standard(.subscribe) else { return }

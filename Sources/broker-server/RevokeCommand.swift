@@ -8,7 +8,10 @@ struct RevokeCommand: ParsableCommand {
         commandName: "revoke", abstract: "Take tokens back before they expire.",
         discussion: """
             Works at once, also on sessions that exist, and lasts: the list is a file beside the database. \
-            'broker-cli token inspect' shows a token's id (jti) and subject (sub).
+            'broker-cli token inspect' shows a token's id (jti) and subject (sub). With --subject, tokens that say they \
+            were made within the next five seconds go, too: the clock of who makes them may be ahead.
+
+              broker-server revoke --subject alice
 
             What was published with them belongs to the channels, and stays: 'broker-cli retained list' shows what those \
             retain, 'broker-cli retained clear' clears it.

@@ -45,7 +45,7 @@ struct ServeCommand: AsyncParsableCommand {
         let (start, starting) = AsyncStream.makeStream(of: Never.self)
         let revocations: RevocationList
         do {
-            revocations = try RevocationList(path: settings.database.revocationPath)
+            revocations = try RevocationList(path: settings.database.revocationPath, logger: logger)
         } catch {
             throw fail("\(error)", ExitStatus.configuration)
         }

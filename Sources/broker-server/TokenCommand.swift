@@ -67,10 +67,20 @@ struct TokenCommand: AsyncParsableCommand {
             if case .failure(let refusal) = verifier.verify(token, wall: Int64(now * 1000)) {
                 throw fail(refusal.text, ExitStatus.data)
             }
+            warn(lifetime: lifetime)
             writeToStandardOutput(token + "\n")
         } catch let error as TokenKeyError {
             throw fail("\(error)", ExitStatus.data)
         }
+    }
+
+    /// Which broker it is for is not known here, only what one takes that was told nothing.
+    private func warn(lifetime: Double) {
+        let taken = TokenVerifier.Options().lifetime.components.seconds
+        guard lifetime > Double(taken) else { return }
+        writeToStandardError(
+            "broker-server: a broker refuses this token, unless its auth.lifetime is \(expires) or more "
+                + "(\(taken / 86_400)d by default)\n")
     }
 
     private static func seconds(_ text: String) -> Double? {

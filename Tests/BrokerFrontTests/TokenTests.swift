@@ -80,6 +80,16 @@ struct TokenTests {
             claims: good, header: #"{"alg":"HS256","crit":["x"],"x":1}"#, reason: "Token refused: crit is not supported"
         ),
         Row(claims: good, header: #"{"alg":"HS256","crit":"x"}"#, reason: "Token refused: crit is not supported"),
+        // Each reader would take another one of the two.
+        Row(
+            claims: #"{"sub":"alice","exp":1700003600,"exp":1700003600}"#,
+            reason: "Token refused: it says exp more than once"),
+        Row(
+            claims: #"{"sub":"alice","exp":1700003600,"x":{"a":[1,{}]},"\u0073ub":"bob"}"#,
+            reason: "Token refused: it says sub more than once"),
+        Row(
+            claims: good, header: #"{"alg":"HS256","alg":"none"}"#, reason: "Token refused: it says alg more than once"),
+        Row(claims: #"{"sub":"alice","exp":1700003600,"x":{"exp":1},"y":{"exp":1,"a":[]}}"#, reason: nil),
         Row(claims: good, header: "[]", reason: "Token refused: it cannot be read"),
         Row(claims: #"{"sub":"alice"}"#, reason: "Token refused: exp is missing"),
         Row(claims: #"{"exp":1700003600}"#, reason: "Token refused: sub is missing"),
@@ -214,40 +224,5 @@ struct TokenTests {
         let folder = try Folder()
         let file = try folder.write(text, to: "key")
         await #expect(throws: TokenKeyError.self) { try await TokenKeys(sources: [TokenKeySource(file: file)]) }
-    }
-
-    @Test("Revocations outlive the process, but for one that it died over")
-    func revocations() throws {
-        let folder = try Folder()
-        let path = folder.url.appending(path: "revoked").path
-        let list = try RevocationList(path: path)
-        _ = try list.add("token abc", wall: 1)
-        _ = try list.add("subject Alice B.", wall: 1_000)
-        for bad in ["", "token", "token ", "subject a\nb", "user x"] {
-            #expect(throws: RevocationError.self) { try list.add(bad, wall: 1) }
-        }
-        let handle = try #require(FileHandle(forWritingAtPath: path))
-        try handle.seekToEnd()
-        try handle.write(contentsOf: Data("subject 12".utf8))
-        let again = try RevocationList(path: path)
-        // A token may be of a clock that is five seconds ahead.
-        #expect(again.entries == [.token("abc"), .subject("Alice B.", issuedUpTo: 6_000)])
-        _ = try again.add("token def", wall: 1)
-        #expect(try RevocationList(path: path).entries.last == .token("def"))
-        let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
-        #expect(mode == 0o600)
-    }
-
-    @Test("A ticket is good once, for half a minute")
-    func tickets() throws {
-        let tickets = Tickets()
-        let alice = Principal(subject: "alice", expiresAt: .max)
-        let (first, second) = (tickets.issue(to: alice, now: 0), tickets.issue(to: alice, now: 0))
-        let (one, two) = (try #require(first), try #require(second))
-        #expect(one != two)
-        #expect(tickets.redeem("x", now: 0) == nil)
-        #expect(tickets.redeem(one, now: Tickets.lifetime - 1) === alice)
-        #expect(tickets.redeem(one, now: Tickets.lifetime - 1) == nil)
-        #expect(tickets.redeem(two, now: Tickets.lifetime) == nil)
     }
 }

@@ -4,6 +4,11 @@ import json
 import time
 
 from broker import PATIENCE
+import subprocess
+
+import pytest
+
+from broker import PATIENCE, PROGRAMS
 from faulty import (
     CANNOT_CREATE, Connection, bystander, check_refused, contents, is_refused, is_taken, publish_until,
     wait_until_ready,
@@ -101,3 +106,37 @@ def test_start_on_a_read_only_volume(volume, volume_broker):
     broker.start()
     load.check_kept()
     load.run(STORED, 1)
+
+
+@pytest.mark.parametrize("cut", [6, 22])
+def test_revocations_on_a_full_disk(volume, volume_broker, cut):
+    """One that the disk has room for a piece of is refused, and those that come after it last."""
+    database = volume.inside / "fanfare.db"
+    listed = volume.outside / "fanfare.db.revoked"
+
+    def revoke(*arguments):
+        command = [*volume.enter, PROGRAMS / "broker-server", "revoke", *arguments, "--database", database]
+        return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=PATIENCE)
+
+    # `cut` bytes before the end of the last page that the file has.
+    before = ("token " + "x" * 57 + "\n") * 63
+    before += "token " + "y" * (4096 - len(before) - cut - 7) + "\n"
+    listed.write_text(before)
+    broker = volume_broker.start()
+    volume.fill()
+    refused = revoke("--subject", "somebody")
+    assert refused.returncode == CANNOT_CREATE and refused.stdout == "", refused
+    assert "No space left on device. Nothing was revoked" in refused.stderr and "NSCocoa" not in refused.stderr, refused
+    assert listed.read_text() == before
+    volume.make_room()
+    assert revoke("--token-id", "stolen").returncode == 0
+    assert listed.read_text() == before + "token stolen\n"
+    # A broker that was killed over one tells of it.
+    broker.kill()
+    with listed.open("a") as file:
+        file.write("subject 17")
+    broker.start()
+    assert "has no end, and does not count" in broker.log.read_text(encoding="utf-8")
+    assert revoke("--token-id", "another").returncode == 0
+    assert listed.read_text() == before + "token stolen\ntoken another\n"
+    broker.stop()

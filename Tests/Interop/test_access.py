@@ -217,6 +217,20 @@ def test_keys_of_openssl(tmp_path, generate):
         broker.kill()
 
 
+def test_no_subject_takes_the_tickets_of_others(guarded):
+    answers = [ask(guarded, "POST", "/tickets", **bearer("mallory"))[0] for _ in range(103)]
+    assert answers == [201] * 100 + [429] * 3
+    connection = http.client.HTTPConnection("127.0.0.1", guarded.port, timeout=PATIENCE)
+    connection.request("POST", "/tickets", headers=bearer("mallory"))
+    refused = connection.getresponse()
+    assert 1 <= int(refused.headers["Retry-After"]) <= 30
+    assert "100 tickets of this subject" in refused.read().decode()
+    connection.close()
+    assert ask(guarded, "POST", "/tickets", **bearer("zoe"))[0] == 201
+    metrics = ask(guarded, "GET", "/metrics", **bearer("root", admin=True))[1]
+    assert 'fanfare_tickets_refused_total{limit="subject"} 4' in metrics
+
+
 def test_the_command_line(guarded):
     credential = token(**GRANTED)
     denied = guarded.run_cli("publish", "/closed/cli", "1")

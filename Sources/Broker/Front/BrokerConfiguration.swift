@@ -34,6 +34,9 @@ package struct BrokerConfiguration: Sendable {
     package var connections = 100_000
     /// Connections of one address, of IPv6 of one /64; those of this machine are not counted.
     package var connectionsPerAddress = 2_000
+    /// One-time tickets that are not used yet, of all subjects and of one.
+    package var tickets = 10_000
+    package var ticketsPerSubject = 100
     /// A PROXY header of version 2, with its extensions, in bytes.
     package var proxyHeaderBytes = 4_096
     /// A WebSocket message or an HTTP body, in bytes.

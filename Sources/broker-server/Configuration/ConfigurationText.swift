@@ -55,11 +55,16 @@ struct ConfigurationText {
     /// What holds, each line with where it came from; secrets are not shown.
     static func effective(_ settings: Settings) -> String {
         var lines: [String] = []
+        let access = AccessSummary(settings.broker)
         for group in Setting.groups {
             let indent = group.name.isEmpty ? "" : "  "
             let members = Setting.all.filter { $0.group == group.name }.compactMap { setting -> String? in
                 let value = setting.get(settings)
-                guard !value.isEmpty || setting.isList else { return nil }
+                guard !value.isEmpty || setting.isList else {
+                    // As a comment: written into a file it would hold whatever else the file says.
+                    guard let (audience, because) = access.unsaid(setting.name) else { return nil }
+                    return (indent + "# " + pair(setting, [audience.rawValue])).padded(to: 48) + "# " + because
+                }
                 let shown = setting.isSecret ? value.map { _ in "(secret)" } : value
                 let source = settings.source(of: setting.name).description
                 return (indent + pair(setting, shown)).padded(to: 48) + "# " + source

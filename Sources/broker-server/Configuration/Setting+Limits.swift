@@ -29,6 +29,12 @@ extension Setting {
             "connections of one address, of IPv6 of one /64; one more is refused with 429, many more are closed at once"
         ).with(effect: .atReload),
         Setting(
+            "limits.tickets", .count(1...), \.broker.tickets,
+            "one-time tickets that are not used yet; one more is refused with 429"),
+        Setting(
+            "limits.tickets-per-subject", .count(1...), \.broker.ticketsPerSubject,
+            "the same, of tokens of one subject (sub)"),
+        Setting(
             "limits.sessions", .count(1...), \.broker.limits.sessions,
             "sessions; one more is refused, with advice to come back later"),
         Setting(

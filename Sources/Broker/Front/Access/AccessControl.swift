@@ -5,7 +5,7 @@ import Synchronization
 
 /// Who may do what, as far as requests tell: tells from a request who sends it.
 package final class AccessControl: Sendable {
-    let tickets = Tickets()
+    let tickets: Tickets
     private let tokens: TokenVerifier
     private let revocations: RevocationList?
     private let hasRules = Atomic(false)
@@ -14,6 +14,8 @@ package final class AccessControl: Sendable {
     init(configuration: BrokerConfiguration, tokens: TokenVerifier, revocations: RevocationList?) {
         self.tokens = tokens
         self.revocations = revocations
+        tickets = Tickets(
+            maximumCount: configuration.tickets, maximumPerSubject: configuration.ticketsPerSubject)
         set(rules: Self.rules(of: configuration))
     }
 

@@ -1,5 +1,5 @@
 package import BrokerCore
-import Foundation
+package import Logging
 import Synchronization
 
 /// Tokens that do not count any more, kept in a file so that a restart forgets none.
@@ -13,35 +13,24 @@ package final class RevocationList: Sendable {
         var revocations = Revocations()
         var watcher: (@Sendable ([Revocations.Entry]) -> Void)?
     }
-    private let path: String?
+    private let storage: RevocationFile?
     private let state = Mutex(State())
     /// Keeps those who read or write the file apart.
     private let file = Mutex(())
 
-    /// A list that is kept in the file at `path`, which need not exist; without one it ends with the process.
-    package init(path: String?) throws(RevocationError) {
-        self.path = path
-        guard let path, FileManager.default.fileExists(atPath: path) else { return }
-        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-            throw RevocationError(description: "\(path): the file cannot be read")
-        }
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        // What has no end was never acknowledged: the process died while it wrote.
-        if let torn = lines.popLast(), !torn.isEmpty, truncate(path, off_t(text.utf8.count - torn.utf8.count)) != 0 {
-            throw RevocationError(description: "\(path): \(String(cString: strerror(errno)))")
-        }
-        adopt(try Self.entries(in: lines, of: path))
+    /// A list that is kept in the file at `path`, which need not exist; without one it ends with the process. What is odd
+    /// about the file, but no error, is told to `logger`.
+    package init(path: String?, logger: Logger? = nil) throws(RevocationError) {
+        storage = path.map { RevocationFile(path: $0, logger: logger) }
+        guard let storage else { return }
+        adopt(try Self.entries(in: try storage.lines(), of: storage.path))
     }
 
     /// What the file holds now, for instance because its owner has added something. Nothing of it holds yet.
     package func read() throws(RevocationError) -> [Revocations.Entry] {
-        guard let path else { return entries }
-        let text: String? = file.withLock { _ in
-            guard FileManager.default.fileExists(atPath: path) else { return "" }
-            return try? String(contentsOfFile: path, encoding: .utf8)
-        }
-        guard let text else { throw RevocationError(description: "\(path): the file cannot be read") }
-        return try Self.entries(in: text.split(separator: "\n", omittingEmptySubsequences: false), of: path)
+        guard let storage else { return entries }
+        let lines = try file.withLock { (_) throws(RevocationError) in try storage.lines() }
+        return try Self.entries(in: lines, of: storage.path)
     }
 
     /// From now on these hold instead of those before. Whoever watches is not told. Returns whether they are others.
@@ -98,8 +87,8 @@ package final class RevocationList: Sendable {
     }
 
     private func add(_ entry: Revocations.Entry, line: String) throws(RevocationError) {
-        if let path {
-            try file.withLock { (_) throws(RevocationError) in try Self.append(line + "\n", to: path) }
+        if let storage {
+            try file.withLock { (_) throws(RevocationError) in try storage.append(line) }
         }
         let watcher = state.withLock { state in
             state.entries.append(entry)
@@ -121,20 +110,6 @@ package final class RevocationList: Sendable {
         let parts = words[1].split(separator: " ", maxSplits: 1).map(String.init)
         guard words[0] == "subject", parts.count == 2, let time = Int64(parts[0]) else { return nil }
         return .subject(parts[1], issuedUpTo: time)
-    }
-
-    private static func append(_ line: String, to path: String) throws(RevocationError) {
-        let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT, 0o600)
-        guard descriptor >= 0 else {
-            throw RevocationError(description: "\(path): \(String(cString: strerror(errno)))")
-        }
-        let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-        do {
-            try handle.write(contentsOf: Data(line.utf8))
-            try handle.synchronize()
-        } catch {
-            throw RevocationError(description: "\(path): \(error)")
-        }
     }
 }
 

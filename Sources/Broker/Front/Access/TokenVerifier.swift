@@ -102,6 +102,13 @@ package final class TokenVerifier: Sendable {
         let parts = try parser.getTokenParts(bytes)
         guard !parts.signature.isEmpty else { throw TokenRefusal("no signature") }
         let (header, claims, signature) = try parser.parse(bytes, as: TokenClaims.self)
+        // Which of two holds is read differently elsewhere (RFC 7519 §4, RFC 7515 §4).
+        for part in [parts.header, parts.payload] {
+            guard let text = Self.decode(part) else { throw TokenRefusal("it cannot be read") }
+            if let name = try JSONNames.repeated(in: text.span.bytes) {
+                throw TokenRefusal("it says \(name.prefix(32)) more than once")
+            }
+        }
         // An extension that must be understood (RFC 7515 §4.1.11): there is none that is.
         if header.fields["crit"] != nil { throw TokenRefusal("crit is not supported") }
         let candidates = keys.keys.filter { key in
@@ -122,6 +129,13 @@ package final class TokenVerifier: Sendable {
             return (claims, key)
         }
         throw TokenRefusal("the signature is not good")
+    }
+
+    /// The text that a part of a token stands for (base64url, RFC 7515 §2).
+    private static func decode(_ part: ArraySlice<UInt8>) -> [UInt8]? {
+        let text = String(decoding: part, as: UTF8.self).replacing("-", with: "+").replacing("_", with: "/")
+        let padding = String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
+        return Data(base64Encoded: text + padding).map(Array.init)
     }
 
     private static func principal(

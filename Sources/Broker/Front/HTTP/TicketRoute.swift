@@ -21,10 +21,17 @@ extension HTTPRoutes {
             return .problem(
                 .unauthorized, caller?.refusal?.text ?? "A ticket stands for a token: send it as Authorization: Bearer")
         }
-        guard let ticket = services.access.tickets.issue(to: principal, now: SystemClock.monotonic) else {
-            return .problem(.tooManyRequests, "Too many tickets are not used yet")
+        switch services.access.tickets.issue(to: principal, now: SystemClock.monotonic) {
+        case .issued(let ticket):
+            let seconds = Tickets.lifetime / 1_000_000_000
+            return .json(.created, ByteBuffer(string: #"{"ticket":"\#(ticket)","expires":\#(seconds)}"# + "\n"))
+        case .tooManyOfSubject(let seconds):
+            return .problem(
+                .tooManyRequests,
+                "\(services.configuration.ticketsPerSubject) tickets of this subject are not used yet",
+                retryAfter: seconds)
+        case .tooMany(let seconds):
+            return .problem(.tooManyRequests, "Too many tickets are not used yet", retryAfter: seconds)
         }
-        let seconds = Tickets.lifetime / 1_000_000_000
-        return .json(.created, ByteBuffer(string: #"{"ticket":"\#(ticket)","expires":\#(seconds)}"# + "\n"))
     }
 }

@@ -23,11 +23,11 @@ extension HTTPRoutes {
         }
         if let response = services.unlessRead(head, "/metrics") { return response }
         let (registry, refused) = (services.monitor.registry, services.gate.counts)
-        let listeners = services.listeners
+        let (listeners, tickets) = (services.listeners, services.access.tickets.refusals)
         let bound = NIOLoopBound(handler, eventLoop: shard.eventLoop)
         services.monitor.gather(on: shard.eventLoop).whenSuccess { snapshot in
             var text = MetricsText()
-            snapshot.append(to: &text, refused: refused)
+            snapshot.append(to: &text, refused: refused, tickets: tickets)
             ListenerCounter.append(listeners, to: &text)
             registry?.append(to: &text)
             ProcessUsage().append(to: &text)

@@ -16,13 +16,16 @@ struct MetricsSnapshot: Sendable {
     let router: RouterSample?
 
     /// Appends every family, each number summed over the loops.
-    func append(to text: inout MetricsText, refused: Gatekeeper.Counts) {
+    func append(to text: inout MetricsText, refused: Gatekeeper.Counts, tickets: Tickets.Refusals) {
         text.begin("fanfare_build_info", .gauge, "The version of the broker.")
         text.sample("fanfare_build_info", [("version", BrokerServer.version)], 1)
         var all = LoopCounters()
         for loop in loops { all.merge(loop.counters) }
         appendConnections(all, refused, to: &text)
         appendRates(all, refused, to: &text)
+        text.add(
+            "fanfare_tickets_refused_total", .counter, "One-time tickets that were refused, by the limit.", by: "limit",
+            [("subject", tickets.ofSubjects), ("all", tickets.inAll)])
         appendTraffic(all, to: &text)
         if let router { append(router, to: &text) }
         text.add(

@@ -1,0 +1,26 @@
+/// The names of an object's members, for texts in which none may occur twice.
+package enum JSONNames {
+    /// The first name that comes a second time in an object, if there is one; inside of its values nothing is looked at.
+    /// Throws for a text that is no object, or deeper than a batch may be.
+    package static func repeated(in text: RawSpan) throws(EnvelopeError) -> String? {
+        var names: [JSONSlice] = []
+        try EnvelopeScanner().withCursor(over: text) { (cursor) throws(EnvelopeError) in
+            guard try cursor.nextToken() == UInt8(ascii: "{") else {
+                throw .notJSON(.nameExpected, offset: cursor.index)
+            }
+            repeat {
+                cursor.index += 1
+                let first = try cursor.nextToken()
+                if names.isEmpty, first == UInt8(ascii: "}") { return }
+                let (name, valueStart) = try cursor.scanName(first)
+                names.append(name)
+                _ = try cursor.scanValue(valueStart, openBrackets: 1)
+            } while try cursor.nextToken() == UInt8(ascii: ",")
+        }
+        var seen: Set<String> = []
+        for name in names {
+            if let name = name.string(in: text), !seen.insert(name).inserted { return name }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,45 @@
+import BrokerCore
+import Foundation
+import Testing
+
+@testable import BrokerFront
+
+/// The list of revoked tokens: what is acknowledged is in its file, and nothing else is. (A full disk: test_full_disk.py.)
+struct RevocationTests {
+    @Test
+    func outlivesTheProcess() throws {
+        let folder = try TokenTests.Folder()
+        let path = folder.url.appending(path: "revoked").path
+        let list = try RevocationList(path: path)
+        _ = try list.add("token abc", wall: 1)
+        _ = try list.add("subject Alice B.", wall: 1_000)
+        for bad in ["", "token", "token ", "subject a\nb", "user x"] {
+            #expect(throws: RevocationError.self) { try list.add(bad, wall: 1) }
+        }
+        // A token may be of a clock that is five seconds ahead.
+        #expect(try RevocationList(path: path).entries == [.token("abc"), .subject("Alice B.", issuedUpTo: 6_000)])
+        let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+        #expect(mode == 0o600)
+    }
+
+    /// What a killed process leaves does not count at a start or a reload, and nothing is glued to it.
+    @Test(arguments: ["subject 12", "token ab", "t"])
+    func lineWithoutAnEnd(torn: String) throws {
+        let folder = try TokenTests.Folder()
+        let path = try folder.write("token abc\n" + torn, to: "revoked")
+        let list = try RevocationList(path: path)
+        #expect(list.entries == [.token("abc")])
+        #expect(try list.read() == [.token("abc")])
+        _ = try list.add("token def", wall: 1)
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "token abc\ntoken def\n")
+        #expect(try RevocationList(path: path).entries == [.token("abc"), .token("def")])
+    }
+
+    @Test
+    func badLineIsAnError() throws {
+        let folder = try TokenTests.Folder()
+        let path = try folder.write("token abc\nsubject 12\n", to: "revoked")
+        let error = #expect(throws: RevocationError.self) { try RevocationList(path: path) }
+        #expect(error?.description == "\(path):2: neither \"token ID\" nor \"subject TIME NAME\"")
+    }
+}
