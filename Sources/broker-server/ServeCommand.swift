@@ -22,6 +22,7 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup var options: ServeOptions
 
     func run() async throws {
+        let hangups = await UnixSignalsSequence(trapping: .sighup)
         var settings = try options.settings()
         let level = LiveLogLevel(settings.logLevel)
         let output = LogOutput(settings.logFormat, to: STDERR_FILENO)
@@ -43,6 +44,7 @@ struct ServeCommand: AsyncParsableCommand {
             throw fail("\(error)", ExitStatus.configuration)
         }
         let (start, starting) = AsyncStream.makeStream(of: Never.self)
+        let (reloads, reloading) = AsyncStream.makeStream(of: Never.self)
         let revocations: RevocationList
         do {
             revocations = try RevocationList(path: settings.database.revocationPath, logger: logger)
@@ -56,6 +58,7 @@ struct ServeCommand: AsyncParsableCommand {
             keyring: keyring, revocations: revocations, metrics: metrics
         ) { [settings] ports in
             starting.finish()
+            reloading.finish()
             AccessSummary(settings.broker).log(to: logger)
             for warning in settings.broker.warnings { logger.warning("\(warning)") }
             writeToStandardOutput(Banner(settings: settings, ports: ports).text)
@@ -73,7 +76,8 @@ struct ServeCommand: AsyncParsableCommand {
             configuration: .init(
                 services: [server] + control + [
                     keyring,
-                    ReloadService(reloader: reloader), LifeCycleService(notifier: notifier),
+                    ReloadService(reloader: reloader, hangups: hangups, start: reloads),
+                    LifeCycleService(notifier: notifier),
                     WatchdogService(notifier: notifier, server: server),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint],

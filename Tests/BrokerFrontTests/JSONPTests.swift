@@ -133,6 +133,10 @@ struct JSONPTests {
             #expect(answer.status == 403)
             #expect(answer.headers["content-type"] == "application/problem+json")
             #expect(try await socket.post("[]").body == "[]")
+            // Nor is it offered to clients that could do something else.
+            let types = #""supportedConnectionTypes":["callback-polling","long-polling"]"#
+            let reply = try await socket.post(#"[{"channel":"/meta/handshake","version":"1.0",\#(types)}]"#).body
+            #expect(reply.contains("long-polling") && !reply.contains("callback-polling"))
         }
     }
 

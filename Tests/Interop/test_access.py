@@ -1,5 +1,6 @@
 """Who may do what, over real sockets: what is denied stays denied, whichever way it is asked for."""
 
+import http.client
 import json
 import socket
 import subprocess

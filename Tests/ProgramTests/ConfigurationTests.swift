@@ -46,6 +46,16 @@ struct ConfigurationTests {
 
     static let files = [
         BadFile(
+            testDescription: "a key in both ways of writing it",
+            text: "limits: {sessions: 5}\nlimits.sessions: 6\n",
+            problems: [":2:1: limits.sessions is given at FILE:1:10 as well"]),
+        BadFile(
+            testDescription: "null", text: "database: ~\nlimits: {sessions: null}\n",
+            problems: [
+                ":1:11: database is not the path of a file, or :memory:",
+                ":2:20: limits.sessions is not a number from 1 to 1000000000",
+            ]),
+        BadFile(
             testDescription: "everything at once",
             text: """
                 listne: 127.0.0.1:0

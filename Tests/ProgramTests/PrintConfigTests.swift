@@ -24,6 +24,21 @@ struct PrintConfigTests {
         #expect(with.output.contains("# \(file):"))
     }
 
+    /// Who may do what where nothing says so, and why.
+    @Test(arguments: [
+        ("listen: 127.0.0.1:0", "# publish: everyone # default on loopback"),
+        ("listen: 0.0.0.0:0", "# publish: not-browsers # default beyond loopback"),
+        ("auth: {keys: [/nowhere]}", "# publish: authenticated # default with auth.keys"),
+        ("auth: {publish: nobody}", "# subscribe: everyone # default"),
+    ])
+    func unsaidAccess(text: String, line: String) async throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write(text + "\n", to: "fanfare.yaml")
+        let ending = try await Program.run("broker-server", "print-config", "--config", path)
+        let lines = ending.output.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") }
+        #expect(lines.contains(line) && lines.contains("# subscribe: everyone # default"), "\(ending.output)")
+    }
+
     /// Flags over the environment, that over the file; each value says which it was.
     @Test
     func precedence() async throws {

@@ -185,7 +185,8 @@ package final class BrokerServer: Service, Sendable {
         let router = try await first.submit {
             let router = Router(
                 limits: configuration.limits, policies: configuration.policies, rules: rules,
-                revocations: revocations?.entries ?? [], embedding: hooks.embedding, state: state, loopCount: loopCount,
+                revocations: revocations?.entries ?? [], embedding: hooks.embedding,
+                offersCallbackPolling: configuration.allowsCallbackPolling, state: state, loopCount: loopCount,
                 generator: SystemRandomNumberGenerator(),
                 now: SystemClock.now)
             let services = ServiceRunner(hooks: hooks, logger: logger)

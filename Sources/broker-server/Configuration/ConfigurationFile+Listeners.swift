@@ -54,7 +54,7 @@ extension ConfigurationFile {
                 continue
             }
             given.insert(name)
-            guard let text = value.scalar?.string, setting.set(&options, text) else {
+            guard let text = value.scalar?.string, !value.isNull, setting.set(&options, text) else {
                 let given = value.scalar?.string ?? "what is given"
                 let error = SettingError.unfit(given, for: "\(listener).\(name)", setting.expected)
                 problems.append("\(place(value)): \(error)")

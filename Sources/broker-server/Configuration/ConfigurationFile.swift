@@ -57,10 +57,14 @@ struct ConfigurationFile {
     private func set(
         _ setting: Setting, from value: Node, at key: Node, in settings: inout Settings, problems: inout [String]
     ) {
+        if case .file(let before) = settings.source(of: setting.name) {
+            problems.append("\(place(key)): \(setting.name) is given at \(before) as well")
+            return
+        }
         let items = setting.isList ? (value.sequence.map(Array.init) ?? [value]) : [value]
         var texts: [String] = []
         for item in items {
-            guard let text = item.scalar?.string else {
+            guard let text = item.scalar?.string, !item.isNull else {
                 problems.append("\(place(item)): \(setting.name) is not \(setting.expected)")
                 continue
             }
@@ -148,6 +152,14 @@ struct ConfigurationFile {
 
     func place(_ node: Node) -> String {
         node.mark.map { "\(path):\($0.line):\($0.column)" } ?? path
+    }
+}
+
+extension Node {
+    /// Whether it is what YAML calls null, written out: a value that is missing is none, and no text either.
+    var isNull: Bool {
+        guard let scalar, scalar.style == .plain || scalar.style == .any else { return false }
+        return ["~", "null", "Null", "NULL"].contains(scalar.string)
     }
 }
 

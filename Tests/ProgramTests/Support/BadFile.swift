@@ -12,7 +12,7 @@ struct BadFile: CustomTestStringConvertible, Sendable {
         let folder = try TemporaryFolder()
         let path = try folder.write(text, to: "bad.yaml")
         let ending = try await Program("broker-server", command + [path]).end()
-        let problems = problems.map { path + $0 + "\n" }.joined()
+        let problems = problems.map { path + $0.replacing("FILE", with: path) + "\n" }.joined()
         #expect(ending == Ending(status: 78, output: "", errors: "broker-server: " + problems))
     }
 }

@@ -42,7 +42,7 @@ extension Router {
         }
         reply(to: request, text: text, error, withClientID: false, into: &outbox) { bytes in
             bytes += #""version":"1.0","supportedConnectionTypes":["#.utf8
-            bytes += Self.connectionTypes.map { "\"\($0)\"" }.joined(separator: ",").utf8
+            bytes += offeredTypes.map { "\"\($0)\"" }.joined(separator: ",").utf8
             bytes += "],".utf8
             if let clientID { bytes += #""clientId":"\#(clientID)","#.utf8 }
             bytes += #""advice":\#(advice.json),"#.utf8
@@ -69,7 +69,7 @@ extension Router {
         guard let offered = types.strings(in: text) else {
             return .connectionTypes(types.string(in: text).map { [$0] } ?? [])
         }
-        return offered.contains(where: Self.connectionTypes.contains) ? nil : .connectionTypes(offered)
+        return offered.contains(where: offeredTypes.contains) ? nil : .connectionTypes(offered)
     }
 
     /// `/meta/connect` (Bayeux 1.0 §4.2): binds a WebSocket, keeps the session alive, fetches what waits for it.
@@ -86,7 +86,7 @@ extension Router {
             error = .bayeux(.missing("connectionType"))
         } else {
             let name = type.string(in: text)
-            if name.map(Self.connectionTypes.contains) != true {
+            if name.map(offeredTypes.contains) != true {
                 error = .bayeux(.connectionTypes([name ?? Self.raw(type, in: text)]))
             }
         }

@@ -10,11 +10,13 @@
 /// - A subscription takes effect with its outcome: reply, retained messages, then what is live.
 /// - Messages for a session without a connection wait in its queue and go out before anything newer.
 package struct Router: ~Copyable {
-    /// The transports that this broker offers, as they stand in the reply to a handshake.
+    /// The transports that there are, as they stand in the reply to a handshake.
     package static let connectionTypes = [
         "long-polling", "cross-origin-long-polling", "callback-polling", "websocket", "eventsource", "in-process",
     ]
 
+    /// Those of them that it offers.
+    let offeredTypes: [String]
     let limits: Limits
     /// May change while the broker runs.
     package var policies: ChannelPolicies
@@ -80,11 +82,12 @@ package struct Router: ~Copyable {
     package init(
         limits: Limits, policies: ChannelPolicies = .init(), rules: AccessRules? = nil,
         revocations: [Revocations.Entry] = [], embedding: Embedding = .init(),
-        state: StoredState,
+        offersCallbackPolling: Bool = true, state: StoredState,
         loopCount: UInt32, generator: some RandomNumberGenerator, now: Moment
     ) {
         var generator = generator
         self.limits = limits
+        offeredTypes = Self.connectionTypes.filter { offersCallbackPolling || $0 != "callback-polling" }
         recorder = FlightRecorder(capacity: limits.endedSessions)
         rates = SessionRates(limits.rates)
         channelRates = BucketTable(capacity: limits.rates.rememberedCount)

@@ -15,16 +15,21 @@ extension HTTPServices {
 
     /// Refuses what a page of an origin sends that is not let in.
     func refusal(of head: HTTPRequestHead) -> HTTPResponse? {
-        if let refusal = refusal(ofHosts: head.headers["Host"]) { return .problem(.misdirectedRequest, refusal) }
+        let isOld = (head.version.major, head.version.minor) < (1, 1)
+        if let refusal = refusal(ofHosts: head.headers["Host"], isOld: isOld) {
+            return .problem(.init(statusCode: refusal.status), refusal.text)
+        }
         let origin = head.headers.first(name: "Origin")
         if origins.allows(origin: origin, host: head.headers.first(name: "Host")) { return nil }
         return .problem(.forbidden, "Origin \(origin ?? "") is not allowed: see --allow-origin")
     }
 
-    /// Why a request with these `Host` fields is not for this broker; nil when it is.
-    func refusal(ofHosts fields: [String]) -> String? {
+    /// Why a request with these `Host` fields is not for this broker; nil when it is. One of HTTP/1.1 has one of them
+    /// (RFC 9112 §3.2), one that is older may have none.
+    func refusal(ofHosts fields: [String], isOld: Bool = false) -> (status: Int, text: String)? {
+        guard fields.count == 1 || isOld && fields.isEmpty else { return (400, "A request has one Host field") }
         guard let hosts, let stranger = fields.first(where: { !hosts.allows($0) }) else { return nil }
-        return "\(stranger) is no name of this machine: see allow-host"
+        return (421, "\(stranger.isEmpty ? "An empty Host" : stranger) is no name of this machine: see allow-host")
     }
 
     /// Refuses what a page's script element asks for, without an `Origin`, when the page is not known to be let in.

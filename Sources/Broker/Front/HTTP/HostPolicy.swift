@@ -1,4 +1,4 @@
-/// By which names a broker that listens on loopback only may be addressed.
+/// By which names, at whatever port, a broker that listens on loopback only may be addressed.
 ///
 /// A page of a stranger can have its own name turned to this machine (DNS rebinding). To the browser the broker is then of
 /// the page's origin, and only `Host` still says what the page is called.
@@ -13,7 +13,8 @@ struct HostPolicy: Sendable {
             origin.firstRange(of: "://").map { HostName.host(of: String(origin[$0.upperBound...])) }
         }
         names = Set(
-            (configuration.allowedHosts + origins + configuration.listeners.compactMap(\.host)).map { $0.lowercased() })
+            (configuration.allowedHosts.map(HostName.host) + origins + configuration.listeners.compactMap(\.host))
+                .map { $0.lowercased() })
     }
 
     /// Whether a request may carry this `Host`.

@@ -10,17 +10,17 @@ struct OriginPolicy: Sendable {
     /// `allowed` holds origins such as `https://example.com`, or `*`.
     init(allowed: [String], allowsLoopback: Bool) {
         allowsAll = allowed.contains("*")
-        self.allowed = Set(allowed.map { $0.lowercased() })
+        self.allowed = Set(allowed.map { Self.normal($0.lowercased()) })
         self.allowsLoopback = allowsLoopback
     }
 
     /// Whether a request with these headers may go on.
     func allows(origin: String?, host: String?) -> Bool {
-        guard let origin = origin?.lowercased() else { return true }
+        guard let origin = origin.map({ Self.normal($0.lowercased()) }) else { return true }
         if allowsAll || allowed.contains(origin) { return true }
         guard let scheme = ["http://", "https://"].first(where: origin.hasPrefix) else { return false }
         let authority = String(origin.dropFirst(scheme.count))
-        if let host, host.lowercased() == authority { return true }
+        if let host, Self.normal(scheme + host.lowercased()) == origin { return true }
         return allowsLoopback && HostName.isLoopback(HostName.host(of: authority))
     }
 
@@ -32,6 +32,15 @@ struct OriginPolicy: Sendable {
         if allowsAll || fetchSite == "same-origin" { return true }
         if let referer, !referer.isEmpty { return allows(origin: Self.origin(of: referer), host: host) }
         return fetchSite == nil || fetchSite == "none"
+    }
+
+    /// Browsers leave out the port of an origin that is its scheme's own (RFC 6454 §6.2); people and proxies may write it.
+    private static func normal(_ origin: String) -> String {
+        for (scheme, port) in [("http://", ":80"), ("https://", ":443")]
+        where origin.hasPrefix(scheme) && origin.hasSuffix(port) {
+            return String(origin.dropLast(port.count))
+        }
+        return origin
     }
 
     /// The origin of a URL: its scheme and authority.

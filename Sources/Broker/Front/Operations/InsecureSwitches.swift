@@ -1,7 +1,7 @@
 import BrokerCore
 
 extension BrokerConfiguration {
-    /// What in it lets in more than a broker that faces strangers should: a line for each, for the log and the operator.
+    /// What in it lets in more than a broker that faces strangers should, or less than it says: a line for each, for the log and the operator.
     package var warnings: [String] {
         var warnings: [String] = []
         if allowedOrigins.contains("*") {
@@ -16,6 +16,13 @@ extension BrokerConfiguration {
         for listener in listeners {
             if case .unix = listener.address, listener.inherited == nil, listener.permissions.mode & 0o002 != 0 {
                 warnings.append("\(listener.title): everybody on this machine may connect (mode)")
+            }
+        }
+        for listener in listeners {
+            if case .unix = listener.address, listener.inherited != nil, listener.permissions != SocketPermissions() {
+                warnings.append(
+                    "\(listener.title): systemd has made its file, so mode, owner and group mean nothing here; "
+                        + "the socket unit has SocketMode=, SocketUser= and SocketGroup=")
             }
         }
         for source in access.keySources where source.isOpenToStrangers {

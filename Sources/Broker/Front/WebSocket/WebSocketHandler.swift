@@ -290,7 +290,7 @@ extension WebSocketHandler {
             driver.refuse(status: 404, reason: "No WebSocket endpoint at \(target.path)", into: &events)
         } else if let refusal = services.refusal(ofHosts: request.headers.all("Host")) {
             shard.counters.rejectedHandshakes += 1
-            driver.refuse(status: 421, reason: refusal, into: &events)
+            driver.refuse(status: refusal.status, reason: refusal.text, into: &events)
         } else if !services.origins.allows(origin: origin, host: request.headers.first("Host")) {
             shard.counters.rejectedOrigins += 1
             driver.refuse(
