@@ -40,9 +40,10 @@ extension Router {
             clientID = id
             advice = isStopping ? drainAdvice() : successAdvice
         }
+        let types = offeredTypes
         reply(to: request, text: text, error, withClientID: false, into: &outbox) { bytes in
             bytes += #""version":"1.0","supportedConnectionTypes":["#.utf8
-            bytes += offeredTypes.map { "\"\($0)\"" }.joined(separator: ",").utf8
+            bytes += types.map { "\"\($0)\"" }.joined(separator: ",").utf8
             bytes += "],".utf8
             if let clientID { bytes += #""clientId":"\#(clientID)","#.utf8 }
             bytes += #""advice":\#(advice.json),"#.utf8
