@@ -16,6 +16,7 @@ struct HostPolicyTests {
         Row(host: "LOCALHOST:1", isAllowed: true), Row(host: "localhost.:1", isAllowed: true),
         Row(host: "[::1]:8000", isAllowed: true), Row(host: "broker.example:80", isAllowed: true),
         Row(host: "ported.example:80", isAllowed: true), Row(host: "ported.example", isAllowed: true),
+        Row(host: "[2001:db8::1]:80", isAllowed: true), Row(host: "2001", isAllowed: false),
         Row(host: "pages.example", isAllowed: true), Row(host: "evil.example", isAllowed: false),
         Row(host: "127.0.0.1.evil.example", isAllowed: false), Row(host: "localhost.evil.example", isAllowed: false),
         Row(host: "evil-broker.example", isAllowed: false), Row(host: "", isAllowed: false),
@@ -25,7 +26,7 @@ struct HostPolicyTests {
     @Test("This machine's names, those that are listed, and hosts of origins that are let in", arguments: rows)
     func hosts(row: Row) {
         var configuration = BrokerConfiguration()
-        configuration.allowedHosts = ["broker.example", "ported.example:80"]
+        configuration.allowedHosts = ["broker.example", "ported.example:80", "2001:db8::1", ":90"]
         configuration.allowedOrigins = ["https://pages.example:444"]
         #expect(HostPolicy(configuration).allows(row.host) == row.isAllowed)
     }

@@ -13,8 +13,14 @@ struct HostPolicy: Sendable {
             origin.firstRange(of: "://").map { HostName.host(of: String(origin[$0.upperBound...])) }
         }
         names = Set(
-            (configuration.allowedHosts.map(HostName.host) + origins + configuration.listeners.compactMap(\.host))
+            (configuration.allowedHosts.map(Self.name) + origins + configuration.listeners.compactMap(\.host))
                 .map { $0.lowercased() })
+    }
+
+    /// What is listed, without a port: an IPv6 address has more colons, or brackets.
+    private static func name(_ listed: String) -> String {
+        let host = HostName.host(of: listed)
+        return host.isEmpty || !listed.hasPrefix("[") && listed.count { $0 == ":" } > 1 ? listed : host
     }
 
     /// Whether a request may carry this `Host`.
