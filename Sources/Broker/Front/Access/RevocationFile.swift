@@ -42,9 +42,8 @@ struct RevocationFile: Sendable {
 
     /// How long the file is up to the end of its last line that has one; nil when that cannot be told.
     private static func wholeLength(of descriptor: CInt) -> off_t? {
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { return nil }
-        var length = status.st_size
+        var length = lseek(descriptor, 0, SEEK_END)
+        guard length >= 0 else { return nil }
         var byte: UInt8 = 0
         while length > 0 {
             guard pread(descriptor, &byte, 1, length - 1) == 1 else { return nil }
@@ -55,9 +54,7 @@ struct RevocationFile: Sendable {
     }
 
     private static func cut(_ descriptor: CInt, to length: off_t) -> Bool {
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { return false }
-        return status.st_size == length || ftruncate(descriptor, length) == 0
+        lseek(descriptor, 0, SEEK_END) == length || ftruncate(descriptor, length) == 0
     }
 
     private static func write(_ text: String, to descriptor: CInt) -> Bool {
