@@ -1,10 +1,8 @@
 """A file system without room, or one that may not be written to any more."""
 
 import json
-import time
-
-from broker import PATIENCE
 import subprocess
+import time
 
 import pytest
 
