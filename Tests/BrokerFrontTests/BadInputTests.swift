@@ -27,7 +27,7 @@ struct BadFrameTests {
             code: .invalidPayload),
         Row(
             testDescription: "not masked", bytes: TestWebSocket.frame(opcode: 1, Array("[]".utf8), isMasked: false),
-            code: .protocolError),
+            code: .unsupportedData),
         Row(testDescription: "reserved bit", bytes: [0xC1, 0x80, 0, 0, 0, 0], code: .protocolError),
         Row(testDescription: "unknown opcode", bytes: TestWebSocket.frame(opcode: 3, []), code: .protocolError),
         Row(
