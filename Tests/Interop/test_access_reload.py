@@ -236,7 +236,7 @@ def test_all_or_nothing(guarded, mistake):
             expected = 'fanfare.db.revoked:1: neither "token ID" nor "subject TIME NAME"'
         else:
             guarded.configure(open="granted", keys=f"{guarded.secret}, http://127.0.0.1:1/keys")
-            expected = "http://127.0.0.1:1/keys: cannot be fetched"
+            expected = "http://127.0.0.1:1/keys: cannot be reached"
         status, report = guarded.reload()
         assert status == 78 and expected in report, report
         assert expected in (guarded.folder / "log").read_text().replace('\\"', '"')

@@ -125,8 +125,8 @@ PUBLICATIONS = [
     ("fetch without preflight", "return post(url, 'message=' + encodeURIComponent(`[${MESSAGE}]`));"),
     ("fetch with preflight", "return post(url, MESSAGE, { 'Content-Type': 'application/json' });"),
     (
-        "fetch with fields of its own",
-        "return post(url + '/publish', MESSAGE, { 'Content-Type': 'application/json', 'X-Tenant': 'a' }, 'omit');",
+        "fetch with a field that libraries add",
+        "return post(url + '/publish', MESSAGE, { 'Content-Type': 'application/json', 'X-Requested-With': 'a' }, 'omit');",
     ),
     (
         "fetch of a channel",

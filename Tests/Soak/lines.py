@@ -114,6 +114,8 @@ class Events(Polled, EventSource):
                     linger(connection.sock)
         self.close()
         self.stream = None
+        # What was not read yet is lost with it: the broker does not know that it came, and sends it again.
+        self.events = queue.Queue()
 
 
 SOCKETS = [CompressedWebSocket, PlainWebSocket, SecureWebSocket]

@@ -24,8 +24,10 @@ class Topic:
 class Due:
     """What one subscriber is due of a topic: the first number lies between two, each later one follows."""
 
-    def __init__(self, least, most):
+    def __init__(self, least, most, sure):
         self.least, self.most = least, most
+        # From this one on they have to come; what was published while it subscribed may have come too early.
+        self.sure = max(sure, 1)
         self.last = None
         # The last number over this connection, which may be one that came before over another one.
         self.position = None
@@ -42,6 +44,10 @@ class Due:
             self.position = number
             self.last = max(number, self.last or 0)
         return is_due
+
+    def lacks(self, number):
+        """Whether this one, or a later one, has yet to come."""
+        return number >= self.sure if self.last is None else self.last < number
 
 
 class Reader:
@@ -65,15 +71,17 @@ class Reader:
         subscribe()
         for topic in topics:
             least, most = acknowledged[topic.name] + 1, topic.sent + 1
+            sure = most
             if topic.is_retained:
-                least -= 1
+                least = sure = least - 1
             if replay and topic.history:
                 least, most = 1, max(topic.sent - topic.history + 1, 1)
-            self.expect(topic, least, most)
+                sure = least
+            self.expect(topic, least, most, sure)
 
-    def expect(self, topic, least, most):
-        """The first publication of this topic has a number between these."""
-        self._due[topic.name] = Due(least, most)
+    def expect(self, topic, least, most, sure):
+        """The first publication of this topic has a number between the first two; from `sure` on they have to come."""
+        self._due[topic.name] = Due(least, most, sure)
         self._forgotten.discard(topic.name)
 
     def forget(self, topics):
@@ -110,7 +118,7 @@ class Reader:
         return {
             name: number
             for name, number in marks.items()
-            if (due := self._due.get(name)) and max(due.last or due.least - 1, 0) < number
+            if (due := self._due.get(name)) and due.lacks(number)
         }
 
 

@@ -1,7 +1,8 @@
 import BrokerCore
 
 extension BrokerConfiguration {
-    /// What in it lets in more than a broker that faces strangers should, or less than it says: a line for each, for the log and the operator.
+    /// What in it lets in more than a broker that faces strangers should, or less than it says: a line for each, for the
+    /// log and the operator.
     package var warnings: [String] {
         var warnings: [String] = []
         if allowedOrigins.contains("*") {
