@@ -81,7 +81,7 @@ def test_fragments_of_nothing(broker):
         ("compression that was not agreed on", frame(1, b"[]", bits=0x40), 1002),
         ("a continuation of nothing", frame(0, b"[]"), 1002),
         ("a message within a message", frame(1, b"[", final=False) + frame(1, b"[]"), 1002),
-        ("no mask", b"\x81\x02[]", 1002),
+        ("no mask", b"\x81\x02[]", 1003),
         ("half a code", frame(8, b"\x03"), 1002),
         ("a code nobody may send", frame(8, (1005).to_bytes(2, "big")), 1002),
         ("a close that is no UTF-8", frame(8, b"\x03\xe8\xff"), 1002),
