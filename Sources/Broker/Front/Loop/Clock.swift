@@ -1,4 +1,5 @@
 import BrokerCore
+import CoreFoundation
 import NIOCore
 
 #if canImport(Glibc)

@@ -1,3 +1,4 @@
+import CoreFoundation
 import NIOCore
 
 #if canImport(Glibc)
