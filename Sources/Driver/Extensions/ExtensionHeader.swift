@@ -30,15 +30,13 @@ public enum ExtensionValue: Hashable, Sendable {
     private static func isNumber(_ text: String) -> Bool {
         var rest = Substring(text).utf8
         if rest.first == UInt8(ascii: "-") { rest = rest.dropFirst() }
-        let whole = rest.prefix(while: isDigit)
+        let whole = rest.prefix(while: ASCII.isDigit)
         guard let first = whole.first, first != UInt8(ascii: "0") || whole.count == 1 else { return false }
         rest = rest[whole.endIndex...]
         guard rest.first == UInt8(ascii: ".") else { return rest.isEmpty }
         rest = rest.dropFirst()
-        return !rest.isEmpty && rest.allSatisfy(isDigit)
+        return !rest.isEmpty && rest.allSatisfy(ASCII.isDigit)
     }
-
-    private static func isDigit(_ byte: UInt8) -> Bool { 0x30...0x39 ~= byte }
 }
 
 /// The parameters of one offer or response, in their order.

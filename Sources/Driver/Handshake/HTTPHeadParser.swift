@@ -20,7 +20,7 @@ enum HTTPHeadParser {
         // HTTP-version SP 3DIGIT SP [reason-phrase]; many servers leave out the second space with the phrase.
         let parts = lines[0].split(separator: 0x20, maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count >= 2, isHTTPVersion(parts[0]), parts[0].starts(with: "HTTP/1.".utf8), parts[1].count == 3,
-            parts[1].allSatisfy(isDigit), let status = Int(string(parts[1])),
+            parts[1].allSatisfy(ASCII.isDigit), let status = Int(string(parts[1])),
             let headers = parseHeaders(lines.dropFirst())
         else { return nil }
         return ResponseHead(status: status, headers: headers)
@@ -45,11 +45,9 @@ enum HTTPHeadParser {
 
     private static func isHTTPVersion(_ text: ArraySlice<UInt8>) -> Bool {
         let tail = text.dropFirst(5)
-        return text.starts(with: "HTTP/".utf8) && tail.count == 3 && isDigit(tail[tail.startIndex])
-            && tail[tail.startIndex + 1] == UInt8(ascii: ".") && isDigit(tail[tail.startIndex + 2])
+        return text.starts(with: "HTTP/".utf8) && tail.count == 3 && ASCII.isDigit(tail[tail.startIndex])
+            && tail[tail.startIndex + 1] == UInt8(ascii: ".") && ASCII.isDigit(tail[tail.startIndex + 2])
     }
-
-    private static func isDigit(_ byte: UInt8) -> Bool { 0x30...0x39 ~= byte }
 
     private static func string(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
 }

@@ -41,7 +41,7 @@ package struct TraceParent: Sendable, Equatable {
     }
 
     private static func isDigit(_ byte: UInt8) -> Bool {
-        UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || UInt8(ascii: "a")...UInt8(ascii: "f") ~= byte
+        byte.isDecimalDigit || UInt8(ascii: "a")...UInt8(ascii: "f") ~= byte
     }
 
     private static func isNotZero(_ digits: Slice<UnsafeRawBufferPointer>) -> Bool {

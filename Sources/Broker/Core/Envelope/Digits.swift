@@ -1,8 +1,10 @@
 extension UInt8 {
+    /// Whether it is a decimal digit of ASCII.
+    @inline(__always)
+    package var isDecimalDigit: Bool { self &- UInt8(ascii: "0") < 10 }
+
     /// The value of a decimal digit of ASCII.
-    package var decimalDigit: UInt8? {
-        UInt8(ascii: "0")...UInt8(ascii: "9") ~= self ? self - UInt8(ascii: "0") : nil
-    }
+    package var decimalDigit: UInt8? { isDecimalDigit ? self - UInt8(ascii: "0") : nil }
 
     /// The value of a hexadecimal digit of ASCII.
     package var hexDigit: UInt8? {
@@ -13,7 +15,4 @@ extension UInt8 {
         default: nil
         }
     }
-
-    /// Whether it is a decimal digit of ASCII.
-    package var isDecimalDigit: Bool { decimalDigit != nil }
 }

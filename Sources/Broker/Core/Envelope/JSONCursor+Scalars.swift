@@ -59,7 +59,7 @@ extension JSONCursor {
         case UInt8(ascii: "u"):
             for digit in index + 2..<index + 6 {
                 guard digit < end else { throw .notJSON(.unexpectedEnd, offset: end) }
-                guard Self.isHexDigit(byte(digit)) else { throw .notJSON(.malformedEscape, offset: index) }
+                guard byte(digit).hexDigit != nil else { throw .notJSON(.malformedEscape, offset: index) }
             }
             index += 6
         default:
@@ -78,11 +78,6 @@ extension JSONCursor {
             ((quotes &- ones) & ~quotes) | ((backslashes &- ones) & ~backslashes)
             | ((word &- (ones &* 0x20)) & ~word)
         return found & (ones &* 0x80)
-    }
-
-    @inline(__always)
-    private static func isHexDigit(_ byte: UInt8) -> Bool {
-        isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
     }
 
     // MARK: Numbers and literals
@@ -105,7 +100,7 @@ extension JSONCursor {
         if index < end, byte(index) == UInt8(ascii: "0") {
             index += 1
             // RFC 8259 §6: leading zeros are not allowed.
-            if index < end, Self.isDigit(byte(index)) { throw .notJSON(.malformedNumber, offset: index) }
+            if index < end, byte(index).isDecimalDigit { throw .notJSON(.malformedNumber, offset: index) }
         } else {
             try skipDigits()
         }
@@ -125,12 +120,9 @@ extension JSONCursor {
     @inline(__always)
     private mutating func skipDigits() throws(EnvelopeError) {
         guard index < end else { throw .notJSON(.unexpectedEnd, offset: end) }
-        guard Self.isDigit(byte(index)) else { throw .notJSON(.malformedNumber, offset: index) }
-        repeat { index += 1 } while index < end && Self.isDigit(byte(index))
+        guard byte(index).isDecimalDigit else { throw .notJSON(.malformedNumber, offset: index) }
+        repeat { index += 1 } while index < end && byte(index).isDecimalDigit
     }
-
-    @inline(__always)
-    static func isDigit(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "0") < 10 }
 
     private mutating func scanLiteral(
         _ literal: StaticString, _ kind: JSONSlice.Kind

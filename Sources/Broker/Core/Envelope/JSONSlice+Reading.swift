@@ -54,7 +54,7 @@ extension JSONSlice {
             if isNegative { digits = digits.dropFirst() }
             var value: Int64 = 0
             for byte in digits {
-                guard JSONCursor.isDigit(byte) else { return nil }
+                guard byte.isDecimalDigit else { return nil }
                 let digit = Int64(byte - UInt8(ascii: "0"))
                 let (product, overflow) = value.multipliedReportingOverflow(by: 10)
                 let (sum, carry) = product.addingReportingOverflow(isNegative ? -digit : digit)
