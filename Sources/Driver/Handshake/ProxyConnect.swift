@@ -143,6 +143,8 @@ public struct ProxyURL: Sendable, Equatable {
     public let host: String
     /// The port to connect to; 80 or 443 if the URL has none.
     public let port: UInt16
+    /// The host and the port as one writes them, an IPv6 address with its brackets.
+    public let hostAndPort: String
     /// `user:password` of the URL, its percent-escapes decoded, in Base64 for `Proxy-Authorization: Basic`.
     public let basicCredentials: String?
 
@@ -171,6 +173,7 @@ public struct ProxyURL: Sendable, Equatable {
         guard let authority = URLAuthority(location, defaultPort: isSecure ? 443 : 80) else { throw invalid }
         host = authority.host
         port = authority.port
+        hostAndPort = authority.hostAndPort
         basicCredentials = authority.basicCredentials
     }
 }

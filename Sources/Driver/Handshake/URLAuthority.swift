@@ -8,6 +8,8 @@ struct URLAuthority: Equatable {
     /// `user:password`, percent-escapes decoded, in Base64 for `Basic` (RFC 7617).
     let basicCredentials: String?
 
+    /// The host as written, and the port in any case.
+    var hostAndPort: String { "\(writtenHost):\(port)" }
     /// The host without brackets.
     var host: String { writtenHost.hasPrefix("[") ? String(writtenHost.dropFirst().dropLast()) : writtenHost }
 
@@ -44,7 +46,7 @@ struct URLAuthority: Equatable {
         let rest = text[host.endIndex...]
         if rest.isEmpty || rest == ":" { return (host, nil) }
         let digits = rest.dropFirst()
-        guard rest.hasPrefix(":"), digits.utf8.allSatisfy({ 0x30...0x39 ~= $0 }), let port = UInt16(digits), port > 0
+        guard rest.hasPrefix(":"), digits.utf8.allSatisfy(ASCII.isDigit), let port = UInt16(digits), port > 0
         else { return nil }
         return (host, port)
     }

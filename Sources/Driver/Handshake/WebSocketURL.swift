@@ -54,6 +54,6 @@ public struct WebSocketURL: Sendable, Equatable {
         port = parsed.port
         authority = parsed.text
         basicCredentials = parsed.basicCredentials
-        hostAndPort = "\(parsed.writtenHost):\(parsed.port)"
+        hostAndPort = parsed.hostAndPort
     }
 }

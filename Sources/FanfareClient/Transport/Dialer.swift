@@ -97,9 +97,8 @@ struct Dialer: Sendable {
         }
         .connect(host: proxy.host, port: Int(proxy.port))
         .flatMapErrorThrowing { error in
-            let host = proxy.host.contains(":") ? "[\(proxy.host)]" : proxy.host
             let failure = ClientError(
-                .unreachable, "the proxy \(host):\(proxy.port) cannot be reached: \(Self.reason(of: error))")
+                .unreachable, "the proxy \(proxy.hostAndPort) cannot be reached: \(Self.reason(of: error))")
             isOpen.fail(failure)
             throw failure
         }
