@@ -48,7 +48,7 @@ struct LogWriter {
     /// Appends a publication; its sequence number.
     mutating func append(_ draft: PublicationDraft, to database: Database) throws -> UInt64 {
         lastSequence += 1
-        if draft.retention == .replace || draft.history != nil || draft.origin != nil {
+        if draft.isKept || draft.origin != nil {
             if insert == nil { insert = try PublicationInsert(database) }
             try insert?.run(draft, sequence: lastSequence, on: database)
         }

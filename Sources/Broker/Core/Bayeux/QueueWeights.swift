@@ -33,7 +33,9 @@ struct QueueWeights {
     }
 
     private mutating func enter(_ number: Int, _ session: SubscriptionTable.Subscriber) {
-        while places.count <= Int(session) { places.append(0) }
+        if Int(session) >= places.count {
+            places.append(contentsOf: repeatElement(0, count: Int(session) + 1 - places.count))
+        }
         places[Int(session)] = UInt32(classes[number].count)
         classes[number].append(session)
     }

@@ -37,7 +37,7 @@ package struct MemoryLog: Sendable {
     package mutating func append(_ draft: PublicationDraft, sequence: UInt64) {
         let publication = StoredPublication(
             sequence: sequence, channel: draft.channel, data: draft.data, isBinary: draft.isBinary)
-        if draft.retention == .replace || draft.history != nil {
+        if draft.isKept {
             let until = draft.history.map { min($0.until, draft.expiresAt ?? .max) }
             publications[sequence] = Kept(
                 publication: publication, expiresAt: draft.expiresAt, historyUntil: until, weight: draft.weight)
