@@ -1,3 +1,4 @@
+// Where an optimised build finds C's types, since X509 imports it.
 import CoreFoundation
 import Foundation
 import NIOCore

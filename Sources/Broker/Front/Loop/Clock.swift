@@ -1,4 +1,5 @@
 import BrokerCore
+// Where an optimised build finds C's types, since X509 imports it.
 import CoreFoundation
 import NIOCore
 
