@@ -38,13 +38,17 @@ struct BoundsTests {
 
     @Test
     func bodyThatDoesNotEnd() async throws {
+        let timeouts = #"fanfare_connections_closed_total{transport="http",reason="timeout"}"#
         try await TestBroker.run {
             $0.requestTimeout = .milliseconds(300)
+            $0.metrics = .all
         } _: { broker in
             let socket = try await broker.connect()
             try await socket.send("POST /channels/a HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1")
             #expect(try await socket.readAnswer().status == 408)
             #expect(await socket.readToEnd().isEmpty)
+            // The broker hears of it a moment later.
+            while try await broker.metrics()[timeouts] != 1 {}
         }
     }
 

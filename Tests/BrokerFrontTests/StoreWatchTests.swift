@@ -1,6 +1,5 @@
 import BrokerCore
 import Logging
-import Synchronization
 import Testing
 
 @testable import BrokerFront
@@ -47,31 +46,13 @@ struct StoreWatchTests {
         #expect(watch.fail(full, now: start + 8 * Self.second) == .fails(full))
     }
 
-    private final class Lines: Sendable {
-        let all = Mutex<[(level: Logger.Level, message: String, fields: Logger.Metadata)]>([])
-    }
-
-    private struct Handler: LogHandler {
-        let lines: Lines
-        var metadata = Logger.Metadata()
-        var logLevel = Logger.Level.trace
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-        func log(event: LogEvent) {
-            lines.all.withLock { $0.append((event.level, "\(event.message)", event.metadata ?? [:])) }
-        }
-    }
-
     @Test
     func linesSayWhatComesOfIt() {
-        let lines = Lines()
-        let logger = Logger(label: "test") { _ in Handler(lines: lines) }
+        let log = RecordedLog()
         for news in [.fails(full), .stillFails(sync, count: 3), .works(count: 4, seconds: 5)] as [StoreWatch.News] {
-            news.log(to: logger)
+            news.log(to: log.logger)
         }
-        let all = lines.all.withLock { $0 }
+        let all = log.take()
         #expect(all.map(\.level) == [.error, .error, .notice])
         #expect(all.map(\.message) == ["the store fails", "the store still fails", "the store works again"])
         #expect(all[0].fields["reason"] == "the disk is full" && all[0].fields["remedy"] == "Make room")
