@@ -25,11 +25,17 @@ class KeptConnection:
         return response.status, response.read().decode()
 
 
-def ask(broker, method, path, body=None, **headers):
-    """One request over a connection of its own: its status, and its text unless that does not end."""
+def respond(broker, method, path, body=None, **headers):
+    """One request over a connection of its own: its response, and the text of that unless it does not end."""
     connection = http.client.HTTPConnection("127.0.0.1", broker.port, timeout=PATIENCE)
     with contextlib.closing(connection):
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         response = connection.getresponse()
         is_stream = response.headers["Content-Type"] == "text/event-stream"
-        return response.status, "" if is_stream else response.read().decode()
+        return response, "" if is_stream else response.read().decode()
+
+
+def ask(broker, method, path, body=None, **headers):
+    """The same; the status of the response, and its text."""
+    response, text = respond(broker, method, path, body, **headers)
+    return response.status, text

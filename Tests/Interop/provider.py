@@ -1,14 +1,14 @@
 """An identity provider that shows its keys at an address; the keys; and how their tokens are used."""
 
-import http.client
-import http.server
 import json
 import ssl
 import subprocess
 import threading
 
 from broker import PATIENCE, PROGRAMS
+from kept_connection import respond
 from tokens import encode
+from web_server import Answer, WebServer
 
 
 class Key:
@@ -34,7 +34,7 @@ class Key:
         return made.stdout.strip()
 
 
-class Provider(http.server.ThreadingHTTPServer):
+class Provider(WebServer):
     """Shows `keys`, or sends whoever asks `elsewhere`; answers 503 without either."""
 
     scheme, host = "http", "127.0.0.1"
@@ -44,8 +44,16 @@ class Provider(http.server.ThreadingHTTPServer):
         self.elsewhere = None
         self.count = 0
         self.served = threading.Condition()
-        super().__init__(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        super().__init__(self.show_keys)
+
+    def show_keys(self, _):
+        with self.served:
+            self.count += 1
+            self.served.notify_all()
+            body = json.dumps({"keys": [key.public for key in self.keys]}).encode()
+            if self.elsewhere:
+                return Answer(body, 302, fields={"Location": self.elsewhere})
+            return Answer(body, 200 if self.keys else 503, "application/json")
 
     @property
     def address(self):
@@ -55,7 +63,7 @@ class Provider(http.server.ThreadingHTTPServer):
         """Have `ask` called until what is shown now has been fetched for sure."""
         with self.served:
             first = self.count
-            # The one that comes next may have been under way.
+            # The one that comes next may have been under way; who fetches the second one has the first.
             while self.count < first + 2:
                 ask()
                 assert self.served.wait(PATIENCE), "nobody has fetched the keys"
@@ -90,39 +98,12 @@ class SecureProvider(Provider):
             super().finish_request(tls, client_address)
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        with self.server.served:
-            body = json.dumps({"keys": [key.public for key in self.server.keys]}).encode()
-            if self.server.elsewhere:
-                self.send_response(302)
-                self.send_header("Location", self.server.elsewhere)
-            else:
-                self.send_response(200 if self.server.keys else 503)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-            self.server.count += 1
-            self.server.served.notify_all()
-
-    def log_message(self, *_):
-        pass
-
-
-def ask(broker, method, path, body=None, **headers):
-    connection = http.client.HTTPConnection("127.0.0.1", broker.port, timeout=PATIENCE)
-    connection.request(method, path, body, headers)
-    response = connection.getresponse()
-    status, text = response.status, response.read().decode()
-    connection.close()
-    return status, text, response.headers
-
-
 def publish(broker, token):
-    return ask(broker, "POST", "/channels/a", "1", Authorization="Bearer " + token)
+    """The status of the answer, its text, its fields."""
+    response, text = respond(broker, "POST", "/channels/a", "1", Authorization="Bearer " + token)
+    return response.status, text, response.headers
 
 
 def failures(broker):
     """How often a set of keys could not be fetched."""
-    _, text, _ = ask(broker, "GET", "/metrics")
-    return float(text.split('fanfare_key_set_fetches_total{result="failure"} ')[1].split("\n")[0])
+    return broker.samples()['fanfare_key_set_fetches_total{result="failure"}']

@@ -5,7 +5,8 @@ import subprocess
 import pytest
 
 from broker import PROGRAMS, Broker
-from provider import Key, Provider, ask, failures, publish
+from kept_connection import ask
+from provider import Key, Provider, failures, publish
 
 SETTINGS = """\
 auth:
@@ -19,7 +20,6 @@ metrics: all
 def provider():
     with Provider() as provider:
         yield provider
-        provider.shutdown()
 
 
 @pytest.fixture

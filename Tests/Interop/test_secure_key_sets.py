@@ -80,7 +80,6 @@ def company(tmp_path):
             yield company
         finally:
             company.broker.kill()
-            company.provider.shutdown()
 
 
 @pytest.fixture
@@ -88,7 +87,6 @@ def plain():
     """A provider without TLS that has keys to give."""
     with Provider() as plain:
         yield plain
-        plain.shutdown()
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
