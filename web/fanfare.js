@@ -137,7 +137,6 @@ export class Fanfare extends EventTarget {
         this.#recall();
         this.#place.clientId = options.clientId;
         this.#listen("addEventListener");
-        if (this.#isHidden) this.#tickWhileHidden();
         this.#open();
     }
 
@@ -218,6 +217,7 @@ export class Fanfare extends EventTarget {
     #open() {
         this.#cancel("next");
         this.#setState("connecting");
+        if (this.#isHidden) this.#tickWhileHidden();
         this.transport = this.#transports[this.#index];
         const current = (step) => (...values) => socket === this.#socket && step(...values);
         const socket = this.#openSocket({
@@ -321,13 +321,13 @@ export class Fanfare extends EventTarget {
         return globalThis.document?.visibilityState === "hidden";
     }
 
-    /** A hidden page's timers are late; a Worker's are not. */
+    /** A hidden page's timers are late; a Worker's are not. What did not load is tried again. */
     #tickWhileHidden() {
         const tick = () => {
             for (const { due, run } of Object.values(this.#timers)) if (performance.now() >= due) run();
             if (this.#socket) this.#checkAnswers();
         };
-        this.#ticker ??= load("ticker").then((ticker) => ticker.tick(tick)).catch(() => {});
+        this.#ticker ??= load("ticker").then((ticker) => ticker.tick(tick)).catch(() => (this.#ticker = undefined));
     }
 
     /** Connect now, or see whether the connection still lives. */

@@ -60,6 +60,13 @@ HIDE = """
     window.setTimeout = window.setInterval = () => late++;
 """
 
+COUNT_WORKERS = """
+    window.workers = 0;
+    const { terminate } = Worker.prototype;
+    Worker.prototype.terminate = function () { workers--; terminate.call(this); };
+    window.Worker = class extends Worker { constructor(...all) { super(...all); workers++; } };
+"""
+
 
 def cut_and_mend(script, network):
     network.cut()
@@ -73,7 +80,8 @@ def test_timers_of_a_hidden_page(script, network, keeper, origin):
     if origin == "another":
         script.run("Object.assign(window, await import(arguments[0]))", keeper.url("/fanfare.js"))
     script.run("await start({ heartbeat: 300, timeout: 700 }).subscribe('/kept/hidden', note)")
-    script.run(HIDE)
+    script.run(COUNT_WORKERS + HIDE)
+    script.wait("workers === 1")
     cut_and_mend(script, network)
     script.wait("fanfare.state === 'connected'")
     # A connection that died is noticed, too.
@@ -84,16 +92,27 @@ def test_timers_of_a_hidden_page(script, network, keeper, origin):
     script.run("await fanfare.disconnect()")
 
 
-def test_hidden_from_the_beginning_and_shown(script, network):
-    """The Worker goes when the page is seen; a page that is opened behind others has one at once."""
+def test_hidden_without_a_network(script, network):
+    """What tells the time to a hidden page could not be loaded then, and is at the next attempt to connect."""
+    script.run(COUNT_WORKERS)
+    script.run("start()")
+    script.wait("fanfare.state === 'connected'")
+    network.cut()
     script.run(
         """
-        window.workers = 0;
-        const { terminate } = Worker.prototype;
-        Worker.prototype.terminate = function () { workers--; terminate.call(this); };
-        window.Worker = class extends Worker { constructor(...all) { super(...all); workers++; } };
+        Object.defineProperty(document, "visibilityState", { get: () => "hidden", configurable: true });
+        document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
         """
     )
+    script.wait("fanfare.state === 'waiting'")
+    network.mend()
+    script.wait("fanfare.state === 'connected' && workers === 1")
+    script.run("await fanfare.disconnect()")
+
+
+def test_hidden_from_the_beginning_and_shown(script, network):
+    """The Worker goes when the page is seen; a page that is opened behind others has one at once."""
+    script.run(COUNT_WORKERS)
     script.run(HIDE + "start()")
     script.wait("workers === 1 && fanfare.state === 'connected'")
     cut_and_mend(script, network)
