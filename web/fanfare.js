@@ -137,6 +137,7 @@ export class Fanfare extends EventTarget {
         this.#recall();
         this.#place.clientId = options.clientId;
         this.#listen("addEventListener");
+        if (this.#isHidden) this.#tickWhileHidden();
         this.#open();
     }
 
@@ -217,7 +218,6 @@ export class Fanfare extends EventTarget {
     #open() {
         this.#cancel("next");
         this.#setState("connecting");
-        if (this.#isHidden) this.#tickWhileHidden();
         this.transport = this.#transports[this.#index];
         const current = (step) => (...values) => socket === this.#socket && step(...values);
         const socket = this.#openSocket({
@@ -288,6 +288,7 @@ export class Fanfare extends EventTarget {
 
     /** Give a socket up on which an answer is overdue. */
     #checkAnswers() {
+        if (this.#isHidden) this.#tickWhileHidden();
         const now = performance.now();
         const [first] = this.#requests.values();
         const due = first?.socket === this.#socket && Math.max(first.sentAt, this.#lastReceived) + this.#patience;
@@ -321,7 +322,7 @@ export class Fanfare extends EventTarget {
         return globalThis.document?.visibilityState === "hidden";
     }
 
-    /** A hidden page's timers are late; a Worker's are not. What did not load is tried again. */
+    /** A hidden page's timers are late; a Worker's are not. A failed load is tried again. */
     #tickWhileHidden() {
         const tick = () => {
             for (const { due, run } of Object.values(this.#timers)) if (performance.now() >= due) run();

@@ -93,7 +93,7 @@ def test_timers_of_a_hidden_page(script, network, keeper, origin):
 
 
 def test_hidden_without_a_network(script, network):
-    """What tells the time to a hidden page could not be loaded then, and is at the next attempt to connect."""
+    """What tells the time to a hidden page could not be loaded then, and is once there is a connection."""
     script.run(COUNT_WORKERS)
     script.run("start()")
     script.wait("fanfare.state === 'connected'")
