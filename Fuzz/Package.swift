@@ -51,6 +51,7 @@ let package = Package(
         fuzzTarget("FuzzProxyHeader", ["BrokerCore"]),
         fuzzTarget("FuzzProxyConnect", ["Driver"]),
         fuzzTarget("FuzzTarget", ["FrontParsers"]),
+        fuzzTarget("FuzzFields", ["FrontParsers"]),
     ],
     swiftLanguageModes: [.v6]
 )

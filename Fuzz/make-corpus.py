@@ -285,3 +285,17 @@ write(
     channel="/channels/a%2Fb/%2a?retain&ttl=1", escapes="/a?%=%zz&%4=%&+=+%2B", empty="", question="?", many="/?a=1&a=2&&=&b",
     form="message=%5B%5D&jsonp=a%2eb",
 )
+
+pages = {
+    "own": "http://broker.test:8000\nbroker.test:8000", "default_port": "https://broker.test\nbroker.test:443",
+    "listed": "https://app.example", "listed_port": "HTTPS://App.example:443", "loopback": "http://127.0.0.1:3000\nlocalhost:1",
+    "local": "http://localhost", "six": "http://[::1]:80\n[::1]", "cut_six": "http://[::1\n[", "null": "null\nbroker.test",
+    "longer": "https://app.example.evil.example", "port_of_letters": "http://localhost:80.evil.example", "none": "",
+}
+write("FuzzFields", **{f"origin_{name}": "\0" + text for name, text in pages.items()})
+write("FuzzFields", **{f"referer_{name}": "\2" + text.replace("\n", "/a?b#c\n") for name, text in pages.items()})
+write(
+    "FuzzFields",
+    date="\1Sun, 06 Nov 1994 08:49:37 GMT", old_date="\1Sunday, 06-Nov-94 08:49:37 GMT", asctime="\1Sun Nov  6 08:49:37 1994",
+    far_date="\1Fri, 31 Dec 9999 23:59:60 GMT", no_date="\1Sun, 99 Foo -1 99:99:99 GMT",
+)

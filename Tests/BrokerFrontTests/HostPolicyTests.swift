@@ -21,6 +21,8 @@ struct HostPolicyTests {
         Row(host: "127.0.0.1.evil.example", isAllowed: false), Row(host: "localhost.evil.example", isAllowed: false),
         Row(host: "evil-broker.example", isAllowed: false), Row(host: "", isAllowed: false),
         Row(host: "[::1", isAllowed: false), Row(host: "192.168.0.1", isAllowed: false),
+        Row(host: "localhost:80.evil.example", isAllowed: false), Row(host: "[::1].evil.example", isAllowed: false),
+        Row(host: "localhost:", isAllowed: true), Row(host: "localhost:1:2", isAllowed: false),
     ]
 
     @Test("This machine's names, those that are listed, and hosts of origins that are let in", arguments: rows)

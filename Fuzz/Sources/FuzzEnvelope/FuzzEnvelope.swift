@@ -35,10 +35,15 @@ private func scan(_ text: RawSpan) -> CInt {
                 "a trace needs no escapes")
         }
         var members = envelope.whole.members
+        var names: Set<String> = []
+        var isRepeated = false
         while let (name, value) = members.next(in: text) {
-            require(name.string(in: text) != nil, "a member has a name")
+            guard let name = name.string(in: text) else { fatalError("a member has a name") }
+            if !names.insert(name).inserted { isRepeated = true }
             _ = value.integer(in: text)
         }
+        let repeated = try? JSONNames.repeated(in: text.extracting(envelope.whole.range))
+        require((repeated != nil) == isRepeated, "a name that comes twice is told")
         if let name = envelope.channel.string(in: text) {
             _ = try? ChannelName(name, grammar: .faye, maximumBytes: 512)
             _ = try? ChannelPattern(name, grammar: .cometd, maximumBytes: 512)

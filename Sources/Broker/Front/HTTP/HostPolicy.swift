@@ -17,10 +17,10 @@ struct HostPolicy: Sendable {
                 .map { $0.lowercased() })
     }
 
-    /// What is listed, without a port: an IPv6 address has more colons, or brackets.
+    /// What is listed, without a port; an IPv6 address may have been listed without brackets.
     private static func name(_ listed: String) -> String {
         let host = HostName.host(of: listed)
-        return host.isEmpty || !listed.hasPrefix("[") && listed.count { $0 == ":" } > 1 ? listed : host
+        return host.isEmpty ? listed : host
     }
 
     /// Whether a request may carry this `Host`.
