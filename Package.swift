@@ -54,10 +54,14 @@ let package = Package(
                 .product(name: "Metrics", package: "swift-metrics"),
             ],
             path: "Sources/Broker/Store", swiftSettings: settings),
+        // What the errors of the TLS library mean, for clients of any protocol.
+        .target(
+            name: "TLSErrors", dependencies: [.product(name: "NIOSSL", package: "swift-nio-ssl")],
+            path: "Sources/Broker/TLSErrors", swiftSettings: settings),
         .target(
             name: "BrokerFront",
             dependencies: [
-                "BrokerCore", "Driver", "WebAssets",
+                "BrokerCore", "Driver", "TLSErrors", "WebAssets",
                 nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "JWTKit", package: "jwt-kit"),
@@ -82,7 +86,7 @@ let package = Package(
         .target(
             name: "FanfareClient",
             dependencies: [
-                "Driver", "BrokerCore", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+                "Driver", "BrokerCore", "TLSErrors", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             path: "Sources/FanfareClient", swiftSettings: settings),

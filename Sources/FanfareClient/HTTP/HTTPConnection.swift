@@ -180,7 +180,7 @@ private final class AnswerHandler: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        fail(ClientError(.unreachable, "the connection was lost: \(Dialer.reason(of: error))"))
+        fail(Dialer.loss(by: error))
         context.close(promise: nil)
     }
 

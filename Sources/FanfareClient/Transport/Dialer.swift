@@ -3,6 +3,7 @@ import Foundation
 import NIOCore
 import NIOPosix
 import NIOSSL
+import TLSErrors
 
 /// Makes connections to the broker: directly or through a proxy, with TLS where the URLs say so.
 struct Dialer: Sendable {
@@ -123,6 +124,12 @@ struct Dialer: Sendable {
         try channel.pipeline.syncOperations.addHandler(handler)
     }
 
+    /// What came to an open connection, before or after TLS began on it.
+    static func loss(by error: any Error) -> ClientError {
+        let outcome = TLSFailure(error) == nil ? "the connection was lost: " : ""
+        return ClientError(.unreachable, outcome + reason(of: error))
+    }
+
     /// Why no connection came about, in a few words.
     static func reason(of error: any Error) -> String {
         switch error {
@@ -133,10 +140,18 @@ struct Dialer: Sendable {
             return "the name \(error.host) is not known"
         case let error as IOError: return String(cString: strerror(error.errnoCode))
         case let error as NIOCore.ChannelError where error.isTimeout: return "no answer in time"
-        case NIOSSLError.handshakeFailed(let cause): return "TLS: \(cause)"
         case NIOSSLError.uncleanShutdown: return "TLS ended without a farewell"
-        case is NIOSSLError, is NIOSSLExtraError: return "TLS: \(error)"
-        default: return "\(error)"
+        default: return TLSFailure(error).map(reason) ?? "\(error)"
+        }
+    }
+
+    private static func reason(of failure: TLSFailure) -> String {
+        switch failure {
+        case .certificate: "the certificate is from no authority that is trusted here, or has ended"
+        case .name: "the certificate does not name this host"
+        case .noTLS: "what listens there does not speak TLS"
+        case .closed: "the connection was closed before TLS had begun"
+        case .other(let reason): "TLS failed: \(reason)"
         }
     }
 }

@@ -88,7 +88,7 @@ final class WebSocketClientHandler: ChannelInboundHandler, ClientTransport {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        failure = failure ?? ClientError(.unreachable, "the connection was lost: \(Dialer.reason(of: error))")
+        failure = failure ?? Dialer.loss(by: error)
         context.close(promise: nil)
     }
 

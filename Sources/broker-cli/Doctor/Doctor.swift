@@ -152,9 +152,10 @@ struct Doctor {
 enum Remedy {
     static func of(_ error: CLIError, _ configuration: ClientConfiguration) -> String {
         let text = error.description
-        if text.contains("CERTIFICATE_VERIFY_FAILED") {
-            return "name the authority of the certificate with --ca FILE, or look at its dates and host name"
+        if text.contains("the certificate is from no authority") {
+            return "name the authority of the certificate with --ca FILE, or look at its dates"
         }
+        if text.contains("the certificate does not name") { return "correct the host in --url, or the certificate" }
         if text.contains("TLS") { return "does the broker listen for TLS there? see tls: in its configuration" }
         if text.contains("the proxy") { return "check --proxy or http_proxy, and the name and password in it" }
         if text.contains("No such file") {

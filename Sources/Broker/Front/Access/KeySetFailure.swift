@@ -5,6 +5,7 @@ import NIOHTTP1
 import NIOPosix
 import NIOSSL
 import SwiftASN1
+import TLSErrors
 import X509
 
 /// Why no key set came from an address, in words for whoever operates the broker.
@@ -21,10 +22,10 @@ struct KeySetFailure {
         case let error as IOError: return "cannot be reached: \(String(cString: strerror(error.errnoCode)))"
         case let error as HTTPClientError: return Self.reason(of: error)
         case is HTTPParserError: return "what comes from there is not HTTP"
-        case let error as NIOSSLExtraError where error == .failedToValidateHostname: return await reasonOfName()
-        case NIOSSLError.handshakeFailed(let cause): return await reason(of: cause)
         case NIOSSLError.uncleanShutdown: return Self.cut
-        default: return "cannot be fetched: \(error)"
+        default:
+            guard let failure = TLSFailure(error) else { return "cannot be fetched: \(error)" }
+            return await reason(of: failure)
         }
     }
 
@@ -47,22 +48,17 @@ struct KeySetFailure {
         return "cannot be reached: the name \(error.host) is not known"
     }
 
-    /// A handshake that failed. The library's codes name what the peer sent, and do not say what a certificate lacks.
-    private func reason(of cause: BoringSSLError) async -> String {
-        let text = "\(cause)"
-        if text.contains("CERTIFICATE_VERIFY_FAILED") {
+    private func reason(of failure: TLSFailure) async -> String {
+        switch failure {
+        case .certificate:
             let known = authorities.certificates.compactMap { try? Certificate(derEncoded: $0.toDERBytes()) }
             return await shown()?.fault(authorities: known, now: Date())
                 ?? "the certificate is not one that the system or auth.key-set-authority trusts"
+        case .name: return await reasonOfName()
+        case .noTLS: return "what listens there does not speak TLS"
+        case .closed: return "the connection was closed before TLS had begun"
+        case .other(let reason): return "TLS failed: \(reason)"
         }
-        if ["WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST"].contains(where: text.contains) {
-            return "what listens there does not speak TLS"
-        }
-        if cause == .zeroReturn || cause == .sslError([.eofDuringHandshake]) {
-            return "the connection was closed before TLS had begun"
-        }
-        if case .sslError(let stack) = cause, let first = stack.first { return "TLS failed: \(Self.name(of: first))" }
-        return "TLS failed: \(cause)"
     }
 
     private func reasonOfName() async -> String {
@@ -81,12 +77,5 @@ struct KeySetFailure {
     /// Without the brackets of IPv6.
     private var host: String {
         (URLComponents(string: address)?.host ?? "").trimmingCharacters(in: CharacterSet(charactersIn: "[]"))
-    }
-
-    /// The library writes `Error: CODE error:CODE:LIBRARY:FUNCTION:NAME at FILE:LINE`.
-    private static func name(of error: BoringSSLInternalError) -> String {
-        let fields = error.description.split(separator: ":", omittingEmptySubsequences: false)
-        guard fields.count > 5 else { return error.description }
-        return fields[5].prefix { $0 != " " }.lowercased().replacing("_", with: " ")
     }
 }
