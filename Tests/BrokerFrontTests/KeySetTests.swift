@@ -48,8 +48,10 @@ struct KeySetTests {
         return configuration
     }
 
-    private static func keyring() -> TokenKeyring {
-        TokenKeyring(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    private static func keyring(
+        logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    ) -> TokenKeyring {
+        TokenKeyring(logger: logger)
     }
 
     private static func reason(_ token: String, _ keyring: TokenKeyring) -> String? {
@@ -194,16 +196,32 @@ struct KeySetTests {
         let source = try #require(TokenKeySource("https://login.example/keys"))
         let others = [
             try secret.json(use: "enc"), #"{"kty":"oct","k":"c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3JldA"}"#,
-            #"{"kty":"EC","crv":"P-256K","x":"a","y":"b"}"#, #"{"kty":"new"}"#,
+            #"{"kty":"EC","crv":"P-256K","x":"a","y":"b"}"#, #"{"kty":"new","kid":"b"}"#,
         ]
-        func keys(_ members: [String]) async throws -> [String?] {
+        func keys(_ members: [String]) async throws -> TokenKeys.Answer {
             let text = #"{"keys":[\#(members.joined(separator: ","))]}"#
-            return try await TokenKeys.keys(inAnswer: Data(text.utf8), from: source).map(\.id)
+            return try await TokenKeys.keys(inAnswer: Data(text.utf8), from: source)
         }
-        #expect(try await keys(others + [try key.json()]) == ["a"])
+        let answer = try await keys(others + [try key.json()])
+        #expect(answer.keys.map(\.id) == ["a"])
+        #expect(answer.passedOver == ["one without kid", "one without kid", "b"])
         await #expect(throws: TokenKeyError.self) { _ = try await keys(others) }
         let many = try (1...65).map { try Key(name: "\($0)").json() }
         await #expect(throws: TokenKeyError.self) { _ = try await keys(many) }
+    }
+
+    @Test("Whoever looks for a key that was passed over finds its name in the log")
+    func passedOverInLog() async throws {
+        let log = RecordedLog()
+        let others = try Self.set(#"{"kty":"RSA","kid":"short","n":"AQ","e":"AQAB"}"#, Key(name: "a").json())
+        try await KeyServer.run(others) { server in
+            _ = try await Self.keyring(logger: log.logger)
+                .prepare(Self.configuration(server.address), mayComeLater: false)
+        }
+        let line = try #require(log.take().first)
+        #expect(line.message == "took keys of tokens")
+        #expect(line.fields["keys"] == "1")
+        #expect(line.fields["passed-over"] == "short")
     }
 
     @Test(

@@ -1,6 +1,7 @@
 import BrokerCore
 import Foundation
 import JWTKit
+import Support
 import Testing
 
 @testable import BrokerFront
@@ -144,6 +145,26 @@ struct TokenTests {
         }
         // What is remembered expires as well.
         #expect(Self.reason(verifier.verify(good, wall: Self.now + 3_600_000)) == "Token expired")
+    }
+
+    @Test("A token in which one character is another, is missing or comes twice is refused")
+    func changes() async throws {
+        let folder = try Folder()
+        let verifier = try await Self.verifier([folder.write(Self.secret, to: "secret")])
+        let good = Array(
+            try Self.token(#"{"alg":"HS256"}"#, Self.good, key: try await Self.hmac(Self.secret)).utf8)
+        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=".utf8)
+        var random = SeededGenerator(seed: 1)
+        // The last character has bits that stand for nothing.
+        for place in good.indices.dropLast() {
+            var others = [[], [good[place], good[place]]]
+            for _ in 0..<8 { others.append([alphabet.randomElement(using: &random) ?? 0]) }
+            for other in others where other != [good[place]] {
+                let changed = String(decoding: good[..<place] + other + good[(place + 1)...], as: UTF8.self)
+                let reason = Self.reason(verifier.verify(changed, wall: Self.now))
+                #expect(reason?.hasPrefix("Token refused: ") == true, "\(changed): \(reason ?? "taken")")
+            }
+        }
     }
 
     @Test("Keys of every kind, and no token chooses its algorithm")

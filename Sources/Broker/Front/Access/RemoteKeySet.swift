@@ -47,7 +47,7 @@ final class RemoteKeySet: Sendable {
     func fetch() async throws(TokenKeyError) -> Bool {
         let fetcher = KeySetFetcher(
             deadline: options.timeout, maximumBytes: options.maximumBytes, authorities: authorities)
-        let found: [TokenKeys.Key]
+        let found: TokenKeys.Answer
         do {
             found = try await TokenKeys.keys(inAnswer: try await fetcher.fetch(address), from: source)
         } catch {
@@ -56,10 +56,10 @@ final class RemoteKeySet: Sendable {
         }
         Self.counter("success").increment(by: 1)
         let isNew = keys.withLock { keys in
-            defer { keys = found }
-            return keys.map { Set($0.map(\.identity)) } != Set(found.map(\.identity))
+            defer { keys = found.keys }
+            return keys.map { Set($0.map(\.identity)) } != Set(found.keys.map(\.identity))
         }
-        if isNew { logger.notice("took keys of tokens", metadata: ["from": "\(address)", "keys": "\(found.count)"]) }
+        if isNew { note(found) }
         return isNew
     }
 
@@ -99,6 +99,16 @@ final class RemoteKeySet: Sendable {
     /// Fetches nothing any more.
     func stop() {
         task.withLock { $0?.cancel() }
+    }
+
+    /// Other keys have come than there were.
+    private func note(_ answer: TokenKeys.Answer) {
+        var fields: Logger.Metadata = ["from": "\(address)", "keys": "\(answer.keys.count)"]
+        if !answer.passedOver.isEmpty {
+            let names = answer.passedOver.prefix(8).map { String($0.prefix(64)) }.joined(separator: ", ")
+            fields["passed-over"] = "\(names)"
+        }
+        logger.notice("took keys of tokens", metadata: fields)
     }
 
     /// A fetch has failed.

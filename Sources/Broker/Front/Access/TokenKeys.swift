@@ -68,24 +68,37 @@ package struct TokenKeys: Sendable {
         if let set { keys += set } else { isWaiting = true }
     }
 
+    /// What an address has answered.
+    struct Answer: Sendable {
+        let keys: [Key]
+        /// The names of what is for signatures, and of no use here.
+        let passedOver: [String]
+    }
+
     /// The keys in what the address of `source` has answered. Of a set, what is not for signatures that the broker
     /// checks is passed over (RFC 7517 §5): it is for others.
-    static func keys(inAnswer bytes: Data, from source: TokenKeySource) async throws(TokenKeyError) -> [Key] {
+    static func keys(inAnswer bytes: Data, from source: TokenKeySource) async throws(TokenKeyError) -> Answer {
         try await checked(source.address ?? "") {
-            let all = try webKeys(in: bytes).filter { $0.use.map { $0 == "sig" } ?? true }.compactMap(\.key)
             var keys: [Key] = []
-            for key in all where algorithmName(of: key) != nil {
-                if let key = try? await Self.key(key, issuer: source.issuer) { keys.append(key) }
+            var passedOver: [String] = []
+            for member in try webKeys(in: bytes) where member.use.map({ $0 == "sig" }) ?? true {
+                if let key = member.key, algorithmName(of: key) != nil,
+                    let key = try? await Self.key(key, issuer: source.issuer)
+                {
+                    keys.append(key)
+                } else {
+                    passedOver.append(member.kid ?? "one without kid")
+                }
             }
             if keys.isEmpty { throw TokenKeyProblem("no key in the answer is for RS256, ES256 or EdDSA") }
             if keys.count > maximumCount { throw TokenKeyProblem("there are more than \(maximumCount) keys") }
-            return keys
+            return Answer(keys: keys, passedOver: passedOver)
         }
     }
 
-    private static func checked(
-        _ place: String, _ read: () async throws -> [Key]
-    ) async throws(TokenKeyError) -> [Key] {
+    private static func checked<Found>(
+        _ place: String, _ read: () async throws -> Found
+    ) async throws(TokenKeyError) -> Found {
         do {
             return try await read()
         } catch let problem as TokenKeyProblem {
