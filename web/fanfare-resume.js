@@ -4,29 +4,60 @@
  * What is kept lies in the tab's sessionStorage while no page has it. A page takes it up before it sends anything; the
  * subscriptions that it has made by then, and those that it makes later, go on where the page before had been.
  */
+import { FanfareError } from "./fanfare.js";
 
 /** How long a subscription from before the reload waits to be claimed: milliseconds. */
 const claimTimeout = 10_000;
 
-/** Take up what a page before this one left, if anything, once; `kept` gets a function that keeps it for the next. */
+/**
+ * Before each socket: take up what a page before this one left, if anything, once; later what this page itself left
+ * when it was put aside. `kept` gets functions that keep it for the next page, and that take that back.
+ */
 export function restore({ key, resume }, kept) {
-    if (kept.save) return;
+    if (kept.name) return goOn(kept);
     const name = `${key}:${resume === true ? location.pathname : resume}`;
-    kept.save = () => save(name, kept);
+    kept.name = name;
+    kept.save = () => save(kept);
+    kept.forget = () => kept.saved && read(name, kept.saved.mark);
     kept.claim = (pattern) => claim(pattern, kept);
     const saved = read(name);
     if (saved) take(saved, kept);
 }
 
-function save(name, { place, subscribers, requests }) {
+function save(kept) {
+    const { name, place, subscribers, requests } = kept;
     const waiting = [...requests].flatMap(([id, { fields, data }]) => (data ? [[id, fields, data]] : []));
     const confirmed = [...subscribers].filter((subscriber) => subscriber.confirmed)
         .map(({ pattern, last, from }) => ({ pattern, last, from }));
+    // What another page left here, to be published, is not lost; the mark tells one page from the other.
+    const theirs = (read(name)?.requests ?? []).filter(([id]) => !requests.has(id));
+    const saved = { mark: Math.random(), place, subscribers: confirmed, requests: [...theirs, ...waiting] };
     try {
-        sessionStorage.setItem(name, JSON.stringify({ place, subscribers: confirmed, requests: waiting }));
+        sessionStorage.setItem(name, JSON.stringify(saved));
+        kept.saved = saved;
     } catch {
         // There is nobody left to be told.
     }
+}
+
+/**
+ * The page was put aside, and is shown again. If another one has had the session meanwhile, this one begins anew,
+ * behind its last numbers, and publishes nothing of which the other one took charge.
+ */
+function goOn(kept) {
+    const { name, saved, place, requests } = kept;
+    if (!saved) return;
+    kept.saved = undefined;
+    const left = read(name) ?? { requests: [] };
+    if (left.mark !== saved.mark) {
+        place.clientId = undefined;
+        const ids = new Set(left.requests.map(([id]) => id));
+        for (const [id] of saved.requests.filter(([id]) => !ids.has(id))) {
+            requests.get(id)?.answer.reject(new FanfareError("Another page has gone on with the session.", "closed"));
+            requests.delete(id);
+        }
+    }
+    take({ requests: left.requests, subscribers: [] }, kept);
 }
 
 /** The subscription of the page before that a new one goes on with; what came meanwhile is handed over soon. */
@@ -41,10 +72,11 @@ function claim(pattern, { subscribers, hand }) {
     return subscriber;
 }
 
-/** It is taken out at once, so that a copy of the tab does not claim the same session. */
-function read(name) {
+/** It is taken out at once, so that a copy of the tab does not claim the same session; unless it has another `mark`. */
+function read(name, mark) {
     try {
         const saved = JSON.parse(sessionStorage.getItem(name));
+        if (mark && saved.mark !== mark) return undefined;
         sessionStorage.removeItem(name);
         return saved;
     } catch {

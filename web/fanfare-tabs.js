@@ -21,7 +21,7 @@ const ignore = () => {};
 const away = "away";
 /** What each page keeps for an endpoint: that it stands for election, and what it has heard of the session. */
 const elections = new Map();
-/** The page's clients, by their options: each keeps its name over all of its sockets. */
+/** The page's clients, by their own copy of the options: each keeps its name over all of its sockets. */
 const clients = new WeakMap();
 
 /** A socket to the hub, wherever that is. */
@@ -96,6 +96,8 @@ class Hub {
     #channel;
     #start;
     #upstream;
+    /** While it says good-bye, for all tabs have left: what comes then waits. */
+    #leaving;
     /** By tab: its client id, by pattern what it is subscribed to, and what waits for its next socket. */
     #tabs = new Map();
     /** The tabs whose locks it waits for. */
@@ -163,7 +165,8 @@ class Hub {
     }
 
     /** A tab has come; it is forgotten when it lets go of its lock. */
-    #greet(tab) {
+    async #greet(tab) {
+        await this.#leaving;
         const known = this.#tabs.get(tab);
         if (known?.waiting) known.isBack = true;
         if (this.#upstream.state === "closed" && !this.#refusal) this.#start();
@@ -181,8 +184,8 @@ class Hub {
         if (!patterns) return;
         this.#tabs.delete(tab);
         for (const subscriptions of patterns.values()) this.#end(subscriptions);
-        if (this.#tabs.size === 0) this.#upstream.disconnect();
-        else this.#announce();
+        if (this.#tabs.size > 0) return this.#announce();
+        this.#leaving = this.#upstream.disconnect().then(() => (this.#leaving = undefined));
     }
 
     #end(subscriptions = []) {
@@ -202,6 +205,8 @@ class Hub {
     }
 
     #receive(tab, text) {
+        // Whoever came too late comes again, told that the hub is away.
+        if (this.#leaving) return;
         for (const message of JSON.parse(text)) {
             const { id, channel, clientId } = message;
             const reply = (fields) => this.#post(tab, JSON.stringify([{ id, channel, successful: true, ...fields }]));

@@ -8,22 +8,24 @@ const firstRetry = 5_000;
 const longestTimer = 2 ** 31 - 1;
 
 /**
- * Call `token` until it answers, every 5 to 10 s; what it answered, and in how many milliseconds to ask again. Rejects
- * with an `UnauthorizedError`, which says that there is none to be had; `failed` is told of every other failure, and
- * answers whether to go on.
+ * Call `token` until it answers, every 5 to 10 s. Then `answered` gets its answer, and in how many milliseconds to ask
+ * again; `refused` an `UnauthorizedError`, which says that there is none to be had; `failed` every other failure. Once
+ * all `isOver`, nobody is asked, and nothing is told.
  */
-export async function fetchToken(token, failed) {
-    for (;;) {
+export async function fetchToken(token, { isOver, answered, refused, failed }) {
+    let answer;
+    while (!isOver()) {
         try {
-            const answer = await token();
-            return [answer, renewalDelay(answer)];
+            answer = await token();
+            break;
         } catch (error) {
-            if (error?.name === "UnauthorizedError") throw error;
-            const failure = new FanfareError(error?.message ?? String(error), "token", error);
-            if (!failed(failure)) throw failure;
+            if (error?.name === "UnauthorizedError") return refused(error);
+            if (isOver()) return;
+            failed(new FanfareError(error?.message ?? String(error), "token", error));
             await new Promise((resolve) => setTimeout(resolve, firstRetry * (1 + Math.random())));
         }
     }
+    if (!isOver()) answered(answer, renewalDelay(answer));
 }
 
 /** When 80 to 95 % of a JSON Web Token's life are over; never for a token that does not say. */

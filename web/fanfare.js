@@ -52,7 +52,7 @@ export function connect(url = "/bayeux", options = {}) {
     endpoint.protocol = endpoint.protocol.replace("ws", "http");
     const all = { ...options, key: `fanfare:${endpoint}`, transports: options.transports ?? transports };
     if (options.share && globalThis.navigator?.locks && globalThis.BroadcastChannel) {
-        const open = (events) => openLater("tabs", events, (tabs) => tabs.open(endpoint, options, events));
+        const open = (events) => openLater("tabs", events, (tabs) => tabs.open(endpoint, all, events));
         const key = `fanfare:shared:${endpoint}`;
         return start(open, { ...all, key, transports: ["shared"], token: undefined, ext: undefined });
     }
@@ -158,13 +158,12 @@ export class Fanfare extends EventTarget {
             this.#subscribers.add(subscriber);
             this.#requestSubscription(subscriber);
         }
-        const subscribed = subscriber.subscribed.promise;
         const subscription = {
             pattern,
             unsubscribe: () => this.#unsubscribe(subscriber),
-            [Symbol.asyncIterator]: () => this.#iterate(subscriber, subscribed),
+            [Symbol.asyncIterator]: () => this.#iterate(subscriber),
         };
-        return Object.assign(subscribed.then(() => subscription), subscription);
+        return Object.assign(subscriber.subscribed.promise.then(() => subscription), subscription);
     }
 
     async publish(channel, data, { ext, retain, ttl, noEcho, receipt, id } = {}) {
@@ -176,12 +175,12 @@ export class Fanfare extends EventTarget {
             if (value) ext = { ...ext, [name]: value };
         }
         const answer = await this.#request({ channel, ext }, text, id);
-        return { ...answer, seq: answer.ext?.seq, matched: answer.ext?.matched };
+        const { seq, matched } = answer.ext ?? {};
+        return { ...answer, seq, matched };
     }
 
     async disconnect() {
-        if (this.state === "closed") return;
-        if (!this.clientId || this.state !== "connected") return this.#finish();
+        if (this.state !== "connected") return this.#finish();
         if (!this.#leaving) {
             this.#leaving = deferred();
             this.#send({ channel: "/meta/disconnect", clientId: this.clientId, id: this.#newId() });
@@ -364,6 +363,7 @@ export class Fanfare extends EventTarget {
         if (this.state === "closed") return;
         const error = this.#leaving ? undefined : cause;
         this.#dropSocket();
+        this.#kept.forget?.();
         this.#cancel("renewal");
         this.#ticker?.then((stop) => stop?.());
         this.#listen("removeEventListener");
@@ -387,7 +387,8 @@ export class Fanfare extends EventTarget {
         // A response that is lost takes messages along, unless they are acknowledged.
         const ack = this.transport === "long-polling";
         const ext = { ...this.#options.ext, ...(token && { token }), ...(ack && { ack }) };
-        this.#sendMeta(Object.keys(ext).length ? { ...fields, ext } : fields, this.#patience);
+        if (Object.keys(ext).length) fields.ext = ext;
+        this.#sendMeta(fields, this.#patience);
     }
 
     /** On a new socket it is not held (`timeout` 0), to hear that all is well. */
@@ -402,19 +403,23 @@ export class Fanfare extends EventTarget {
         this.#sendMeta(fields, held + this.#patience);
     }
 
-    async #fetchToken(next) {
+    #fetchToken(next) {
         const socket = this.#socket;
         if (this.#meta) this.#meta.due = Infinity;
-        const failed = (error) => this.#tell("error", error) || this.state !== "closed";
-        try {
-            const [token, renewal] = await (await load("token")).fetchToken(this.#options.token, failed);
-            this.#token = token;
-            this.#isTokenNew = true;
-            if (renewal) this.#later("renewal", () => this.#fetchToken(() => this.#check()), renewal);
-            if (socket === this.#socket) next();
-        } catch (error) {
-            error?.name === "UnauthorizedError" ? this.#finish(error.message, "unauthorized") : this.#lost("network");
-        }
+        const steps = {
+            isOver: () => this.state === "closed",
+            failed: this.#kept.failed,
+            refused: ({ message }) => this.#finish(message, "unauthorized"),
+            answered: (token, renewal) => {
+                this.#token = token;
+                this.#isTokenNew = true;
+                if (renewal) this.#later("renewal", () => this.#fetchToken(() => this.#check()), renewal);
+                if (socket === this.#socket) next();
+            },
+        };
+        load("token").then(({ fetchToken }) => fetchToken(this.#options.token, steps)).catch(() => {
+            if (socket === this.#socket) this.#lost("network");
+        });
     }
 
     #receiveHandshake(reply) {
@@ -467,11 +472,10 @@ export class Fanfare extends EventTarget {
         this.#cancel("stable");
         const { code } = new FanfareError(reply.error);
         this.#setState("waiting", this.clientId ? "refused" : "session", code, reply.error);
-        const again = () => {
+        this.#later("next", () => {
             this.#setState("connecting");
             this.clientId ? this.#connect(0) : this.#handshake();
-        };
-        this.#later("next", again, Math.max(interval, this.#backoff()));
+        }, Math.max(interval, this.#backoff()));
     }
 
     #recall() {
@@ -525,9 +529,9 @@ export class Fanfare extends EventTarget {
         await this.#request({ channel: "/meta/unsubscribe", subscription: pattern });
     }
 
-    async *#iterate(subscriber, subscribed) {
+    async *#iterate(subscriber) {
         try {
-            await subscribed;
+            await subscriber.subscribed.promise;
             for (;;) {
                 while (subscriber.backlog.length) yield subscriber.backlog.shift();
                 if (subscriber.error) throw subscriber.error;

@@ -1,4 +1,4 @@
-"""fanfare.js when its page sleeps, is hidden, or the browser has no network; and when its peer falls silent."""
+"""fanfare.js when its page sleeps, is hidden or put aside, when there is no network, and when its peer falls silent."""
 
 import pytest
 
@@ -148,6 +148,84 @@ def test_policy_forbids_workers(script, network):
     cut_and_mend(script, network)
     script.run("await fanfare.publish('/kept/forbidden', 1); await until(() => got.length === 1)")
     assert script.run("return faults") == []
+
+
+@pytest.fixture
+def kept_page(browser, keeper):
+    """A page that the browser keeps when it is left, which it does not with `no-store`; and another one."""
+    yield Script(browser, keeper.url("/fanfare.js")), keeper.url("/fanfare-tabs.js")
+    browser.get("about:blank")
+
+
+def test_back_to_a_page(browser, kept_page):
+    """It goes on with its session. What it left for the next page is gone: nobody else may claim that any more."""
+    script, elsewhere = kept_page
+    script.run("await start({ resume: 'mine' }).subscribe('/kept/back', note)")
+    client = script.run("return fanfare.clientId")
+    browser.get(elsewhere)
+    assert browser.execute_script("return sessionStorage.length") == 1
+    browser.back()
+    script.wait("fanfare.state === 'connected'")
+    assert script.run("return [fanfare.clientId, sessionStorage.length]") == [client, 0]
+    script.run("dispatchEvent(new PageTransitionEvent('pagehide')); await fanfare.disconnect()")
+    assert script.run("return sessionStorage.length") == 0
+
+
+# What waits to be published when the page goes.
+LEAVE = """
+    dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));
+    window.publishing = fanfare.publish("/kept/followed", arguments[0]).catch(({ category }) => category);
+"""
+
+
+def test_back_to_a_page_whose_session_another_has(browser, keeper, kept_page):
+    """It gets what the other one got, in a session of its own; what waits to be published is sent by one of them."""
+    script, elsewhere = kept_page
+    subscribe = "await start({ resume: 'mine' }).subscribe('/kept/followed', note)"
+    script.run(subscribe)
+    keeper.publish("/kept/followed", 0)
+    script.wait("got.length === 1")
+    client = script.run("return fanfare.clientId")
+    script.run(LEAVE, "of the first")
+    script.open(elsewhere)
+    script.run(subscribe)
+    script.wait("got.length === 1")
+    assert script.run("return [got, fanfare.clientId]") == [["of the first"], client]
+    script.run(LEAVE, "of the second")
+    browser.back()
+    assert script.run("return publishing") == "closed"
+    script.wait("got.length >= 2 && fanfare.state === 'connected'")
+    assert script.run("return fanfare.clientId") != client
+    # Browsers show the one before, or after, they hide the other: either may be the one that publishes.
+    browser.forward()
+    script.run("await publishing")
+    keeper.publish("/kept/followed", 1)
+    script.wait("got.includes(1)")
+    assert script.run("return got") == ["of the first", "of the second", 1]
+    browser.back()
+    script.wait("got.includes(1)")
+    assert script.run("return got") == [0, "of the first", "of the second", 1]
+
+
+def test_two_pages_leave_the_same(script, keeper):
+    """Each has a session of its own afterwards, and what waits to be published is sent by the first to be shown."""
+    answers = script.run(
+        """
+        const clients = [connect({ resume: "same" }), start({ resume: "same" })];
+        await fanfare.subscribe("/kept/same", note);
+        await Promise.all(clients.map((client, index) => client.publish("/kept/same", index)));
+        await until(() => got.length === 2);
+        dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));
+        const answers = clients.map((client, index) => client.publish("/kept/same", index + 2));
+        dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));
+        dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));
+        return (await Promise.allSettled(answers)).map(({ status, reason }) => reason?.category ?? status);
+        """
+    )
+    assert answers == ["fulfilled", "closed"]
+    keeper.publish("/kept/same", "end")
+    script.wait("got.includes('end')")
+    assert script.run("return [got.sort(), sessionStorage.length]") == [[0, 1, 2, 3, "end"], 0]
 
 
 def test_browser_without_network(browser, network):

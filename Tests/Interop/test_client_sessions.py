@@ -4,6 +4,14 @@ import pytest
 
 from scripted import run_scripted
 
+# The timers of 5 s and more, which run when a test says so.
+TIMERS = """
+    const later = setTimeout, timers = [];
+    globalThis.setTimeout = (step, delay) => (delay >= 5_000 ? timers.push(step) : later(step, delay));
+    const turn = () => new Promise((resolve) => later(resolve));
+    const until = async (condition) => { while (!condition()) await turn(); };
+"""
+
 SCRIPTS = [
     (
         "a lost socket: the same session goes on, and what was not acknowledged is sent again with its id",
@@ -248,6 +256,50 @@ SCRIPTS = [
         return [states, sent[0].at(-1).channel];
         """,
         [["connected", "closed"], "/meta/disconnect"],
+    ),
+    (
+        "a client that is closed stays so, whatever comes of a token that it has asked for",
+        TIMERS
+        + """
+        const jwt = `e30.${btoa(JSON.stringify({ exp: Date.now() / 1000 + 1000 }))}.x`;
+        const outcome = async (close, settle) => {
+            let pending;
+            const token = () => new Promise((resolve, reject) => (pending = { resolve, reject }));
+            const fanfare = start({ token });
+            fanfare.addEventListener("error", ({ detail }) => states.push(detail.message));
+            await until(() => pending);
+            close(fanfare);
+            settle(pending);
+            await turn();
+            return [states.splice(0), timers.splice(0).length];
+        };
+        const leave = (fanfare) => fanfare.disconnect();
+        const refuse = () => sockets.at(-1).close(4403, "No");
+        return [
+            await outcome(leave, ({ resolve }) => resolve(jwt)),
+            await outcome(refuse, ({ resolve }) => resolve(jwt)),
+            await outcome(leave, ({ reject }) => reject(new Error("no network"))),
+            await outcome(refuse, ({ reject }) => reject(new Error("no network"))),
+        ];
+        """,
+        [[["closed"], 0], [[["closed", "No"]], 0]] * 2,
+    ),
+    (
+        "a client that is closed while its token is waited for asks no more",
+        TIMERS
+        + """
+        let asked = 0;
+        const fanfare = start({ token: async () => {
+            asked++;
+            throw new Error("no network");
+        } });
+        await until(() => timers.length);
+        fanfare.disconnect();
+        timers[0]();
+        await turn();
+        return [asked, states];
+        """,
+        [1, ["closed"]],
     ),
 ]
 

@@ -77,6 +77,23 @@ def test_one_connection_for_all(tabs, keeper):
     assert sum(tabs.go(index).run("return sockets") for index in range(3)) == 1
 
 
+def test_two_clients_of_a_page(tabs):
+    """Each is a tab of its own, also when both are given the same options."""
+    got = tabs.script.run(
+        """
+        const options = { share: true };
+        const first = start(options);
+        await first.subscribe("/live/first", note);
+        await start(options).subscribe("/live/second", note);
+        for (const client of [first, fanfare]) await client.publish("/live/first", 1);
+        await fanfare.publish("/live/second", 2);
+        await until(() => got.length === 3);
+        return got.sort();
+        """
+    )
+    assert got == [1, 1, 2]
+
+
 def test_refusals_reach_the_tab(tabs):
     assert tabs.script.run(START, "/meta/x") == {"error": "FanfareError: 403:/meta/x:Forbidden channel"}
     error = tabs.script.run("return fanfare.publish('/a.b', 1).catch(({ code }) => code)")
@@ -148,3 +165,54 @@ def test_last_tab_ends_the_session(tabs, keeper):
     assert keeper.publish("/live/a", 1)["matched"] == 1
     tabs.go(0).run("await fanfare.disconnect()")
     keeper.wait_until_unsubscribed("/live/a")
+
+
+# The broker hears no good-bye, so it is waited for until `timeout`; a handshake with the hub can be `held`.
+SLOW_GOOD_BYE = """
+    window.goodbyes = 0;
+    const { send } = WebSocket.prototype, { postMessage } = BroadcastChannel.prototype;
+    WebSocket.prototype.send = function (text) {
+        text.includes("/meta/disconnect") ? goodbyes++ : send.call(this, text);
+    };
+    BroadcastChannel.prototype.postMessage = function (message) {
+        const post = () => postMessage.call(this, message);
+        window.isHolding && message.text?.includes("/meta/handshake") ? (window.held = post) : post();
+    };
+    window.options = { share: true, timeout: 2000 };
+    await start(options).subscribe("/live/a", note);
+"""
+
+
+@pytest.mark.parametrize(
+    ("leave", "has_waited"),
+    [
+        ("await fanfare.disconnect(); start(options)", False),
+        (
+            """
+            const first = fanfare;
+            window.isHolding = true;
+            start(options);
+            await until(() => window.held);
+            window.isHolding = false;
+            await first.disconnect();
+            await until(() => goodbyes);
+            held();
+            """,
+            True,
+        ),
+    ],
+    ids=["comes after it", "has come already"],
+)
+def test_last_tab_leaves_and_another_comes(tabs, leave, has_waited):
+    """The session of the one is being ended; the other gets a new one."""
+    tabs.script.run(SLOW_GOOD_BYE)
+    tabs.script.run(leave)
+    got = tabs.script.run(
+        """
+        await fanfare.subscribe("/live/a", note);
+        await fanfare.publish("/live/a", 1);
+        await until(() => got.length);
+        return [got, goodbyes, states.some(([state]) => state === "waiting")];
+        """
+    )
+    assert got == [[1], 1, has_waited]
