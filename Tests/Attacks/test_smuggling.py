@@ -193,10 +193,44 @@ def test_a_refused_upgrade_ends_the_connection(broker):
         assert not is_smuggled(broker)
 
 
-def test_thousands_of_requests_at_once(broker):
+@pytest.mark.parametrize(
+    ("method", "target", "protocol"), [("GET", "/health/live", "h2c"), ("POST", "/nothing", "x"), ("CONNECT", "a:1", "x")]
+)
+def test_another_protocol_is_not_spoken(broker, method, target, protocol):
+    """What stands behind such a request is no HTTP: the connection ends, and no proxy has others' requests wait on it."""
+    with watch(broker), Wire(broker.port) as wire:
+        assert wire.ask(request("GET", "/health/live")) == 200
+        wire.send(request(method, target, "Connection: Upgrade", f"Upgrade: {protocol}") + INNER)
+        data = wire.read_to_end()
+        assert len(statuses(data)) == 1 and b"connection: close" in data.lower(), data
+        assert not is_smuggled(broker)
+
+
+def test_an_event_stream_gathers_nothing(broker):
+    """Nobody reads what comes behind a request for another protocol, and nothing else is read of it, either."""
+    with watch(broker), Wire(broker.port) as wire:
+        wire.send(request("GET", "/channels/a", "Accept: text/event-stream", "Connection: Upgrade", "Upgrade: x"))
+        wire.read_until(b"retry")
+        assert wire.flood(b"x" * 65536, 5) < 64 << 20
+
+
+# The first one's answer takes a moment, those behind it none at all.
+@pytest.mark.parametrize(("path", "status"), [("/health/live", 200), ("/nothing", 404)])
+def test_thousands_of_requests_at_once(broker, path, status):
     """All in one piece, and each of them answered, in order: their number is no depth of a stack."""
     count = 5000
     with watch(broker), Wire(broker.port) as wire:
-        wire.send("GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * (count - 1))
+        first = request("GET", "/health/live")
+        wire.send(first + f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * count)
         wire.send(request("GET", "/health/live", "Connection: close"))
-        assert statuses(wire.read_to_end()) == [200] * count
+        assert statuses(wire.read_to_end()) == [200, *[status] * count, 200]
+
+
+def test_an_answer_to_who_still_sends(broker):
+    """A head that is too long is answered, and no reset takes the answer from a client that has more of it to send."""
+    with watch(broker), Wire(broker.port) as wire:
+        assert wire.ask(request("GET", "/health/live")) == 200
+        wire.send("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ")
+        for _ in range(50):
+            assert wire.send("x" * 4096)
+        assert statuses(wire.read_until(b"\r\n\r\n")) == [431]

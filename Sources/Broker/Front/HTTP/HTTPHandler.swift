@@ -49,6 +49,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var exchange: UInt32?
     /// What came of a request's body after it was refused.
     private var passedOverBytes = 0
+    /// Responses that are taken and have not ended.
+    private var endings = 0
     /// Why the connection ends, once something else than the peer ends it.
     var closeReason = ConnectionEnd.peer
     private var isStream = false
@@ -77,8 +79,10 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         limits.maxHeaderListSize = shard.configuration.headBytes
         limits.maxHeaderFieldCount = shard.configuration.headFields
         let encoder = HTTPResponseEncoder()
+        // It keeps only what comes behind a request for another protocol: at most what one read brings, if it is ours.
         let decoder = ByteToMessageHandler(
-            HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits))
+            HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits),
+            maximumBufferSize: 2 * ReadBuffer.capacity)
         let pipelining = HTTPServerPipelineHandler()
         let counter = ByteCounter(shard: shard)
         let handler = HTTPHandler(
@@ -120,8 +124,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         case (.end, .upgrading(let request)):
             upgrade(request)
         case (.body(let part), .ending), (.body(let part), .sending):
-            passedOverBytes += part.readableBytes
-            if passedOverBytes > services.configuration.messageBytes { context.close(promise: nil) }
+            passOver(part.readableBytes)
         case (_, .ending), (_, .sending), (_, .idle), (_, .answering), (.head, .receiving), (_, .upgrading),
             (_, .streaming):
             break
@@ -134,6 +137,10 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // Behind what cannot be read nothing is: who still sends has to be let, or the answer is lost to a reset.
+        if case ByteToMessageDecoderError.dataReceivedInErrorState(_, let buffer) = error {
+            return passOver(buffer.readableBytes)
+        }
         shard.logger.debug("request failed", metadata: ["error": "\(error)"])
         guard error is HTTPParserError else { return context.close(promise: nil) }
         switch phase {
@@ -146,6 +153,12 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         if (error as? HTTPParserError) == .invalidMethod { return refuse(.badRequest) }
         let isTooLarge = (error as? HTTPParserError) == .headerOverflow
         refuse(isTooLarge ? .requestHeaderFieldsTooLarge : .badRequest, "The request cannot be read: \(error)")
+    }
+
+    /// What came behind the last request that counts; more than a message is too much.
+    private func passOver(_ byteCount: Int) {
+        passedOverBytes += byteCount
+        if passedOverBytes > services.configuration.messageBytes { context?.close(promise: nil) }
     }
 
     private func receive(_ head: HTTPRequestHead) {
@@ -274,7 +287,9 @@ extension HTTPHandler {
         }
         head.headers.replaceOrAdd(name: "Date", value: shard.date.text(at: SystemClock.now.wall))
         services.addOriginHeaders(to: &head.headers, for: request.headers)
-        let keepAlive = request.isKeepAlive && !shard.isShuttingDown && !services.monitor.isDraining
+        let keepAlive =
+            request.isKeepAlive && !request.asksForAnotherProtocol && !shard.isShuttingDown
+            && !services.monitor.isDraining
         if !keepAlive { head.headers.replaceOrAdd(name: "Connection", value: "close") }
         send(head, request.method == .HEAD ? ByteBuffer() : response.body, keepAlive: keepAlive)
     }
@@ -299,10 +314,7 @@ extension HTTPHandler {
         guard !keepAlive else {
             phase = .idle
             deadline = SystemClock.now.adding(services.configuration.requestTimeout)
-            // Writes nothing: the length is in the head. The next request may come of it.
-            context.write(wrapOutboundOut(.end(nil)), promise: nil)
-            if shard.isShuttingDown, case .idle = phase { goAway() }
-            return
+            return goOn(context)
         }
         phase = .ending
         deadline = SystemClock.now.adding(services.configuration.closeTimeout)
@@ -311,6 +323,18 @@ extension HTTPHandler {
         context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in
             bound.value.close(mode: .output, promise: nil)
         }
+    }
+
+    /// Ends a response, which writes nothing: the length is in the head. The next request may come of it, and be answered
+    /// and taken at once: it ends when the one before is through, not within it, for there may be thousands.
+    private func goOn(_ context: ChannelHandlerContext) {
+        endings += 1
+        guard endings == 1 else { return }
+        while endings > 0, self.context != nil {
+            context.write(wrapOutboundOut(.end(nil)), promise: nil)
+            endings -= 1
+        }
+        if shard.isShuttingDown, case .idle = phase { goAway() }
     }
 
     /// Refuses a request that is not complete, and ends the connection.
@@ -387,6 +411,11 @@ extension HTTPHandler: GuardedConnection {
         case .receiving, .upgrading, .answering, .sending, .ending: break
         }
     }
+}
+
+extension HTTPRequestHead {
+    /// Whether the parser takes nothing behind this request for HTTP (RFC 9110 §7.8, §9.3.6).
+    fileprivate var asksForAnotherProtocol: Bool { method == .CONNECT || headers.contains(name: "Upgrade") }
 }
 
 extension RequestHead {
