@@ -48,7 +48,12 @@ actor Reloader {
             return try await readAndApply(because: cause)
         }
         last = task
-        return try await task.value
+        // A stop does not wait for a provider of keys that does not answer.
+        return try await withTaskCancellationHandler {
+            try await task.value
+        } onCancel: {
+            task.cancel()
+        }
     }
 
     private func readAndApply(because cause: String) async throws -> String {
@@ -85,8 +90,10 @@ actor Reloader {
 
     private func reload() async throws -> String {
         let next = try sources.load()
-        // Whatever can fail goes first.
-        let keys = try await keyring.prepare(next.broker, mayComeLater: false)
+        // Whatever can fail goes first. What tokens name is read as the broker reads it until it is started again.
+        var asked = next.broker
+        asked.limits.grammar = running.broker.limits.grammar
+        let keys = try await keyring.prepare(asked, mayComeLater: false)
         let revoked = try revocations.read()
         try credentials.reload(next.broker.listeners)
         let listeners = ListenerChanges(from: running, to: next)
@@ -109,6 +116,7 @@ actor Reloader {
         level.set(next.logLevel)
         running.logLevel = next.logLevel
         running.broker.allowedOrigins = next.broker.allowedOrigins
+        running.broker.allowedHosts = next.broker.allowedHosts
         running.broker.policies = next.broker.policies
         running.broker.access = next.broker.access
         running.broker.connections = next.broker.connections

@@ -138,6 +138,7 @@ struct AddressLimitTests {
     @Test
     func otherLimitsWhileItRuns() async throws {
         var configuration = BrokerConfiguration()
+        configuration.allowedHosts = ["*"]
         configuration.limits.rates.includesLoopback = true
         configuration.connectionsPerAddress = 1
         try await TestBroker.run { broker in

@@ -1,3 +1,4 @@
+import BrokerCore
 import BrokerFront
 import Driver
 import Testing
@@ -70,6 +71,46 @@ struct BoundsTests {
             let back = try await TestClient.resume(client.clientID, at: broker)
             #expect(try await back.delivery() == #"{"channel":"/half","data":1}"#)
             #expect(try await bystander.getsMessages())
+        }
+    }
+
+    /// Hixie's clients cannot be pinged: they are there as long as their session can be.
+    @Test
+    func silentClientWithoutPings() async throws {
+        try await TestBroker.run {
+            $0.metrics = .all
+            $0.pingInterval = .milliseconds(50)
+            $0.pongTimeout = .milliseconds(50)
+            $0.limits.timeout = .seconds(1)
+        } _: { broker in
+            func waitForEnd(_ reason: String) async throws {
+                let ends = #"fanfare_connections_closed_total{transport="websocket",reason="\#(reason)"}"#
+                while try await broker.metrics()[ends] != 1 {}
+            }
+            func open() async throws -> TestSocket {
+                let socket = try await broker.connect()
+                try await socket.send(
+                    "GET /bayeux HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n"
+                        + "Origin: http://localhost\r\n\r\n")
+                _ = try await socket.read(through: "\r\n\r\n")
+                return socket
+            }
+            let mute = try await open()
+            try await waitForEnd("pong")
+            #expect(await mute.readToEnd().isEmpty)
+            let socket = try await open()
+            func ask(_ message: String) async throws -> String {
+                try await socket.send([0] + Array(message.utf8) + [0xFF])
+                return try await socket.read(through: "}]")
+            }
+            let types = #""supportedConnectionTypes":["websocket"]"#
+            let greeting = try await ask(#"{"channel":"/meta/handshake","version":"1.0",\#(types)}"#)
+            let clientID = try #require(greeting.firstMatch(of: /"clientId":"(\w+)"/)).output.1
+            let connect = #"{"channel":"/meta/connect","clientId":"\#(clientID)","connectionType":"websocket"}"#
+            #expect(try await ask(connect).contains(#""successful":true"#))
+            // This one is held for a second.
+            #expect(try await ask(connect).contains(#""successful":true"#))
+            try await waitForEnd("done")
         }
     }
 

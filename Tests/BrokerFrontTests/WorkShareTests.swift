@@ -25,6 +25,7 @@ struct WorkShareTests {
     func oneAddressWaitsAndOthersDoNot() async throws {
         var free = BrokerConfiguration()
         configure(&free)
+        free.allowedHosts = ["*"]
         free.limits.rates.workPerAddress = nil
         try await TestBroker.run(threads: 1, { configure(&$0) }) { broker in
             let first = ("X-Forwarded-For", "203.0.113.1")

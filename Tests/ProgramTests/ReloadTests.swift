@@ -43,6 +43,27 @@ struct ReloadTests {
         try await broker.stop()
     }
 
+    /// A broker on loopback answers to the hosts of the pages that it lets in, and to those that are listed.
+    @Test
+    func names() async throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("", to: "fanfare.yaml")
+        let database = folder.path("fanfare.db")
+        let broker = try await RunningBroker("--config", path, "--database", database)
+        func status(_ host: String) async throws -> String {
+            try await Program.run(
+                "/usr/bin/env", "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Host: \(host)",
+                broker.url + "/health/live"
+            ).output
+        }
+        #expect(try await [status("app.example"), status("broker.example")] == ["421", "421"])
+        _ = try folder.write("allow-origin: \(Self.foreign)\nallow-host: broker.example\n", to: "fanfare.yaml")
+        let ending = try await Program.run("broker-server", "reload", "--database", database)
+        #expect(ending.output == "2 applied: allow-origin, allow-host; 0 need a restart\n")
+        #expect(try await [status("app.example"), status("broker.example")] == ["200", "200"])
+        try await broker.stop()
+    }
+
     /// The service manager is told as well.
     @Test
     func signal() async throws {

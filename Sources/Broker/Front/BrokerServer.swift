@@ -28,7 +28,7 @@ package final class BrokerServer: Service, Sendable {
     private let credentials: TLSCredentials
     private let access: AccessControl
     private let gate: Gatekeeper
-    private let origins: LiveOrigins
+    private let names: LiveNames
     private let keyring: TokenKeyring?
     private let revocations: RevocationList?
     private let monitor: Monitor
@@ -50,7 +50,7 @@ package final class BrokerServer: Service, Sendable {
             configuration: configuration, tokens: keyring?.verifier ?? TokenVerifier(), revocations: revocations)
         self.revocations = revocations
         gate = Gatekeeper(configuration)
-        origins = LiveOrigins(configuration)
+        names = LiveNames(configuration)
         self.store = store
         self.hooks = hooks
         self.inProcess = inProcess
@@ -83,22 +83,22 @@ package final class BrokerServer: Service, Sendable {
         }
     }
 
-    /// Takes over what may change while it runs: the origins that are let in, the channels' policies, the limits of
-    /// connections and rates, who may do what, and which tokens are revoked. What it had before stays with connections
-    /// that are open; sessions are looked at anew.
+    /// Takes over what may change while it runs: the origins that are let in, the broker's names, the channels'
+    /// policies, the limits of connections and rates, who may do what, and which tokens are revoked. What it had before
+    /// stays with connections that are open; sessions are looked at anew.
     package func reload(_ configuration: BrokerConfiguration) async throws {
-        origins.set(configuration)
+        names.set(configuration)
         gate.set(configuration)
         guard let (router, shards) = running.withLock({ $0.map { ($0.router, $0.shards) } }) else { return }
         let (policies, rates) = (configuration.policies, configuration.limits.rates)
         for shard in shards.all { shard.eventLoop.execute { shard.value.work.set(rates) } }
-        let (access, rules) = (access, AccessControl.rules(of: configuration))
-        let revocations = revocations?.entries ?? []
+        let (access, rules, revocations) = (access, AccessControl.rules(of: configuration), revocations)
         try await router.eventLoop.submit {
             router.value.set(policies)
             router.value.set(rates)
             access.set(rules: rules)
-            router.value.set(rules, revocations: revocations)
+            // Those that have been added until now: what is added later, it is told.
+            router.value.set(rules, revocations: revocations?.entries ?? [])
         }.get()
     }
 
@@ -259,7 +259,7 @@ package final class BrokerServer: Service, Sendable {
     ) -> @Sendable (any Channel) -> EventLoopFuture<Void> {
         let services = HTTPServices(
             configuration: configuration, listener: listener, listeners: counters, access: access, gate: gate,
-            origins: origins, monitor: monitor)
+            names: names, monitor: monitor)
         let setup = ConnectionSetup(
             shards: shards, services: services, counter: counters.first { $0.name == listener.name },
             credentials: credentials, logger: logger)

@@ -35,7 +35,7 @@ extension Setting {
             get: { $0.broker.access.publish }, set: { $0.broker.access.publish = $1 }
         ).with(
             effect: .atReload,
-            defaultNote: "authenticated with keys; else everyone on loopback, and not-browsers elsewhere",
+            defaultNote: "authenticated with keys; else everyone on loopback without proxies, and not-browsers elsewhere",
             example: "authenticated"),
         Setting(
             "auth.subscribe", ValueType<Audience>.choice, "who may subscribe where no rule of a channel says anything",
@@ -50,7 +50,8 @@ extension Setting {
 
     static let hosts = Setting(
         "allow-host", listOf: .host, \.broker.allowedHosts,
-        "names, beside those of this machine, that a broker on loopback is addressed by; '*' for all")
+        "names, beside those of this machine, that a broker on loopback is addressed by; '*' for all"
+    ).with(effect: .atReload)
 }
 
 extension ValueType where Value == TokenKeySource {

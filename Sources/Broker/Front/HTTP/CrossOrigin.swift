@@ -20,7 +20,7 @@ extension HTTPServices {
             return .problem(.init(statusCode: refusal.status), refusal.text)
         }
         let origin = head.headers.first(name: "Origin")
-        if origins.allows(origin: origin, host: head.headers.first(name: "Host")) { return nil }
+        if names.origins.allows(origin: origin, host: head.headers.first(name: "Host")) { return nil }
         return .problem(.forbidden, "Origin \(origin ?? "") is not allowed: see --allow-origin")
     }
 
@@ -28,7 +28,7 @@ extension HTTPServices {
     /// (RFC 9112 §3.2), one that is older may have none.
     func refusal(ofHosts fields: [String], isOld: Bool = false) -> (status: Int, text: String)? {
         guard fields.count == 1 || isOld && fields.isEmpty else { return (400, "A request has one Host field") }
-        guard let hosts, let stranger = fields.first(where: { !hosts.allows($0) }) else { return nil }
+        guard let hosts = names.hosts, let stranger = fields.first(where: { !hosts.allows($0) }) else { return nil }
         return (421, "\(stranger.isEmpty ? "An empty Host" : stranger) is no name of this machine: see allow-host")
     }
 
@@ -37,7 +37,7 @@ extension HTTPServices {
         let page = head.headers.first(name: "Referer")
         let isAllowed =
             head.headers.contains(name: "Origin")
-            || origins.allowsScript(
+            || names.origins.allowsScript(
                 of: page, fetchSite: head.headers.first(name: "Sec-Fetch-Site"), host: head.headers.first(name: "Host"))
         if isAllowed { return nil }
         return .problem(
@@ -49,7 +49,7 @@ extension HTTPServices {
         // Also on an answer without the others: a cache must not give it to a page.
         headers.add(name: "Vary", value: "Origin")
         guard let origin = request.first(name: "Origin"),
-            origins.allows(origin: origin, host: request.first(name: "Host"))
+            names.origins.allows(origin: origin, host: request.first(name: "Host"))
         else { return }
         headers.replaceOrAdd(name: "Access-Control-Allow-Origin", value: origin)
         headers.replaceOrAdd(name: "Access-Control-Allow-Credentials", value: "true")

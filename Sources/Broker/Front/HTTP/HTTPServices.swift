@@ -6,10 +6,8 @@ import WebAssets
 
 /// What the HTTP side of every connection shares.
 final class HTTPServices: Sendable {
-    var origins: OriginPolicy { liveOrigins.current }
-    private let liveOrigins: LiveOrigins
-    /// The names by which the broker may be addressed; nil for all.
-    let hosts: HostPolicy?
+    /// Which pages are let in, and by which names the broker is addressed.
+    let names: LiveNames
     /// How messages to WebSocket clients are compressed, if they are: each by itself, so that they all share it.
     let compression: PermessageDeflate?
     let configuration: BrokerConfiguration
@@ -30,13 +28,13 @@ final class HTTPServices: Sendable {
 
     init(
         configuration: BrokerConfiguration, listener: ListenerOptions, listeners: [ListenerCounter],
-        access: AccessControl, gate: Gatekeeper, origins: LiveOrigins, monitor: Monitor
+        access: AccessControl, gate: Gatekeeper, names: LiveNames, monitor: Monitor
     ) {
         self.listener = listener
         self.listeners = listeners
         self.monitor = monitor
         self.gate = gate
-        liveOrigins = origins
+        self.names = names
         self.configuration = configuration
         self.access = access
         compression = configuration.compressionBytes.flatMap { minimumBytes in
@@ -46,7 +44,6 @@ final class HTTPServices: Sendable {
             options.requestNoContextTakeover = true
             return try? PermessageDeflate(options)
         }
-        hosts = configuration.isLoopbackOnly ? HostPolicy(configuration) : nil
     }
 }
 

@@ -1,21 +1,32 @@
 import Synchronization
 
-/// The origins that are let in, which may change while the broker runs: what all connections look at.
-final class LiveOrigins: Sendable {
-    private let policy: Mutex<OriginPolicy>
+/// Which pages are let in, and by which names the broker is addressed. Both may change while it runs; all connections look
+/// at them.
+final class LiveNames: Sendable {
+    private struct Policies {
+        let origins: OriginPolicy
+        let hosts: HostPolicy?
+
+        init(_ configuration: BrokerConfiguration) {
+            origins = OriginPolicy(
+                allowed: configuration.allowedOrigins, allowsLoopback: configuration.isForThisMachineOnly)
+            hosts = configuration.isLoopbackOnly ? HostPolicy(configuration) : nil
+        }
+    }
+    private let policies: Mutex<Policies>
 
     init(_ configuration: BrokerConfiguration) {
-        policy = Mutex(Self.policy(configuration))
+        policies = Mutex(Policies(configuration))
     }
 
-    var current: OriginPolicy { policy.withLock { $0 } }
+    /// The pages that are let in.
+    var origins: OriginPolicy { policies.withLock { $0.origins } }
 
-    /// Lets in those of another configuration from now on. Connections that are open go on.
+    /// The names that are the broker's; nil for all.
+    var hosts: HostPolicy? { policies.withLock { $0.hosts } }
+
+    /// Looks at another configuration from now on. Connections that are open go on.
     func set(_ configuration: BrokerConfiguration) {
-        policy.withLock { $0 = Self.policy(configuration) }
-    }
-
-    private static func policy(_ configuration: BrokerConfiguration) -> OriginPolicy {
-        OriginPolicy(allowed: configuration.allowedOrigins, allowsLoopback: configuration.isForThisMachineOnly)
+        policies.withLock { $0 = Policies(configuration) }
     }
 }

@@ -291,7 +291,7 @@ extension WebSocketHandler {
         } else if let refusal = services.refusal(ofHosts: request.headers.all("Host")) {
             shard.counters.rejectedHandshakes += 1
             driver.refuse(status: refusal.status, reason: refusal.text, into: &events)
-        } else if !services.origins.allows(origin: origin, host: request.headers.first("Host")) {
+        } else if !services.names.origins.allows(origin: origin, host: request.headers.first("Host")) {
             shard.counters.rejectedOrigins += 1
             driver.refuse(
                 status: 403, reason: "Origin \(origin ?? "") is not allowed: see --allow-origin", into: &events)
@@ -422,14 +422,22 @@ extension WebSocketHandler: GuardedConnection {
             pingedAt = nil
         } else if let pingedAt {
             guard now - pingedAt >= shard.configuration.pongTimeout.nanosecondsClamped else { return }
-            shard.logger.debug("closing a connection that does not answer pings")
-            closeReason = .pong
-            context?.close(promise: nil)
+            giveUp()
         } else if now - lastHeard >= shard.configuration.pingInterval.nanosecondsClamped {
-            pingedAt = now
-            _ = driver.ping(RawSpan())
-            act(on: DriverEvents(handler: self))
+            if driver.ping(RawSpan()) {
+                pingedAt = now
+                act(on: DriverEvents(handler: self))
+            } else if now - lastHeard >= 2 * services.configuration.limits.timeout.nanosecondsClamped {
+                // Without pings (hixie) a client is heard only when it speaks: its session has ended by now.
+                giveUp()
+            }
         }
+    }
+
+    private func giveUp() {
+        shard.logger.debug("closing a connection that gives no sign of life")
+        closeReason = .pong
+        context?.close(promise: nil)
     }
 
     /// A sign of life is what is whole: a message, a ping or a pong; and the pieces of a message while it may take its
