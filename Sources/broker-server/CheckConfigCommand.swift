@@ -18,10 +18,9 @@ struct CheckConfigCommand: AsyncParsableCommand {
         var settings = Settings()
         do {
             try ConfigurationFile(path: file).apply(to: &settings)
-            let problems = settings.listenerProblems
-            if !problems.isEmpty { throw ConfigurationError(problems: problems) }
+            try settings.complete()
             try await TokenKeyring.checkFiles(of: settings.broker)
-            _ = try TLSCredentials(settings.allListeners)
+            _ = try TLSCredentials(settings.broker.listeners)
         } catch {
             throw fail("\(error)", ExitStatus.configuration)
         }

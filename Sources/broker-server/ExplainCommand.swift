@@ -26,10 +26,10 @@ struct ExplainCommand: AsyncParsableCommand {
     var config: String?
 
     func run() async throws {
-        var settings = Settings()
+        let settings: Settings
         let keyring = TokenKeyring(logger: Logger(label: "explain") { _ in SwiftLogNoOpLogHandler() })
         do {
-            if let config { try ConfigurationFile(path: config).apply(to: &settings) }
+            settings = try ConfigurationSources(file: config, flags: []).load()
             keyring.adopt(try await keyring.prepare(settings.broker, mayComeLater: false))
         } catch {
             throw fail("\(error)", ExitStatus.configuration)

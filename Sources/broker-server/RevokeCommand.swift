@@ -1,5 +1,6 @@
 import ArgumentParser
 import BrokerFront
+import BrokerStore
 import Foundation
 
 /// `broker-server revoke`: takes tokens back before they expire.
@@ -43,7 +44,11 @@ struct RevokeCommand: ParsableCommand {
             }
         } else {
             do {
-                revoked = try RevocationList(path: DatabaseLocation(path).revocationPath).add(text, wall: Self.now)
+                // A broker that began meanwhile might have read the list already.
+                let database = try OfflineDatabase(path: path)
+                revoked = try withExtendedLifetime(database) {
+                    try RevocationList(path: DatabaseLocation(path).revocationPath).add(text, wall: Self.now)
+                }
             } catch {
                 throw fail("\(error)", ExitStatus.cannotCreate)
             }

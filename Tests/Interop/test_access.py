@@ -218,6 +218,16 @@ def test_keys_of_openssl(tmp_path, generate):
         broker.kill()
 
 
+def test_explain_knows_who_can_reach_the_broker(tmp_path):
+    """Pages may publish where only this machine can, unless something else is said: as the broker itself decides."""
+    file = tmp_path / "fanfare.yaml"
+    explain = [PROGRAMS / "broker-server", "explain", "publish", "/a", "--browser"]
+    for listen, status in (("127.0.0.1:8000", 0), ("0.0.0.0:8000", 1)):
+        file.write_text(f"listen: {listen}\n")
+        assert subprocess.run([*explain, "--config", file], stdout=subprocess.DEVNULL).returncode == status
+        assert subprocess.run(explain, stdout=subprocess.DEVNULL, env={"FANFARE_LISTEN": listen}).returncode == status
+
+
 def test_no_subject_takes_the_tickets_of_others(guarded):
     answers = [ask(guarded, "POST", "/tickets", **bearer("mallory"))[0] for _ in range(103)]
     assert answers == [201] * 100 + [429] * 3

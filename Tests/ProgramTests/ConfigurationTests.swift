@@ -86,6 +86,9 @@ struct ConfigurationTests {
             testDescription: "a key given twice", text: "threads: 1\nthreads: 2\n",
             problems: [#":1:1: "threads" is given more than once"#]),
         BadFile(
+            testDescription: "values that do not go together", text: "timeouts: {drain-delay: 5s, shutdown: 5s}\n",
+            problems: [":1:12: timeouts.drain-delay: 5s is not shorter than timeouts.shutdown, which is 5s"]),
+        BadFile(
             testDescription: "no YAML", text: "threads: [1\n",
             problems: [":2:1: no YAML: did not find expected ',' or ']'"]),
     ]

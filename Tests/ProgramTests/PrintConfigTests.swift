@@ -57,7 +57,9 @@ struct PrintConfigTests {
             """, to: "fanfare.yaml")
         let environment = [
             "FANFARE_CONFIG": path, "FANFARE_THREADS": "3", "FANFARE_LOG_LEVEL": "error",
-            "FANFARE_ALLOW_ORIGIN": "https://a.example, https://b.example", "FANFARE_URL": "http://127.0.0.1:1/bayeux",
+            "FANFARE_ALLOW_ORIGIN": "https://a.example, https://b.example",
+            // Those of broker-cli are none of the broker's business.
+            "FANFARE_URL": "http://127.0.0.1:1/bayeux", "FANFARE_CERT": "certificate.pem", "FANFARE_KEY": "key.pem",
         ]
         let ending = try await Program.run(
             "broker-server", "print-config", "--log-level", "debug", environment: environment)

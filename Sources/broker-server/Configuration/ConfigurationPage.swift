@@ -14,7 +14,7 @@ struct ConfigurationPage {
             "    broker-server print-config --defaults  # a file to begin with", "",
             "A key is named in the environment by its capitals: `limits.message-bytes` is `FANFARE_LIMITS_MESSAGE_BYTES`. The items",
             "of a list are separated by commas. A key or a variable that does not exist is an error, and so is a value that does",
-            "not fit.", "",
+            "not fit; those of `broker-cli`, and those by which Kubernetes tells of services, are passed over.", "",
             "Bytes are numbers, or have a unit: `64KiB`, `1MiB`, `2GiB`. Times are numbers of seconds, or have a unit: `500ms`,",
             "`30s`, `5m`, `1h`, `1d`. *Live* keys take effect on SIGHUP, the others when the broker starts.",
         ]

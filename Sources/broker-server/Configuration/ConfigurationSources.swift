@@ -14,8 +14,8 @@ struct ConfigurationSources: Sendable {
     /// Variables that begin like ours and are not for the broker: those of `broker-cli`, of what it runs, and of the
     /// tests.
     private static let foreign: Set<String> = [
-        "BIN", "CA", "CHANNEL", "FORMAT", "ID", "PROFILE", "PROXY", "SCREENSHOTS", "SEQ", "SHIM", "TOKEN", "TOKEN_FILE",
-        "URL",
+        "BIN", "CA", "CERT", "CHANNEL", "FORMAT", "ID", "KEY", "PROFILE", "PROXY", "SCREENSHOTS", "SEQ", "SHIM", "TOKEN",
+        "TOKEN_FILE", "URL",
     ]
     private static let fileVariable = "FANFARE_CONFIG"
 
@@ -44,10 +44,7 @@ struct ConfigurationSources: Sendable {
         problems += apply(environment, to: &settings)
         if !problems.isEmpty { throw ConfigurationError(problems: problems) }
         for flag in flags { try settings.set(flag.key, to: flag.values, from: .flag("--" + flag.key)) }
-        // What each says by itself is good; now what they say together.
-        problems = settings.listenerProblems + settings.stopProblems
-        if !problems.isEmpty { throw ConfigurationError(problems: problems) }
-        settings.broker.listeners = settings.allListeners
+        try settings.complete()
         return settings
     }
 
@@ -61,8 +58,8 @@ struct ConfigurationSources: Sendable {
                 problems.append("environment: \(SettingError.unknownVariable(variable, among: names))")
                 continue
             }
-            let separators: Set<Character> = [",", " "]
-            let values = setting.isList ? text.split { separators.contains($0) }.map(String.init) : [text]
+            let items = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+            let values = setting.isList ? items.filter { !$0.isEmpty } : [text]
             do {
                 try settings.set(setting.name, to: values, from: .environment(variable: variable))
             } catch {

@@ -42,12 +42,20 @@ struct Settings {
     }
 
     /// All of them, in the order in which they are opened.
-    var allListeners: [ListenerOptions] {
+    private var allListeners: [ListenerOptions] {
         listen.map { ListenerOptions($0) } + (tls.map { [$0] } ?? []) + listeners
     }
 
+    /// Has the broker's configuration follow from what is set. Throws for what each value is good by itself and not with
+    /// the others.
+    mutating func complete() throws(ConfigurationError) {
+        let problems = listenerProblems + stopProblems
+        if !problems.isEmpty { throw ConfigurationError(problems: problems) }
+        broker.listeners = allListeners
+    }
+
     /// What is wrong with how long the broker takes to stop: nobody would be left the time to say goodbye.
-    var stopProblems: [String] {
+    private var stopProblems: [String] {
         let (delay, whole) = (broker.drainDelay, broker.shutdownTimeout)
         guard delay > .zero, delay >= whole else { return [] }
         let (here, there) = (TimeSpan.format(delay), TimeSpan.format(whole))
