@@ -16,7 +16,12 @@ struct ChannelRouteTests {
         }
     }
 
-    static let documents = ["1", "null", "\"text\"", "[1, 2]", "{\"a\": {\"b\": \"ü\"}}", " {}\n"]
+    static let documents = ["1", "null", "\"text\"", "[1, 2]", "{\"a\": {\"b\": \"ü\"}}", " {}\n", nested(62)]
+
+    /// As deep as a document may be, for it is delivered within two brackets more, or deeper.
+    private static func nested(_ depth: Int) -> String {
+        String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
+    }
 
     @Test(arguments: documents, [1, 2])
     func publish(document: String, threads: Int) async throws {
@@ -45,7 +50,7 @@ struct ChannelRouteTests {
         // What would change the delivered message if the body were put into it unread.
         Refusal(body: #"1,"channel":"/injected""#), Refusal(body: #"1},{"channel":"/injected","data":2"#),
         Refusal(body: #"1}]"#), Refusal(body: #"1,"ext":{"retained":true}"#), Refusal(body: "1\u{0}"),
-        Refusal(body: "/* */ 1"),
+        Refusal(body: "/* */ 1"), Refusal(body: nested(63)),
         Refusal(target: "/channels"), Refusal(target: "/channels/"), Refusal(target: "/channels//a"),
         Refusal(target: "/channels/a/"), Refusal(target: "/channels/a.b"), Refusal(target: "/channels/a/*"),
         Refusal(target: "/channels/a%20b"), Refusal(target: "/channels/a%22b"), Refusal(target: "/channels/a%0A"),

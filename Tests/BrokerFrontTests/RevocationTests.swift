@@ -35,6 +35,19 @@ struct RevocationTests {
         #expect(try RevocationList(path: path).entries == [.token("abc"), .token("def")])
     }
 
+    /// One that comes while a reload has read the file and not applied it yet counts all the same.
+    @Test
+    func addedDuringAReload() throws {
+        let folder = try TokenTests.Folder()
+        let list = try RevocationList(path: try folder.write("token abc\n", to: "revoked"))
+        let read = try list.read()
+        _ = try list.add("token def", wall: 1)
+        list.adopt(read)
+        #expect(list.entries == [.token("abc"), .token("def")])
+        // The next one reads both.
+        #expect(!list.adopt(try list.read()))
+    }
+
     @Test
     func badLineIsAnError() throws {
         let folder = try TokenTests.Folder()

@@ -11,6 +11,8 @@ package final class RevocationList: Sendable {
     private struct State {
         var entries: [Revocations.Entry] = []
         var revocations = Revocations()
+        /// What was added since the file was last read.
+        var added: [Revocations.Entry] = []
         var watcher: (@Sendable ([Revocations.Entry]) -> Void)?
     }
     private let storage: RevocationFile?
@@ -29,14 +31,19 @@ package final class RevocationList: Sendable {
     /// What the file holds now, for instance because its owner has added something. Nothing of it holds yet.
     package func read() throws(RevocationError) -> [Revocations.Entry] {
         guard let storage else { return entries }
-        let lines = try file.withLock { (_) throws(RevocationError) in try storage.lines() }
+        let lines = try file.withLock { (_) throws(RevocationError) in
+            state.withLock { $0.added = [] }
+            return try storage.lines()
+        }
         return try Self.entries(in: lines, of: storage.path)
     }
 
-    /// From now on these hold instead of those before. Whoever watches is not told. Returns whether they are others.
+    /// From now on what was read holds instead of what was there before, and what has been added since. Whoever watches is
+    /// not told. Returns whether it is something else.
     @discardableResult
-    package func adopt(_ entries: [Revocations.Entry]) -> Bool {
+    package func adopt(_ read: [Revocations.Entry]) -> Bool {
         state.withLock { state in
+            let entries = storage == nil ? read : read + state.added
             defer {
                 state.entries = entries
                 state.revocations = Revocations()
@@ -87,14 +94,15 @@ package final class RevocationList: Sendable {
     }
 
     private func add(_ entry: Revocations.Entry, line: String) throws(RevocationError) {
-        if let storage {
-            try file.withLock { (_) throws(RevocationError) in try storage.append(line) }
+        try file.withLock { (_) throws(RevocationError) in
+            try storage?.append(line)
+            state.withLock { state in
+                state.entries.append(entry)
+                state.added.append(entry)
+                state.revocations.insert(entry)
+            }
         }
-        let watcher = state.withLock { state in
-            state.entries.append(entry)
-            state.revocations.insert(entry)
-            return state.watcher
-        }
+        let watcher = state.withLock { $0.watcher }
         watcher?([entry])
     }
 

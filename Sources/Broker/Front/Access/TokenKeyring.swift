@@ -33,6 +33,8 @@ package final class TokenKeyring: Service {
     /// What verifies tokens with them.
     package let verifier = TokenVerifier()
     private let current = Mutex<Prepared?>(nil)
+    /// Keeps those apart who have the verifier use what there is.
+    private let spreading = Mutex(())
     private let watcher = Mutex<(@Sendable (Change) -> Void)?>(nil)
     private let logger: Logger
 
@@ -147,12 +149,14 @@ package final class TokenKeyring: Service {
 
     /// Has the verifier use what there is.
     private func spread() {
-        guard let current = current.withLock({ $0 }) else { return }
-        var keys = TokenKeys(current.keys)
-        for set in current.sets { keys.add(set.current) }
-        let change = Change(
-            verifier: verifier, keys: keys, options: current.options, takesTokens: current.takesTokens)
-        if let watcher = watcher.withLock({ $0 }) { watcher(change) } else { change.apply() }
+        spreading.withLock { _ in
+            guard let current = current.withLock({ $0 }) else { return }
+            var keys = TokenKeys(current.keys)
+            for set in current.sets { keys.add(set.current) }
+            let change = Change(
+                verifier: verifier, keys: keys, options: current.options, takesTokens: current.takesTokens)
+            if let watcher = watcher.withLock({ $0 }) { watcher(change) } else { change.apply() }
+        }
     }
 
     /// A token names a key that nobody has: the sets of its issuer are fetched again, as soon as they may be. Returns

@@ -282,9 +282,9 @@ extension Shard {
         }
     }
 
-    /// The one value that `body` consists of, if it is valid JSON.
+    /// The one value that `body` consists of, if it is valid JSON and can be the `data` of a message.
     func value(in body: RawSpan) throws(EnvelopeError) -> JSONSlice {
-        try scanner.scanValue(validatingUTF8: body)
+        try scanner.scanValue(validatingUTF8: body, openBrackets: 2)
     }
 }
 

@@ -54,10 +54,14 @@ package final class TLSCredentials: Sendable {
             guard modified != entry.modified, modified != state.withLock({ $0.rejected[name] }) else { continue }
             do {
                 let next = try Self.read(entry.files)
-                state.withLock { state in
+                let isAsked = state.withLock { state in
+                    // A reload may have named others meanwhile.
+                    guard state.entries[name]?.files == entry.files else { return false }
                     state.entries[name] = next
                     state.rejected[name] = nil
+                    return true
                 }
+                guard isAsked else { continue }
                 results.append((name, .success(())))
             } catch {
                 state.withLock { $0.rejected[name] = modified }
