@@ -22,7 +22,7 @@ public final class BayeuxClient: Sendable {
     private let shared: ClientShared
     private let configuration: ClientConfiguration
 
-    /// A client, not yet connected. Throws ``ClientError`` when the file of certificate authorities cannot be read.
+    /// A client, not yet connected. Throws ``ClientError`` when a file of certificates or keys cannot be read.
     public init(_ configuration: ClientConfiguration) throws(ClientError) {
         self.configuration = configuration
         let dialer = try Dialer(configuration)
@@ -170,8 +170,8 @@ public final class BayeuxClient: Sendable {
     /// Closes the connection and leaves the session to the broker's timeout: who comes back with its client id goes on.
     public func abandon() async {
         try? await perform { core, promise in
-            core.closed.append(promise)
             core.end(nil)
+            promise.succeed()
         }
     }
 

@@ -5,7 +5,7 @@ public struct ClientConfiguration: Sendable {
     /// The caller's credential: sent as `Authorization: Bearer` and as `ext.token` of the handshake.
     public var token: String?
     /// Where tokens come from that expire; it wins over `token`. They are sent as `ext.token`, and a new one goes to the
-    /// broker without a new session.
+    /// broker without a new session. An ``HTTPConnection`` does not ask it, and sends `token`.
     public var tokenSource: TokenSource?
     /// A PEM file of the authorities that are trusted instead of the system's.
     public var certificateAuthorityFile: String?

@@ -3,7 +3,7 @@
 /// | kind | cause | may it be tried again? |
 /// |---|---|---|
 /// | `unreachable` | no connection came about, or it was lost for longer than is allowed | yes |
-/// | `protocolFailure` | what answers is no broker | no |
+/// | `protocolFailure` | what answers is no broker, or a file of certificates or keys cannot be read | no |
 /// | `denied` | the broker refuses access, or ended the session for good | with another token |
 /// | `refused` | the broker refused one message: `code` says why | 407, 429 and 500: later; others: no |
 /// | `closed` | the client was closed | no |

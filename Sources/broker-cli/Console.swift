@@ -37,8 +37,9 @@ enum Console {
         return String(String.UnicodeScalarView(scalars))
     }
 
+    /// What cannot be said, because the log's disk is full or nobody reads it, is not.
     private static func sayRaw(_ text: String) {
-        FileHandle.standardError.write(Data(text.utf8))
+        try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
     }
 
     /// Writes all bytes to standard output, at once.

@@ -1,8 +1,8 @@
 import Foundation
 
-/// Writes text to standard error.
+/// Writes text to standard error, if that takes it.
 func writeToStandardError(_ text: String) {
-    FileHandle.standardError.write(Data(text.utf8))
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
 }
 
 /// Writes text to standard output, at once also into a pipe.

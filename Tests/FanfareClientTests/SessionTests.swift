@@ -36,6 +36,18 @@ struct SessionTests {
         #expect(harness.transport.isClosed)
     }
 
+    /// Of connections to several addresses the first one that is made is the session's.
+    @Test
+    func severalConnections() throws {
+        let harness = try SessionHarness()
+        #expect(!harness.core.connectionBegan(SessionHarness.Transport()), "nobody has asked for one")
+        harness.core.start()
+        #expect(harness.open() == [Self.handshake])
+        #expect(!harness.core.connectionBegan(SessionHarness.Transport()))
+        harness.acceptHandshake()
+        #expect(harness.take() == [Self.connect()])
+    }
+
     @Test
     func startIsForIdleSessionsOnly() throws {
         let harness = try SessionHarness()

@@ -156,11 +156,50 @@ struct SubscriptionTests {
     func refusedSubscription() async throws {
         let harness = try SessionHarness()
         harness.establish()
-        let (_, buffer, answered) = try harness.subscribe("/a")
+        let kept = try harness.subscribe("/b").buffer
+        harness.answer("/meta/subscribe", [:])
+        let (_, buffer, answered) = try harness.subscribe("/c", "/a", "/b")
         harness.answer("/meta/subscribe", ["error": "403:/a:no"], successful: false)
         #expect(throws: ClientError.refused("403:/a:no")) { try answered.outcome?.get() }
         await #expect(throws: ClientError.refused("403:/a:no")) { try await buffer.take() }
-        #expect(harness.core.groups.isEmpty)
+        // The broker has taken the ones before it: they are given up, and nobody else gets what still comes of them.
+        #expect(
+            harness.take().last == ["channel": "/meta/unsubscribe", "clientId": "one", "subscription": ["/c", "/a"]])
+        harness.receive(Self.message(1, on: "/c"), Self.message(2, on: "/b"))
+        harness.answer("/meta/unsubscribe", [:])
+        #expect(try await Self.data(kept) == ["2"])
+    }
+
+    /// What a later subscription asks for of the past is not given to one that has it.
+    @Test
+    func replayForAnotherGroup() async throws {
+        let harness = try SessionHarness()
+        harness.establish()
+        let first = try harness.subscribe("/a").buffer
+        harness.answer("/meta/subscribe", [:])
+        harness.receive(Self.message(5, 5))
+        let second = try harness.subscribe("/a", start: .everything).buffer
+        harness.answer("/meta/subscribe", [:])
+        harness.receive(Self.message(4, 4), Self.message(5, 5), Self.message(6, 6))
+        #expect(try await Self.data(first) == ["5", "6"])
+        #expect(try await Self.data(second) == ["4", "5", "6"])
+    }
+
+    /// What nobody will read any more does not count.
+    @Test
+    func unreadMessages() throws {
+        let harness = try SessionHarness()
+        harness.establish()
+        do {
+            let group = try harness.subscribe("/a").group
+            harness.answer("/meta/subscribe", [:])
+            harness.receive(Self.message("unread"))
+            #expect(harness.shared.bufferedBytes > 0)
+            let (done, _) = harness.promise(Void.self)
+            harness.core.sendUnsubscribe(group, done)
+            harness.answer("/meta/unsubscribe", [:])
+        }
+        #expect(harness.shared.bufferedBytes == 0)
     }
 
     /// A subscriber that does not read holds up the connection, not the memory.

@@ -34,7 +34,7 @@ public final class HTTPConnection {
     private let loop: any EventLoop
     private var channel: (any Channel)?
 
-    /// A connection, not yet made. Throws ``ClientError`` when the file of certificate authorities cannot be read.
+    /// A connection, not yet made. Throws ``ClientError`` when a file of certificates or keys cannot be read.
     public init(_ configuration: ClientConfiguration) throws(ClientError) {
         self.configuration = configuration
         dialer = try Dialer(configuration)

@@ -65,7 +65,8 @@ extension ClientCore {
         if let number = group.replayNumber {
             fields += Self.list(#","ext":{"replay":{"#, group.texts, ":\(number)", "}}")
         }
-        group.noteSubscribe()
+        // What it brings of the past may be another group's as well.
+        if group.replayNumber != nil { for group in groups { group.noteReplay() } }
         send("/meta/subscribe", .subscribe(group), fields)
     }
 
@@ -175,9 +176,9 @@ extension ClientCore {
                 // The connect is answered with the same, and then all is asked for again.
                 return
             } else {
-                groups.removeAll { $0 === group }
+                // The broker keeps what came before the channel that it refuses.
+                leave(group, loop.makePromise(), because: error)
                 group.answered?.fail(error)
-                group.buffer.finish(error)
             }
             group.answered = nil
         case .unsubscribe(let promise):

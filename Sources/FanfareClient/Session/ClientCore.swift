@@ -170,6 +170,12 @@ final class ClientCore {
 
 /// What the connection tells.
 extension ClientCore: ConnectionOwner {
+    func connectionBegan(_ transport: any ClientTransport) -> Bool {
+        guard handler == nil, phase == .dialing else { return false }
+        handler = transport
+        return true
+    }
+
     func connectionOpened() {
         openedAt = loop.now
         if clientID == nil {

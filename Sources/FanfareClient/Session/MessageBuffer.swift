@@ -17,22 +17,27 @@ final class MessageBuffer: Sendable {
         self.taken = taken
     }
 
+    deinit {
+        // What nobody will read keeps nobody from reading on.
+        let bytes = state.withLock { $0.bytes }
+        if bytes > 0 { taken(bytes) }
+    }
+
     func append(_ messages: [Message]) {
         let bytes = messages.reduce(0) { $0 + $1.json.count }
         added(bytes)
-        let reader = state.withLock { state -> CheckedContinuation<[Message]?, any Error>? in
-            guard state.end == nil else { return nil }
+        let isWaiting = state.withLock { state in
+            guard state.end == nil else { return false }
             if let reader = state.reader {
                 state.reader = nil
-                return reader
+                reader.resume(returning: messages)
+                return false
             }
             state.messages += messages
             state.bytes += bytes
-            return nil
+            return true
         }
-        guard let reader else { return }
-        reader.resume(returning: messages)
-        taken(bytes)
+        if !isWaiting { taken(bytes) }
     }
 
     /// No more come; those that are there can still be read.

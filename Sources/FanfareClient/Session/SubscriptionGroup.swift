@@ -51,10 +51,8 @@ final class SubscriptionGroup {
         }
     }
 
-    /// The subscription is on its way to the broker.
-    func noteSubscribe() {
-        if replayNumber != nil { hasAskedForReplay = true }
-    }
+    /// A subscription with a replay is on its way to the broker.
+    func noteReplay() { hasAskedForReplay = true }
 
     /// The broker has answered the subscription: what follows counts.
     func acceptAnswer() {

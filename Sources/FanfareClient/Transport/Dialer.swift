@@ -48,9 +48,8 @@ struct Dialer: Sendable {
         let bound = NIOLoopBound(core, eventLoop: core.loop)
         let configuration = configuration
         let finished = dial(on: core.loop) { channel in
-            let core = bound.value
-            let handler = try WebSocketClientHandler(configuration: configuration, owner: core)
-            core.handler = handler
+            // Of a name with several addresses each gets one; that of the first connection that is made is the session's.
+            let handler = try WebSocketClientHandler(configuration: configuration, owner: bound.value)
             try channel.pipeline.syncOperations.addHandler(handler)
         }
         finished.whenFailure { bound.value.connectionFailed($0) }

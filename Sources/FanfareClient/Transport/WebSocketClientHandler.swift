@@ -3,6 +3,8 @@ import NIOCore
 
 /// What a connection tells its owner, on the event loop.
 protocol ConnectionOwner: AnyObject {
+    /// A connection is made, over which the WebSocket's handshake begins; false if there is one already, or none is wanted.
+    func connectionBegan(_ transport: any ClientTransport) -> Bool
     /// The WebSocket is open.
     func connectionOpened()
     /// A message; lent for the call.
@@ -56,6 +58,10 @@ final class WebSocketClientHandler: ChannelInboundHandler, ClientTransport {
 
     private func start(_ context: ChannelHandlerContext) {
         guard watch == nil else { return }
+        guard owner?.connectionBegan(self) == true else {
+            owner = nil
+            return context.close(promise: nil)
+        }
         driver.start()
         flushOutput(context)
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)

@@ -49,7 +49,7 @@ final class SessionHarness {
     @discardableResult
     func open() -> [JSON] {
         transport = Transport()
-        core.handler = transport
+        precondition(core.connectionBegan(transport), "Cannot open a connection that nobody wants")
         core.connectionOpened()
         core.flush()
         return take()
