@@ -79,10 +79,14 @@ extension ArraySlice<UInt8> {
 }
 
 extension CLIError {
+    /// As deep as a document may be within a message and a batch, whose brackets a broker counts as well. It does not
+    /// answer what is deeper, and no reader would take it.
+    private static let documentLimits = EnvelopeLimits(maximumDepth: EnvelopeLimits().maximumDepth - 2)
+
     /// Checks that the bytes are one JSON document.
     static func checkJSON(_ bytes: ArraySlice<UInt8>, name: String) throws(CLIError) {
         do {
-            _ = try EnvelopeScanner().scanValue(validatingUTF8: bytes.span.bytes)
+            _ = try EnvelopeScanner(limits: documentLimits).scanValue(validatingUTF8: bytes.span.bytes)
         } catch {
             throw data("\(name): \(error)")
         }

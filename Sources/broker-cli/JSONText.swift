@@ -1,6 +1,6 @@
 import BrokerCore
 
-/// A JSON object that is looked into.
+/// A JSON object or array that is looked into.
 struct JSONText {
     private let bytes: [UInt8]
     private let value: JSONSlice
@@ -41,6 +41,8 @@ struct JSONText {
         }
         return found
     }
+    /// Whether it is an array.
+    var isArray: Bool { value.kind == .array }
     /// The elements of an array, as they were written.
     var elements: [[UInt8]] {
         var elements = value.elements

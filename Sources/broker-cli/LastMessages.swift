@@ -1,29 +1,37 @@
 import FanfareClient
 
-/// The end of the channels' histories, over HTTP.
+/// The last messages of some channels, over HTTP.
 struct LastMessages {
     private(set) var messages: [Received] = []
-    /// What has to be asked for again, because a channel was read before another.
-    private(set) var position: UInt64?
+    /// The place in the log behind which nothing was looked at; nil if the channels keep nothing.
+    private(set) var end: PositionFile.Position?
 
     init(_ count: Int?, of channels: [String], _ configuration: ClientConfiguration) async throws {
         guard let count else { return }
         let http = try HTTPConnection(configuration)
-        for channel in channels {
-            var page: [Received] = []
-            var end: UInt64 = 0
-            repeat {
-                page = try await History.read(channel, since: end, limit: 10_000, over: http)
-                end = page.last?.sequence ?? end
-                messages = Array((messages + page).sorted { ($0.sequence ?? 0) < ($1.sequence ?? 0) }.suffix(count))
-            } while page.count == 10_000
-            if end > 0 { position = min(position ?? end, end) }
+        var ends = [UInt64](repeating: 0, count: channels.count)
+        for (index, channel) in channels.enumerated() {
+            try await read(channel, from: &ends[index], to: .max, count, over: http)
+        }
+        // Once more, up to what has been seen: while one was read, another may have got what comes before its end.
+        if let end, channels.count > 1 {
+            for (index, channel) in channels.enumerated() {
+                try await read(channel, from: &ends[index], to: end.sequence, count, over: http)
+            }
         }
         await http.close()
     }
 
-    func contains(_ message: Message) -> Bool {
-        guard let sequence = message.sequence, !messages.isEmpty else { return false }
-        return messages.contains { $0.sequence == sequence }
+    private mutating func read(
+        _ channel: String, from start: inout UInt64, to last: UInt64, _ count: Int, over http: HTTPConnection
+    ) async throws {
+        while start < last {
+            let page = try await History.read(channel, since: start, limit: 10_000, over: http)
+            guard let newest = page.last, let sequence = newest.sequence, sequence > start else { return }
+            start = sequence
+            if sequence <= last, sequence > end?.sequence ?? 0 { end = .init(sequence: sequence, epoch: newest.epoch) }
+            messages += page.filter { $0.sequence ?? 0 <= last }
+            messages = Array(messages.sorted { ($0.sequence ?? 0) < ($1.sequence ?? 0) }.suffix(count))
+        }
     }
 }

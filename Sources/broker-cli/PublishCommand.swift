@@ -89,16 +89,18 @@ struct PublishCommand: AsyncParsableCommand {
                 publication.wantsReceipt = isTelling
                 return publication
             }
+            let (cause, wakeUp) = (StopCause(), WakeUp())
             if let spool {
-                var sink = SpoolSink(try Spool(spool, limit: spoolLimit), settings, isTelling: isTelling)
-                try await publish(&feed, to: &sink) {}
+                let folder = try Spool(spool, limit: spoolLimit)
+                var sink = SpoolSink(folder, settings, isTelling: isTelling, cause, wakeUp)
+                try await publish(&feed, to: &sink, cause, wakeUp) {}
             } else {
                 let client = try BayeuxClient(settings)
                 async let states: Void = tell(client.states())
                 do {
                     try await client.connect()
                     var sink = ClientSink(client, isTelling: isTelling)
-                    try await publish(&feed, to: &sink) {
+                    try await publish(&feed, to: &sink, cause, wakeUp) {
                         // What is under way has a little time to be acknowledged.
                         try? await Task.sleep(for: .seconds(5))
                         await client.abandon()
@@ -115,10 +117,9 @@ struct PublishCommand: AsyncParsableCommand {
 
     /// Publishes all there is; a signal ends the input, and then `hurry` is called.
     private func publish(
-        _ feed: inout PublishFeed, to sink: inout some PublicationSink, hurry: @escaping @Sendable () async -> Void
+        _ feed: inout PublishFeed, to sink: inout some PublicationSink, _ cause: StopCause, _ wakeUp: WakeUp,
+        hurry: @escaping @Sendable () async -> Void
     ) async throws {
-        let cause = StopCause()
-        let wakeUp = WakeUp()
         let signals = StopSignals { number in
             cause.set(.signal(number))
             wakeUp.wake()

@@ -13,6 +13,7 @@ struct Reading {
     let excluded: [ChannelPattern]
     /// Whether to end when nobody reads standard output.
     let watchesOutput: Bool
+    private(set) var hasConnected = false
 
     mutating func run(from start: SubscribeOptions, _ configuration: ClientConfiguration) async throws {
         let client = try BayeuxClient(configuration)
@@ -25,6 +26,9 @@ struct Reading {
             try? reader.savePosition()
             try Self.fail(cause.stop)
             guard cause.stop == .timeIsOver, (error as? ClientError)?.kind == .closed else { throw error }
+            guard hasConnected else {
+                throw CLIError.unreachable("\(configuration.endpoint): the time is over, and there was no connection")
+            }
         }
         await client.close()
         await states
@@ -61,7 +65,10 @@ struct Reading {
                     stop(.timeIsOver)
                 })
         }
+        let states = client.states()
+        async let _ = silence.follow(states)
         try await client.connect()
+        hasConnected = true
         let messages = try await client.subscribe(to: channels, options: start)
         if Console.errorIsTerminal { Console.say("subscribed to \(channels.joined(separator: " ")); Ctrl-C ends") }
         let quiet: (Duration, Stop)? =
@@ -75,8 +82,7 @@ struct Reading {
                 })
         }
         try await reader.take(past.messages)
-        while !reader.isDone, let batch = try await messages.nextBatch() {
-            if quiet != nil { silence.break() }
+        while !reader.isDone, let batch = try await silence.nextBatch(of: messages) {
             try await take(batch)
             if range.retainedOnly, batch.contains(where: { !$0.isRetained }) { break }
         }
@@ -85,14 +91,13 @@ struct Reading {
     }
 
     private mutating func take(_ batch: [Message]) async throws {
-        guard range.retainedOnly || !excluded.isEmpty || !past.messages.isEmpty else {
+        guard range.retainedOnly || !excluded.isEmpty else {
             return try await reader.take(batch)
         }
-        let (range, past, excluded) = (range, past, excluded)
+        let (range, excluded) = (range, excluded)
         try await reader.take(
             batch.filter { message in
                 if range.retainedOnly, !message.isRetained { return false }
-                if past.contains(message) { return false }
                 guard !excluded.isEmpty,
                     let name = try? ChannelName(message.channel, grammar: .cometd, maximumBytes: .max)
                 else { return true }

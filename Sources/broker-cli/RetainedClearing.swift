@@ -37,6 +37,8 @@ struct RetainedClearing {
     private func retained(below patterns: [String]) async throws -> [String] {
         try await withClient(configuration) { client in
             let silence = Silence()
+            let states = client.states()
+            async let _ = silence.follow(states)
             var names: [String] = []
             let messages = try await client.subscribe(to: patterns)
             // What is retained comes first; nothing says that it was the last.
@@ -45,8 +47,7 @@ struct RetainedClearing {
                 await client.close()
             }
             defer { end.cancel() }
-            while let batch = try await messages.nextBatch() {
-                silence.break()
+            while let batch = try await silence.nextBatch(of: messages) {
                 names += batch.filter(\.isRetained).map(\.channel)
                 if batch.contains(where: { !$0.isRetained }) { break }
             }

@@ -67,10 +67,15 @@ struct RetainedCommand: AsyncParsableCommand {
         @Argument(help: "The channel.") var channel: String
         @Argument(help: "A JSON document, or @FILE.") var document: String
         @Option(help: ArgumentHelp("Drop the document after this time.", valueName: "seconds")) var ttl: Double?
+        @OptionGroup var outage: OutageOptions
+
+        func validate() throws {
+            if let ttl, !(ttl > 0 && ttl.isFinite) { throw ValidationError("--ttl is a number of seconds above 0.") }
+        }
 
         func run() async throws {
             let configuration = try checked { () throws(CLIError) in
-                try connection.configuration(parent.root.connection)
+                outage.limiting(try connection.configuration(parent.root.connection))
             }
             try await broker_cli.run("refused", configuration) {
                 try CLIError.checkChannel(channel, mayBePattern: false)
@@ -97,10 +102,11 @@ struct RetainedCommand: AsyncParsableCommand {
         @ParentCommand var parent: RetainedCommand
         @OptionGroup var connection: ConnectionOptions
         @Argument(help: "Channels and patterns.") var channels: [String]
+        @OptionGroup var outage: OutageOptions
 
         func run() async throws {
             let configuration = try checked { () throws(CLIError) in
-                try connection.configuration(parent.root.connection)
+                outage.limiting(try connection.configuration(parent.root.connection))
             }
             try await broker_cli.run("refused", configuration) {
                 for channel in channels { try CLIError.checkChannel(channel, mayBePattern: true) }
@@ -112,5 +118,22 @@ struct RetainedCommand: AsyncParsableCommand {
                 if Console.errorIsTerminal { Console.say("cleared \(Quantity.count(clearing.count, "channel"))") }
             }
         }
+    }
+}
+
+/// How long a command that publishes may be without its connection.
+struct OutageOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Keep trying for so long when the connection was lost.", valueName: "seconds"))
+    var retry = 30.0
+
+    func validate() throws {
+        if !(retry >= 0 && retry <= 1e9) { throw ValidationError("--retry is a number of seconds.") }
+    }
+
+    /// The configuration, with that.
+    func limiting(_ configuration: ClientConfiguration) -> ClientConfiguration {
+        var configuration = configuration
+        configuration.maximumOutage = .seconds(retry)
+        return configuration
     }
 }

@@ -54,6 +54,8 @@ final class Spool {
         bytes += text.count
         let digits = String(lastNumber)
         let name = String(repeating: "0", count: max(0, 16 - digits.count)) + digits
+        // A segment of that name may have been sent by a process that ended before it took this away.
+        unlink(files.donePath("\(name).segment"))
         try DurableFile.write(text, to: "\(files.folder)/\(name).segment")
         return true
     }
@@ -101,19 +103,19 @@ struct SpoolFolder: Sendable {
         return (records, min(done.flatMap { Int($0) } ?? 0, records.count))
     }
 
-    private func donePath(_ name: String) -> String { "\(folder)/\(name.dropLast(".segment".count)).done" }
+    /// Where it stands how many of a segment's records the broker has taken.
+    fileprivate func donePath(_ name: String) -> String { "\(folder)/\(name.dropLast(".segment".count)).done" }
 
     /// Sends what waits, the oldest first. What the broker refuses for good is put aside into the folder `refused`;
-    /// `refusal` is told. Throws when the broker cannot be reached, or cannot take it now.
+    /// `refusal` is told. Throws when the broker cannot be reached, cannot take it now, or does not know the caller, and
+    /// when what answers is no broker: then the rest is kept.
     func send(over http: HTTPConnection, refusal: (CLIError) -> Void, progress: () -> Void) async throws {
         for name in try segments() {
             let (records, doneCount) = try read(name)
             let done = open(donePath(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
             defer { if done >= 0 { close(done) } }
             for (index, record) in records.enumerated().dropFirst(doneCount) {
-                do {
-                    try await send(record, over: http)
-                } catch let error as CLIError where error.status != .init(75) {
+                if let error = try await send(record, over: http) {
                     try putAside(record)
                     refusal(error)
                 }
@@ -129,16 +131,17 @@ struct SpoolFolder: Sendable {
         DurableFile.syncFolder(of: folder + "/")
     }
 
-    private func send(_ record: [UInt8], over http: HTTPConnection) async throws {
+    /// Nil when the broker has taken it, or why it never will.
+    private func send(_ record: [UInt8], over http: HTTPConnection) async throws -> CLIError? {
         let text = JSONText(record)
         guard let key = text.member("key"), let channel = text.member("channel"), let data = text.raw("data") else {
-            throw CLIError.data("\(folder): a record is damaged")
+            return .data("\(folder): a record is damaged")
         }
         var headers = [("Idempotency-Key", key), ("Content-Type", "application/json")]
         if text.isTrue("retain") { headers.append(("Retain", "true")) }
         if let ttl = text.double("ttl") { headers.append(("TTL", "\(ttl)")) }
         let answer = try await http.send("POST", HTTPConnection.path(of: channel), headers: headers, body: data)
-        guard answer.status == 200 else { throw CLIError(answer, "refused") }
+        return try answer.refusal()
     }
 
     private func putAside(_ record: [UInt8]) throws(CLIError) {
@@ -146,5 +149,35 @@ struct SpoolFolder: Sendable {
         try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         let key = JSONText(record).member("key") ?? UUID().uuidString
         try DurableFile.write(record + [10], to: "\(path)/\(key).json")
+    }
+}
+
+extension HTTPConnection.Answer {
+    /// What the broker says of a publication: nil when it has taken it, or why it never will. Throws what is no word on
+    /// the one publication: a token that is not good any more, a broker that cannot take it now, or no broker at all, but
+    /// a proxy, the login page of a network, another server behind the name.
+    func refusal() throws(CLIError) -> CLIError? {
+        switch status {
+        case 200 where isReceipt: return nil
+        // Too much is too much, whoever on the way says so.
+        case 413: return CLIError(self, "refused")
+        case 400 where isProblem, 403 where isProblem: return CLIError(self, "refused")
+        case 401, 403, 429, 500...: throw CLIError(self, "refused")
+        default:
+            let detail = JSONText(body).member("detail").map { ": \($0)" } ?? ""
+            throw .unreachable("what answers is no broker: status \(status), and no receipt\(detail)")
+        }
+    }
+
+    private var isReceipt: Bool {
+        let text = JSONText(body)
+        return text.member("id") != nil && text.member("channel") != nil && text.raw("seq") != nil
+            && text.integer("matched") != nil
+    }
+
+    /// Whether it is a broker that refuses: it says why (RFC 9457).
+    private var isProblem: Bool {
+        let text = JSONText(body)
+        return text.member("title") != nil && text.member("detail") != nil && text.integer("status") == Int64(status)
     }
 }

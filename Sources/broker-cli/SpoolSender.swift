@@ -50,7 +50,10 @@ final class SpoolSender: Sendable {
                 if isLast { break }
                 _ = await changes.next()
             } catch {
-                guard let reason = reason(error) else { throw error }
+                guard let reason = reason(error) else {
+                    Console.say(try files.waiting())
+                    throw error
+                }
                 if !isAway { Console.say("\(reason); trying again") }
                 isAway = true
                 let now = ContinuousClock.now
@@ -87,26 +90,39 @@ extension SpoolFolder {
     }
 }
 
-/// Keeps publications in a spool, which is sent meanwhile.
+/// Keeps publications in a spool, which is sent meanwhile. When that has failed for good no more are taken.
 struct SpoolSink: PublicationSink {
     private let spool: Spool
+    private let cause: StopCause
     private let sender: SpoolSender
     private let sending: Task<Void, any Error>
     /// How long to wait for room.
     private let patience: Duration
 
-    init(_ spool: Spool, _ configuration: ClientConfiguration, isTelling: Bool) {
+    /// When the sending fails, `cause` is told, and `wakeUp` wakes whoever waits for input.
+    init(
+        _ spool: Spool, _ configuration: ClientConfiguration, isTelling: Bool, _ cause: StopCause, _ wakeUp: WakeUp
+    ) {
         self.spool = spool
+        self.cause = cause
         let sender = SpoolSender(spool.files, configuration, isTelling: isTelling)
         self.sender = sender
         patience = configuration.maximumOutage ?? .seconds(30)
-        sending = Task { try await sender.run() }
+        sending = Task {
+            do {
+                try await sender.run()
+            } catch {
+                cause.set(.outboxFailed)
+                wakeUp.wake()
+                throw error
+            }
+        }
     }
 
     mutating func put(_ publications: [Publication]) async throws {
         let start = ContinuousClock.now
         while try !spool.append(publications) {
-            guard ContinuousClock.now - start < patience else {
+            guard cause.stop != .outboxFailed, ContinuousClock.now - start < patience else {
                 throw CLIError.cannotCreate(
                     "\(spool.files.folder) is full (--spool-limit), and \(try spool.files.waiting()); "
                         + "what came last is not kept")
@@ -117,7 +133,7 @@ struct SpoolSink: PublicationSink {
     }
 
     mutating func finish(_ stop: Stop?) async throws {
-        guard stop == nil else { return Console.say(try spool.files.waiting()) }
+        guard stop == nil || stop == .outboxFailed else { return Console.say(try spool.files.waiting()) }
         sender.end()
         try await sending.value
     }

@@ -1,3 +1,4 @@
+import FanfareClient
 import Foundation
 import Synchronization
 
@@ -12,6 +13,8 @@ enum Stop: Equatable, Sendable {
     case silence
     /// All that was there has come.
     case end
+    /// The outbox is not sent any more.
+    case outboxFailed
 }
 
 /// Remembers the first reason to stop.
@@ -51,17 +54,47 @@ final class StopSignals {
     }
 }
 
-/// A time without messages.
+/// A time without messages while they could come: there is a connection, and somebody waits for them.
 final class Silence: Sendable {
-    private let lastHeard = Mutex(ContinuousClock.now)
+    private struct State {
+        var isConnected = true
+        var isAwaited = false
+        /// When the last of the two came true, if both are.
+        var start: ContinuousClock.Instant?
 
-    func `break`() { lastHeard.withLock { $0 = .now } }
+        mutating func change() { start = isConnected && isAwaited ? .now : nil }
+    }
+    private let state = Mutex(State())
 
-    /// Returns when nothing was heard for that long, from now on.
+    /// Follows a connection, which is there or being made, to its end.
+    func follow(_ states: AsyncStream<ConnectionState>) async {
+        for await state in states {
+            let isConnected = if case .connected = state { true } else { false }
+            self.state.withLock {
+                $0.isConnected = isConnected
+                $0.change()
+            }
+        }
+    }
+
+    /// The next messages.
+    func nextBatch(of messages: Subscription) async throws -> [Message]? {
+        expect(true)
+        defer { expect(false) }
+        return try await messages.nextBatch()
+    }
+
+    private func expect(_ isAwaited: Bool) {
+        state.withLock {
+            $0.isAwaited = isAwaited
+            $0.change()
+        }
+    }
+
+    /// Returns when there was silence for that long.
     func wait(_ time: Duration) async throws {
-        self.break()
         while true {
-            let end = lastHeard.withLock { $0 } + time
+            let end = (state.withLock { $0.start } ?? .now) + time
             if end <= .now { return }
             try await Task.sleep(until: end, clock: .continuous)
         }

@@ -18,10 +18,11 @@ struct SubscribeCommand: AsyncParsableCommand {
             connection is made again, for as long as it takes, and goes on where it was.
 
             Formats: ndjson, the message as it came; raw, its data; pretty, for people, which is the default on a \
-            terminal; or a template such as '%{channel} %{data}', with %{channel} %{data} %{seq} %{id}, \\n, \\t and %%.
+            terminal; or a template such as '%{channel} %{data}', with %{channel}, %{data}, %{seq}, %{time}, %{size} and \
+            %{json} (all of the message), %{id} (brokers other than Fanfare give messages ids), \\n, \\t, \\0, \\e and %%.
 
-            With --exec the command gets the data on standard input, and FANFARE_CHANNEL, FANFARE_SEQ and FANFARE_ID in \
-            its environment. When it fails, the program ends with status 70. With --state the position in the broker's \
+            With --exec the command gets the data on standard input, and FANFARE_CHANNEL, FANFARE_SEQ and FANFARE_ID (as \
+            %{id}) in its environment. When it fails, the program ends with status 70. With --state the position in the broker's \
             log is kept in a file, and the next start goes on behind it: each stored message is printed, or has its \
             command succeed, at least once.
             """,
@@ -69,7 +70,9 @@ struct SubscribeCommand: AsyncParsableCommand {
             for channel in channels { try CLIError.checkChannel(channel, mayBePattern: range.last == nil) }
             for pattern in exclude { try CLIError.checkChannel(pattern, mayBePattern: true) }
             let position = try state.map { path throws(CLIError) in try PositionFile(path) }
-            let past = try await LastMessages(range.last, of: channels, configuration)
+            // Where a position is saved, it goes on there: the last messages have had their turn.
+            let last = position?.saved == nil ? range.last : nil
+            let past = try await LastMessages(last, of: channels, configuration)
             var format = try output.outputFormat(settings, otherwise: exec == nil ? nil : "raw")
             if printsNUL { format.terminator = 0 }
             format.isColoured = Console.outputIsColoured && exec == nil
@@ -120,7 +123,7 @@ struct SubscribeRange: ParsableArguments {
     func start(_ saved: PositionFile.Position?, _ past: LastMessages) -> SubscribeOptions {
         if let saved { return .init(start: .after(saved.sequence, epoch: saved.epoch)) }
         if let since { return .init(start: since == 0 ? .everything : .after(since)) }
-        if last != nil { return .init(start: past.position.map { .after($0) } ?? .new) }
+        if last != nil { return .init(start: past.end.map { .after($0.sequence, epoch: $0.epoch) } ?? .new) }
         if all { return .init(start: .everything) }
         return .init(start: new ? .new : .retained)
     }

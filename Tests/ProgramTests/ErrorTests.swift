@@ -20,6 +20,9 @@ struct ErrorTests {
             arguments: ["publish", "/a", "1 2"], status: 65,
             message: "the document: not JSON: bytes after the end at byte 2"),
         Row(
+            arguments: ["publish", "/a", String(repeating: "[", count: 63) + String(repeating: "]", count: 63)],
+            status: 65, message: "the document: nested deeper than 62 levels at byte 62"),
+        Row(
             arguments: ["publish", "a", "1"], status: 65,
             message: "a is no channel: a channel begins with '/'\n  a\n  ^"),
         Row(
@@ -101,6 +104,8 @@ struct ErrorTests {
         ["bench", "--json", "--csv"], ["cheat", "everything"], ["profile", "use"],
         ["subscribe", "/a", "--exec-concurrency", "0"],
         ["subscribe", "/a", "--retained-only", "--state", "f"], ["request", "/service/a"], ["history"],
+        ["retained", "set", "/a", "1", "--ttl", "inf"], ["retained", "set", "/a", "1", "--ttl", "nan"],
+        ["retained", "set", "/a", "1", "--ttl", "0"], ["retained", "clear", "/a", "--retry", "nan"],
         ["retained", "get"], ["completions", "tcsh"], ["flush"], ["bench", "--count", "0"],
     ]
 
@@ -170,6 +175,27 @@ struct ErrorTests {
                     status: 69, output: "",
                     errors: "broker-cli: \(broker.url)/wrong: "
                         + "Error during WebSocket handshake: Unexpected response code: 404\n"))
+        try await broker.stop()
+    }
+
+    /// A page of whoever stands in the broker's place is no history.
+    @Test(arguments: [["history", "/a"], ["subscribe", "/a", "--last", "1"]])
+    func noHistory(arguments: [String]) async throws {
+        let server = try Acceptor(answer: "200 OK", "<html>Log in</html>")
+        let ending = try await Program("broker-cli", ["--url", server.endpoint] + arguments).end()
+        let message = "/a: what answers is no broker, or its answer cannot be read"
+        #expect(ending == Ending(status: 69, output: "", errors: "broker-cli: \(message)\n"))
+    }
+
+    /// The broker goes away behind the handshake, and again each time.
+    @Test(arguments: [["set", "/a", "1"], ["clear", "/a"]])
+    func retainedWithoutABroker(arguments: [String]) async throws {
+        let broker = try await RunningBroker("--database", ":memory:")
+        let server = try Acceptor(cutting: broker.port)
+        let ending = try await Program(
+            "broker-cli", ["--url", server.endpoint, "retained"] + arguments + ["--retry", "0"]
+        ).end()
+        #expect(ending.status == 69)
         try await broker.stop()
     }
 }

@@ -151,7 +151,7 @@ struct OutboxTests {
             "sub", "/log/e", "--state", state, "--exec", "cat", "--exec-concurrency", "3", "--count", "7")
         #expect(second.status == 0)
         #expect(second.output.split(separator: "\n").compactMap { Int($0) }.sorted() == Array(4...10))
-        let third = try await broker.cli("sub", "/log/e", "--state", state, "--timeout", "0.3")
+        let third = try await broker.cli("sub", "/log/e", "--state", state, "--until-end")
         #expect(third == Self.done)
         let text = try String(contentsOfFile: state, encoding: .utf8)
         #expect(text.hasPrefix(#"{"seq":10,"epoch":""#))

@@ -68,6 +68,20 @@ struct PublishOptionTests {
         try await broker.stop()
     }
 
+    /// As deep as the broker takes it, and gives it to a reader.
+    @Test
+    func deepest() async throws {
+        let folder = try TemporaryFolder()
+        let broker = try await broker(folder)
+        let document = String(repeating: "[", count: 62) + String(repeating: "]", count: 62)
+        #expect(try await broker.cli("publish", "/log/d", document) == Self.done)
+        #expect(
+            try await broker.cli("publish", "/log/d", document, "--spool", folder.path("spool")) == Self.done)
+        let read = try await broker.cli("subscribe", "/log/d", "--all", "--count", "2", "--format", "raw")
+        #expect(read.output == "\(document)\n\(document)\n")
+        try await broker.stop()
+    }
+
     @Test(arguments: ["", "\n \n"])
     func nothingToPublish(input: String) async throws {
         let broker = try await RunningBroker("--database", ":memory:")

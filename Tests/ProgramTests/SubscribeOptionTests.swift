@@ -66,6 +66,36 @@ struct SubscribeOptionTests {
         try await broker.stop()
     }
 
+    /// The last ones of two channels together, each once, whichever of them has ended first.
+    @Test
+    func lastOfTwoChannels() async throws {
+        let folder = try TemporaryFolder()
+        let broker = try await broker(folder)
+        #expect(try await broker.cli("publish", "/log/b", "-", input: .bytes("4\n5\n6\n7\n")) == Self.done)
+        let ending = try await broker.cli(
+            "subscribe", "/log/a", "/log/b", "/log/none", "--last", "2", "--until-end", "--format", "raw")
+        #expect(ending == Ending(status: 0, output: "6\n7\n", errors: ""))
+        let all = try await broker.cli(
+            "subscribe", "/log/b", "/log/a", "--last", "6", "--until-end", "--format", "%{seq}")
+        #expect(all == Ending(status: 0, output: "2\n3\n4\n5\n6\n7\n", errors: ""))
+        try await broker.stop()
+    }
+
+    /// Where a position is saved, `--last` does not jump over what has not had its turn.
+    @Test
+    func lastBeforeAPosition() async throws {
+        let folder = try TemporaryFolder()
+        let broker = try await broker(folder)
+        let arguments = [
+            "--url", broker.endpoint, "subscribe", "/log/a", "--last", "1", "--state", folder.path("state"),
+            "--until-end", "--format", "raw",
+        ]
+        #expect(try await Program("broker-cli", arguments).end().output == "[2,\t3]\n")
+        #expect(try await broker.cli("publish", "/log/a", "-", input: .bytes("4\n5\n6\n")) == Self.done)
+        #expect(try await Program("broker-cli", arguments).end().output == "4\n5\n6\n")
+        try await broker.stop()
+    }
+
     /// With `--print0` and a time: what a shell's loop gets.
     @Test
     func timesAndWholeMessages() async throws {

@@ -34,8 +34,7 @@ enum ChannelCompletion {
                 await client.close()
             }
             defer { end.cancel() }
-            while let batch = try await messages.nextBatch() {
-                silence.break()
+            while let batch = try await silence.nextBatch(of: messages) {
                 let retained = batch.filter(\.isRetained).map(\.channel)
                 names.withLock { $0.formUnion(retained) }
             }
