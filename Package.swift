@@ -96,7 +96,7 @@ let package = Package(
             name: "Migrations", path: "migrations", exclude: ["README.md"],
             resources: [
                 .embedInCode("0001_initial.sql"), .embedInCode("0002_history.sql"), .embedInCode("0003_log.sql"),
-                .embedInCode("0004_replay.sql"),
+                .embedInCode("0004_replay.sql"), .embedInCode("0005_cleaning.sql"),
             ], swiftSettings: settings),
         .target(
             name: "WebAssets", path: "web",

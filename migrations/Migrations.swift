@@ -13,6 +13,7 @@ package struct Migration: Sendable {
         Migration(version: 2, name: "0002_history.sql", sql: text(PackageResources._002_history_sql)),
         Migration(version: 3, name: "0003_log.sql", sql: text(PackageResources._003_log_sql)),
         Migration(version: 4, name: "0004_replay.sql", sql: text(PackageResources._004_replay_sql)),
+        Migration(version: 5, name: "0005_cleaning.sql", sql: text(PackageResources._005_cleaning_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

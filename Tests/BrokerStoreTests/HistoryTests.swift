@@ -88,6 +88,24 @@ struct HistoryTests {
         #expect(Self.backlog(cleared[1])?.publications.map(\.sequence) == [3, 4])
     }
 
+    @Test("A page ends with so many bytes, and has one publication at least", arguments: StoreKind.allCases)
+    func bytes(kind: StoreKind) throws {
+        let folder = try TemporaryFolder()
+        let opened = try OpenedStore(kind, in: folder)
+        defer { opened.store.close() }
+        let most = HistoryPage.maximumBytes
+        for count in [1, most - 2, 1, 1, most - 1, 1, most + 1, 1] {
+            _ = opened.run([.publish(1, try Self.draft("/a", String(repeating: "1", count: count), count: 9))])
+        }
+        var pages: [[UInt64]] = []
+        while pages.last != [] {
+            let after = pages.last?.last ?? 0
+            let outcome = opened.run([.readHistory(1, try name("/a"), after: after, limit: 9, wall: 0)]).first
+            pages.append(try #require(Self.backlog(outcome)).publications.map(\.sequence))
+        }
+        #expect(pages == [[1, 2, 3], [4, 5], [6, 7], [8], []])
+    }
+
     @Test("A database that is opened again has the history, and knows what has gone")
     func restart() throws {
         let folder = try TemporaryFolder()

@@ -5,7 +5,7 @@ import GRDB
 struct DatabaseRoom {
     let maximumBytes: Int
     private var unaskedBytes = 0
-    /// What a publication takes beside its data, about: its channel in the log and in three indexes.
+    /// What a publication takes beside its data, about: its channel in the log and in four indexes.
     private static let overhead = 512
 
     init(maximumBytes: Int) { self.maximumBytes = maximumBytes }

@@ -3,9 +3,10 @@ import GRDB
 
 /// Deletes publications that nothing needs any more, and gives their space back, in steps too small to hold anybody up.
 ///
-/// A publication is needed while it is its channel's retained message, stands in its channel's history, or may be sent
-/// again by its publisher. A pass goes through the log from its beginning as far as publications are old enough. One
-/// begins when a quarter of the log is expected to be garbage, so that a publication costs the looks at five at most.
+/// A publication is needed while it is its channel's retained message and its time is not up, stands in its channel's
+/// history, or may be sent again by its publisher. A pass goes through the log from its beginning as far as publications
+/// are old enough. One begins when a quarter of the log is expected to be garbage, so that a publication costs the looks
+/// at five at most.
 struct LogCleaner {
     /// What one step looks at, and how many pages it gives back.
     private static let rowCount = 256
@@ -65,13 +66,15 @@ struct LogCleaner {
                 sql: """
                     SELECT publication.sequence, published_at > ?,
                         (history_until > ? AND publication.sequence > ifnull(trimmed, 0)) IS TRUE
-                        OR retained.sequence IS publication.sequence,
-                        history_until IS NOT NULL AND publication.sequence > ifnull(trimmed, 0), publication.channel
+                        OR retained.sequence IS publication.sequence AND ifnull(expires_at > ?, TRUE),
+                        history_until IS NOT NULL AND publication.sequence > ifnull(trimmed, 0), publication.channel,
+                        retained.sequence IS publication.sequence
                     FROM publication
                     LEFT JOIN history ON history.channel = publication.channel
                     LEFT JOIN retained ON retained.channel = publication.channel
                     WHERE publication.sequence > ? ORDER BY publication.sequence LIMIT ?
-                    """), arguments: [wall - window, wall, start, Self.rowCount])
+                    """), arguments: [wall - window, wall, wall, start, Self.rowCount])
+        let release = try database.cachedStatement(sql: "DELETE FROM retained WHERE sequence = ?")
         let delete = try database.cachedStatement(sql: "DELETE FROM publication WHERE sequence = ?")
         var last: Int64?
         for row in rows {
@@ -82,6 +85,7 @@ struct LogCleaner {
             if isNeeded {
                 passCount += 1
             } else {
+                if row[5] { try release.execute(arguments: [sequence]) }
                 try delete.execute(arguments: [sequence])
                 if isCounted { try countDown(row[4], in: database) }
             }

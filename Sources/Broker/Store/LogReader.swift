@@ -110,29 +110,43 @@ struct LogReader {
         return row.flatMap(StoredPublication.init(row:))
     }
 
+    /// A page of a channel's history: what was written and what was not, for the policy may have been another before.
     private func history(of channel: ChannelName, after: UInt64, limit: Int, wall: Int64) throws -> Backlog {
-        let unwritten = volatile.read { log in
-            log.hasHistory(of: channel) ? log.history(of: channel, after: after, limit: limit, wall: wall) : nil
+        // Beyond that, one of the two may have what lies behind something that the other does not have yet.
+        let through = min(volatile.lastSequence, try lastSequence())
+        let unwritten = volatile.read {
+            $0.history(of: channel, after: after, through: through, limit: limit, wall: wall)
         }
-        if let unwritten { return unwritten }
         let trimmed = try Int64.fetchOne(
             database.cachedStatement(sql: "SELECT trimmed FROM history WHERE channel = ?"), arguments: [channel.text])
-        guard let trimmed else { return Backlog() }
+        guard let trimmed else { return unwritten }
         var losses = LossCollector()
+        for case let sequences? in unwritten.losses.map(\.gap.sequences) { losses.add(sequences, of: channel) }
         if UInt64(trimmed) > after { losses.add(after + 1...UInt64(trimmed), of: channel) }
         let rows = try Row.fetchCursor(
             database.cachedStatement(
                 sql: """
                     SELECT sequence, channel, data, is_binary FROM publication
-                    WHERE channel = ? AND sequence > ? AND history_until > ? ORDER BY sequence LIMIT ?
+                    WHERE channel = ? AND sequence > ? AND sequence <= ? AND history_until > ?
+                    ORDER BY sequence LIMIT ?
                     """),
-            arguments: [channel.text, max(Int64(clamping: after), trimmed), wall, limit])
-        var backlog = Backlog(losses: losses.losses)
-        while let row = try rows.next() {
+            arguments: [
+                channel.text, max(Int64(clamping: after), trimmed), Int64(clamping: through), wall, limit,
+            ])
+        var page = HistoryPage(limit: limit)
+        var waiting = unwritten.entries.map(\.publication)[...]
+        while !page.isFull, let row = try rows.next() {
             guard let publication = StoredPublication(row: row) else { continue }
-            backlog.entries.append(.init(publication, isRetained: false))
+            while let next = waiting.first, next.sequence < publication.sequence { page.append(waiting.removeFirst()) }
+            page.append(publication)
         }
-        return backlog
+        for publication in waiting { page.append(publication) }
+        return Backlog(entries: page.entries, losses: losses.losses)
+    }
+
+    private func lastSequence() throws -> UInt64 {
+        let last = try Int64.fetchOne(database.cachedStatement(sql: "SELECT last_sequence FROM log"))
+        return UInt64(last ?? 0)
     }
 
     /// The rows that a pattern matches, without reading others.

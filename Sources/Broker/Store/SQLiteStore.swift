@@ -132,14 +132,3 @@ package final class SQLiteStore: Store {
         handingOver.withLock { _ in handler?(outcomes) }
     }
 }
-
-/// What is kept in memory only, for the thread that writes and those that read.
-final class VolatileLog: Sendable {
-    private let log = Mutex(MemoryLog())
-
-    var isEmpty: Bool { log.withLock { $0.isEmpty } }
-
-    func read<Value: Sendable>(_ body: (MemoryLog) -> Value) -> Value { log.withLock { body($0) } }
-
-    func change<Value: Sendable>(_ body: (inout MemoryLog) -> Value) -> Value { log.withLock { body(&$0) } }
-}

@@ -42,6 +42,7 @@ struct StoreWriter {
                 let state = try StoredLog.load(
                     from: database, makeEpoch: options.makeEpoch, publishedAfter: publishedAfter)
                 try log.forget(database)
+                volatile.follow(VolatileChanges(), through: log.lastSequence)
                 checkpointer.watch(database)
                 return state
             }
@@ -86,12 +87,11 @@ struct StoreWriter {
         try sync(batch.contains(where: \.mustSync), database)
         var outcomes: [StoreOutcome] = []
         outcomes.reserveCapacity(batch.count)
-        // Changed after the commit: a transaction that fails leaves no trace.
-        var unwritten: [(PublicationDraft, UInt64)] = []
+        var changes = VolatileChanges()
         do {
             try database.inTransaction(.immediate) {
                 for operation in batch {
-                    outcomes.append(try apply(operation, in: database, unwritten: &unwritten))
+                    outcomes.append(try apply(operation, in: database, &changes))
                 }
                 try log.finish(database)
                 return .commit
@@ -101,9 +101,7 @@ struct StoreWriter {
             try? log.forget(database)
             throw error
         }
-        if !unwritten.isEmpty {
-            volatile.change { log in for (draft, sequence) in unwritten { log.append(draft, sequence: sequence) } }
-        }
+        volatile.follow(changes, through: log.lastSequence)
         return outcomes
     }
 
@@ -115,7 +113,7 @@ struct StoreWriter {
     }
 
     private mutating func apply(
-        _ operation: StoreOperation, in database: Database, unwritten: inout [(PublicationDraft, UInt64)]
+        _ operation: StoreOperation, in database: Database, _ changes: inout VolatileChanges
     ) throws -> StoreOutcome {
         switch operation {
         case .publish(let ticket, let draft) where try draft.isKept && !hasRoom(for: draft, in: database):
@@ -123,15 +121,16 @@ struct StoreWriter {
             return .failed(ticket, .noRoom(in: path))
         case .publish(let ticket, let draft) where draft.durability == .memory:
             let sequence = log.skip()
-            unwritten.append((draft, sequence))
+            changes.append(draft, sequence: sequence)
             // One that was written, when the policy was another, is not to come back.
             if draft.retention != nil { try log.clearRetained(of: draft.channel, in: database) }
             return .published(ticket, sequence: sequence)
         case .publish(let ticket, let draft):
+            if draft.retention != nil { changes.clearRetained(of: draft.channel) }
             return .published(ticket, sequence: try log.append(draft, to: database))
         case .subscribe(let ticket, let session, let items, let wall):
             let since = log.lastSequence
-            let hasPast = try hasPast(items, in: database)
+            let hasPast = try hasPast(items, changes, in: database)
             if let session {
                 try SessionTable.subscribe(
                     session, to: items, since: since, hasPast: hasPast, wall: wall, in: database)
@@ -161,12 +160,13 @@ struct StoreWriter {
         return volatile.change { [options] in $0.makeRoom(for: draft, within: options.limits.memoryBytes) }
     }
 
-    private func hasPast(_ items: [SubscriptionItem], in database: Database) throws -> Bool {
+    private func hasPast(
+        _ items: [SubscriptionItem], _ changes: VolatileChanges, in database: Database
+    ) throws -> Bool {
+        if items.contains(where: \.asksForPast) || items.wantRetained(of: changes.retained) { return true }
+        if volatile.read({ $0.hasRetained(for: items) }) { return true }
         let reader = LogReader(database: database, volatile: volatile)
-        return try items.contains { item in
-            try item.asksForPast || volatile.read { $0.hasRetained(for: item) }
-                || item.start != nil && reader.hasRetained(for: item.pattern)
-        }
+        return try items.contains { try $0.start != nil && reader.hasRetained(for: $0.pattern) }
     }
 
     /// Checkpoints and cleans, in small steps; whether there is more to be done. While operations wait (`hasMore`) the

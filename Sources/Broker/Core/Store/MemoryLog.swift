@@ -128,42 +128,87 @@ package struct MemoryLog: Sendable {
     }
 
     /// Whether a subscriber gets a retained message, as far as can be said at a glance.
-    package func hasRetained(for item: SubscriptionItem) -> Bool {
-        guard item.start != nil, !retained.isEmpty else { return false }
-        guard item.pattern.kind == .exact else { return retained.keys.contains(where: item.pattern.matches) }
-        return ChannelName(item.pattern).map { retained[$0] != nil } ?? false
-    }
+    package func hasRetained(for items: [SubscriptionItem]) -> Bool { items.wantRetained(of: retained.keys) }
 
-    /// Whether a channel has a history.
-    package func hasHistory(of channel: ChannelName) -> Bool { histories[channel] != nil }
-
-    /// At most `limit` publications of a channel's history, the oldest behind `after`, and what is missing there.
-    package func history(of channel: ChannelName, after: UInt64, limit: Int, wall: Int64) -> Backlog {
+    /// A page of a channel's history, the oldest behind `after` and up to `through`, and what is missing there.
+    package func history(
+        of channel: ChannelName, after: UInt64, through: UInt64 = .max, limit: Int, wall: Int64
+    ) -> Backlog {
         guard let history = histories[channel] else { return Backlog() }
-        let live = history.sequences.lazy.filter { $0 > after && publications[$0]?.isHistory(at: wall) == true }
-        let entries = live.prefix(limit).compactMap { publications[$0]?.publication }
+        var page = HistoryPage(limit: limit)
+        for sequence in history.sequences where sequence > after && sequence <= through {
+            if page.isFull { break }
+            guard let kept = publications[sequence], kept.isHistory(at: wall) else { continue }
+            page.append(kept.publication)
+        }
         var losses = LossCollector()
         if history.trimmed > after { losses.add(after + 1...history.trimmed, of: channel) }
-        return Backlog(entries: entries.map { .init($0, isRetained: false) }, losses: losses.losses)
+        return Backlog(entries: page.entries, losses: losses.losses)
     }
 
-    /// What a backlog consists of, as far as it is here.
+    /// What a backlog consists of, as far as it is here. Names are looked up; with wildcards, all channels are gone
+    /// through, once.
     package func collect(_ request: BacklogRequest, into collector: inout BacklogCollector) {
-        for item in request.items {
-            guard let start = item.start else { continue }
-            for (channel, sequence) in retained where sequence > start && sequence <= request.through {
-                guard item.pattern.matches(channel), let kept = publications[sequence] else { continue }
-                if kept.isLive(at: request.wall) { collector.addRetained(sequence) }
+        var wildcards: [SubscriptionItem] = []
+        for item in request.items where item.start != nil {
+            guard let channel = ChannelName(item.pattern) else {
+                wildcards.append(item)
+                continue
             }
-            guard item.replay != nil else { continue }
-            for (channel, history) in histories where item.pattern.matches(channel) {
-                for sequence in history.sequences where sequence > start && sequence <= request.through {
-                    guard publications[sequence]?.isHistory(at: request.wall) == true else { continue }
-                    collector.add(sequence, of: channel)
-                }
-                if item.wantsLosses { collector.addLoss(of: channel, after: start, through: history.trimmed) }
+            if let sequence = retained[channel] { collectRetained(sequence, for: item, request, into: &collector) }
+            if let history = histories[channel] { collect(history, of: channel, for: item, request, into: &collector) }
+        }
+        guard !wildcards.isEmpty else { return }
+        for (channel, sequence) in retained where sequence <= request.through {
+            for item in wildcards where item.pattern.matches(channel) {
+                collectRetained(sequence, for: item, request, into: &collector)
             }
         }
+        wildcards.removeAll { $0.replay == nil }
+        guard !wildcards.isEmpty else { return }
+        for (channel, history) in histories {
+            for item in wildcards where item.pattern.matches(channel) {
+                collect(history, of: channel, for: item, request, into: &collector)
+            }
+        }
+    }
+
+    private func collectRetained(
+        _ sequence: UInt64, for item: SubscriptionItem, _ request: BacklogRequest,
+        into collector: inout BacklogCollector
+    ) {
+        guard let start = item.start, sequence > start, sequence <= request.through else { return }
+        if publications[sequence]?.isLive(at: request.wall) == true { collector.addRetained(sequence) }
+    }
+
+    private func collect(
+        _ history: History, of channel: ChannelName, for item: SubscriptionItem, _ request: BacklogRequest,
+        into collector: inout BacklogCollector
+    ) {
+        guard item.replay != nil, let start = item.start else { return }
+        for sequence in history.sequences where sequence > start && sequence <= request.through {
+            guard publications[sequence]?.isHistory(at: request.wall) == true else { continue }
+            collector.add(sequence, of: channel)
+        }
+        if item.wantsLosses { collector.addLoss(of: channel, after: start, through: history.trimmed) }
+    }
+}
+
+extension [SubscriptionItem] {
+    /// Whether one of them gets what is retained of one of the channels. Names are looked up; with wildcards, the
+    /// channels are gone through, once.
+    package func wantRetained(of channels: some Collection<ChannelName>) -> Bool {
+        guard !channels.isEmpty else { return false }
+        var wildcards: [ChannelPattern] = []
+        for item in self where item.start != nil {
+            guard let channel = ChannelName(item.pattern) else {
+                wildcards.append(item.pattern)
+                continue
+            }
+            if channels.contains(channel) { return true }
+        }
+        guard !wildcards.isEmpty else { return false }
+        return channels.contains { channel in wildcards.contains { $0.matches(channel) } }
     }
 }
 

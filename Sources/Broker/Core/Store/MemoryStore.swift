@@ -67,7 +67,7 @@ extension MemoryStore.State {
             log.append(draft, sequence: lastSequence)
             return .published(ticket, sequence: lastSequence)
         case .subscribe(let ticket, _, let items, _):
-            let hasPast = items.contains { $0.asksForPast || log.hasRetained(for: $0) }
+            let hasPast = items.contains(where: \.asksForPast) || log.hasRetained(for: items)
             return .subscribed(ticket, through: lastSequence, hasPast: hasPast)
         case .unsubscribe(let ticket, _, _), .endSession(let ticket, _), .moveCursors(let ticket, _), .pass(let ticket),
             .probe(let ticket):

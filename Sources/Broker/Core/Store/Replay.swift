@@ -124,6 +124,28 @@ package struct Backlog: Equatable, Sendable {
     }
 }
 
+/// What one request gets of a history: publications in their order, until there are so many, or so many bytes.
+package struct HistoryPage {
+    /// The publication that reaches it is the last one, so there is one at least, and whoever asks on comes to the end.
+    package static let maximumBytes = 8 << 20
+    private let limit: Int
+    private var byteCount = 0
+    package private(set) var entries: [Backlog.Entry] = []
+
+    /// Nothing yet.
+    package init(limit: Int) { self.limit = limit }
+
+    /// Whether it takes no more.
+    package var isFull: Bool { entries.count >= limit || byteCount >= Self.maximumBytes }
+
+    /// Adds the next publication, unless it is full.
+    package mutating func append(_ publication: StoredPublication) {
+        guard !isFull else { return }
+        entries.append(.init(publication, isRetained: false))
+        byteCount += publication.data.count
+    }
+}
+
 /// The places in the log that a backlog consists of; a few bytes for each, whatever the publications weigh.
 package struct BacklogPlan: Equatable, Sendable {
     /// A place in the log.

@@ -50,7 +50,7 @@ package enum StoreOperation: Sendable {
     case readOn(StoreTicket, BacklogPlan)
     /// Reads the retained message of a channel.
     case readRetained(StoreTicket, ChannelName, wall: Int64)
-    /// Reads at most `limit` publications of a channel's history, the oldest behind `after`.
+    /// Reads a page (`HistoryPage`) of at most `limit` publications of a channel's history, the oldest behind `after`.
     case readHistory(StoreTicket, ChannelName, after: UInt64, limit: Int, wall: Int64)
 
     /// The operation's ticket.
