@@ -49,6 +49,8 @@ package final class RememberingStore: Store {
             for case .subscribed(let ticket, let through, let hasPast) in outcomes {
                 guard let (session, items) = state.subscribing.removeValue(forKey: ticket) else { continue }
                 var stored = state.sessions[session.clientID] ?? session
+                stored.subscriptions.merge(session.subscriptions) { earlier, _ in earlier }
+                stored.replays.merge(session.replays) { earlier, _ in earlier }
                 stored.subscribe(to: items, through: through, part: hasPast ? session.part : nil)
                 stored.part = 0
                 state.sessions[session.clientID] = stored

@@ -48,6 +48,8 @@ package final class RouterHarness {
         case prompt
         /// Not before `runStore` is called, but for what reads, and cursors.
         case held
+        /// Not before `runStore` is called, whatever it is.
+        case stopped
         /// Before the input returns, and it fails.
         case failing
     }
@@ -314,6 +316,18 @@ package final class RouterHarness {
         }
     }
 
+    /// The store cannot do the first `count` operations of what was held back.
+    package func failStore(_ count: Int) {
+        let operations = heldOperations.prefix(count)
+        heldOperations.removeFirst(operations.count)
+        box.append(operations.map(Self.failure))
+        carryOut(endingTurn: true)
+    }
+
+    private static func failure(of operation: StoreOperation) -> StoreOutcome {
+        .failed(operation.ticket, StoreError(.full, what: "disk", reason: "the disk is full"))
+    }
+
     /// A connection does not take what is written to it, until `drain`.
     package func congest(_ peer: Peer) {
         draining.append(peer.connection)
@@ -338,14 +352,11 @@ package final class RouterHarness {
         while true {
             for action in outbox.actions { carryOut(action) }
             outbox.removeAll()
-            if storeMode != .held, !heldOperations.isEmpty {
+            if storeMode != .held, storeMode != .stopped, !heldOperations.isEmpty {
                 let operations = heldOperations
                 heldOperations = []
                 if storeMode == .failing {
-                    box.append(
-                        operations.map {
-                            .failed($0.ticket, StoreError(.full, what: "disk", reason: "the disk is full"))
-                        })
+                    box.append(operations.map(Self.failure))
                 } else {
                     store.submit(operations)
                 }

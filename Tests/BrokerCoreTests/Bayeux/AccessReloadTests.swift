@@ -89,6 +89,38 @@ struct AccessReloadTests {
         #expect(told(harness.connect(lostID, from: again, timeout: 0) + harness.take(again), lostID))
     }
 
+    @Test("A subscription that the store was at is asked about, too, when the rules have changed meanwhile")
+    func underWay() throws {
+        let harness = try RouterHarness(rules: AccessRules())
+        harness.publish(1, to: "/a/x", from: harness.socket(), ext: ["retain": true])
+        harness.caller = Caller(isBrowser: true)
+        let (page, pageID) = harness.open()
+        harness.caller = try Self.caller(in: harness)
+        let (known, knownID) = harness.open()
+        harness.storeMode = .held
+        harness.caller = Caller(isBrowser: true)
+        #expect(harness.subscribe(pageID, to: "/a/x", from: page) == [])
+        let stream = try harness.stream(of: "/a/x", replay: nil)
+        harness.caller = try Self.caller(in: harness)
+        #expect(harness.subscribe(knownID, to: "/a/x", from: known) == [])
+        harness.set(Self.rules)
+        harness.storeMode = .prompt
+        harness.runStore()
+        #expect(
+            harness.take(page) == [
+                .subscribed(pageID, to: "/a/x"),
+                .push([
+                    "channel": "/meta/unsubscribe", "successful": true, "clientId": .string(pageID),
+                    "subscription": "/a/x", "error": "403:/a/x:Subscription denied",
+                ]),
+            ])
+        guard case .refuse(let error)? = harness.take(stream).first else { return #expect(Bool(false)) }
+        #expect(error.code == 403)
+        #expect(Self.data(harness.take(known)) == [1])
+        #expect(harness.subscriptionCount == 1)
+        #expect(harness.sessionCount == 2)
+    }
+
     @Test("A session whose key is gone waits for a token of another one, and misses nothing")
     func keys() throws {
         let harness = try RouterHarness(rules: Self.rules)
@@ -108,6 +140,20 @@ struct AccessReloadTests {
         #expect(Self.data(events + harness.take(peer)) == [1])
         harness.caller = old
         #expect(Self.error(harness.publish(1, to: "/a/x", from: harness.socket())) == "401::Token expired")
+    }
+
+    @Test("Nor does anything go out to a stream that opens meanwhile")
+    func keysWhileOpening() throws {
+        let harness = try RouterHarness(rules: Self.rules)
+        harness.caller = try Self.caller(in: harness)
+        harness.storeMode = .held
+        let stream = try harness.stream(of: "/a/x", replay: nil)
+        harness.set([Self.keys[1]])
+        harness.storeMode = .prompt
+        harness.runStore()
+        harness.caller = nil
+        _ = harness.publish(1, to: "/a/x", from: harness.socket())
+        #expect(harness.take(stream) == [.open])
     }
 
     @Test("Without a new token such a session ends")

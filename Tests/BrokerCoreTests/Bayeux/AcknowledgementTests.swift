@@ -212,4 +212,20 @@ struct AcknowledgementTests {
         guard case .refuse(let error)? = harness.take(stream).first else { return #expect(Bool(false)) }
         #expect(error.wire == "301:eventsource:Connection types not supported")
     }
+
+    @Test("A first poll that names the highest number there is, in a replay's form, is answered with the whole replay")
+    func highestNumber() throws {
+        let harness = try RouterHarness()
+        harness.publish(1, to: "/x", from: harness.socket(), ext: ["retain": true])
+        let clientID = harness.handshake(harness.exchange())
+        for number in 1...14 { harness.subscribe(clientID, to: .string("/empty/\(number)"), from: harness.exchange()) }
+        harness.subscribe(clientID, to: "/x", from: harness.exchange())
+        let poll = #"""
+            [{"channel":"/meta/connect","clientId":"\#(clientID)","connectionType":"long-polling",
+            "ext":{"ack":9223372036854775807}}]
+            """#
+        let answer = Self.parts(harness.send(poll, from: harness.exchange()))
+        #expect(answer.data == [1])
+        #expect(answer.batch != nil)
+    }
 }

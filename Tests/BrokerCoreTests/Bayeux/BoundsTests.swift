@@ -23,7 +23,7 @@ struct MessageQueueTests {
         for number in 0..<5 { _ = queue.append(publication(number), within: limits(messages: 10, bytes: 100)) }
         #expect(queue.count == 5)
         #expect(queue.byteCount == 5)
-        #expect(queue.takeAll(epoch: "e").map { $0.json[0] } == [0, 1, 2, 3, 4])
+        #expect(queue.takeAll(epoch: "e", patterns: []).map { $0.json[0] } == [0, 1, 2, 3, 4])
         #expect(queue.isEmpty)
         #expect(queue.byteCount == 0)
     }
@@ -34,7 +34,7 @@ struct MessageQueueTests {
         for number in 0..<100 { _ = queue.append(publication(number), within: limits(messages: 3, bytes: 1000)) }
         #expect(queue.count == 3)
         #expect(queue.gapCount == 1)
-        let taken = queue.takeAll(epoch: "e")
+        let taken = queue.takeAll(epoch: "e", patterns: [])
         #expect(
             String(decoding: taken[0].json, as: UTF8.self)
                 == #"{"channel":"/a","ext":{"epoch":"e","gap":{"count":97}}}"#)
@@ -53,7 +53,7 @@ struct MessageQueueTests {
         #expect(queue.byteCount == 5)
         _ = queue.append(publication(4, byteCount: 50), within: limits)
         #expect(queue.byteCount == 50)
-        #expect(queue.takeAll(epoch: "e").dropFirst().map { $0.json[0] } == [4])
+        #expect(queue.takeAll(epoch: "e", patterns: []).dropFirst().map { $0.json[0] } == [4])
     }
 
     @Test("What the log has is no gap: its range is told")
@@ -68,7 +68,7 @@ struct MessageQueueTests {
         #expect(queue.prepend((1...2).map { publication($0, sequence: $0 == 1 ? 5 : 6) }, within: limits) == 5...6)
         // The two without a number.
         #expect(queue.gapCount == 1)
-        #expect(queue.takeAll(epoch: "e").dropFirst().map(\.sequence) == [7, 9])
+        #expect(queue.takeAll(epoch: "e", patterns: []).dropFirst().map(\.sequence) == [7, 9])
     }
 
     @Test("Random operations give what an array gives")
@@ -81,7 +81,7 @@ struct MessageQueueTests {
         for number in 0..<5000 {
             if Int.random(in: 0..<40, using: &generator) == 0 {
                 let gapCount = queue.gapCount
-                let taken = queue.takeAll(epoch: "e").dropFirst(gapCount)
+                let taken = queue.takeAll(epoch: "e", patterns: []).dropFirst(gapCount)
                 #expect(taken.map { Int($0.json[0]) } == model.map { $0.number % 256 })
                 #expect(gapCount == (lostCount > 0 ? 1 : 0))
                 model = []

@@ -215,6 +215,31 @@ struct ConnectTests {
         #expect(harness.connect(clientID, from: new) == [])
     }
 
+    @Test("A socket that turns to another session has nothing to do with the first one any more")
+    func turnedSocket() throws {
+        let harness = try RouterHarness()
+        let socket = harness.socket()
+        func handshake() -> String {
+            let message: JSON = [
+                "channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["websocket"],
+                "ext": ["ack": true],
+            ]
+            for case .reply(let reply) in harness.send([message], from: socket) {
+                if let clientID = reply["clientId"]?.text { return clientID }
+            }
+            preconditionFailure("Cannot go on when the handshake was refused")
+        }
+        let (first, second) = (handshake(), handshake())
+        for _ in 1...2 { harness.connect(first, from: socket) }
+        harness.connect(second, from: socket)
+        harness.disconnect(first, from: harness.exchange())
+        // This one takes the first one's place.
+        let stream = try harness.stream(of: "/a", replay: nil)
+        harness.close(socket)
+        harness.publish(1, to: "/a", from: harness.socket())
+        #expect(harness.take(stream) == [.open, .message(1, on: "/a")])
+    }
+
     @Test("Messages that wait are bounded: the oldest make room")
     func queueBound() throws {
         var limits = Limits()

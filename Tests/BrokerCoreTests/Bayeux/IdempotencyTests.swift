@@ -1,6 +1,7 @@
-import BrokerCore
 import Support
 import Testing
+
+@testable import BrokerCore
 
 @Suite("Publications with an Idempotency-Key")
 struct IdempotencyTests {
@@ -87,5 +88,40 @@ struct IdempotencyTests {
         harness.storeMode = .prompt
         let second = try harness.publishOverHTTP(1, to: "/a", options: options, from: harness.exchange())
         #expect(Self.receipt(second)?.sequence == 1)
+    }
+
+    @Test("The window begins with the publication that was taken, not with one that was refused before")
+    func windowAfterRefusal() throws {
+        let harness = try RouterHarness()
+        let options = Self.options("k", retain: true)
+        harness.storeMode = .failing
+        _ = try harness.publishOverHTTP(1, to: "/a", options: options, from: harness.exchange())
+        harness.storeMode = .prompt
+        harness.advance(by: .seconds(200))
+        let taken = try harness.publishOverHTTP(1, to: "/a", options: options, from: harness.exchange())
+        harness.advance(by: .seconds(200))
+        _ = try harness.publishOverHTTP(1, to: "/a", options: Self.options("other"), from: harness.exchange())
+        let again = try harness.publishOverHTTP(1, to: "/a", options: options, from: harness.exchange())
+        #expect(Self.receipt(taken) != nil)
+        #expect(taken == again)
+    }
+
+    @Test("Keys are bounded, also while all are refused or undecided")
+    func bound() throws {
+        let channel = try ChannelName("/a", grammar: .faye, maximumBytes: 512)
+        let (now, count) = (Moment(monotonic: 1, wall: 1), IdempotencyKeys.maximumCount)
+        func key(_ number: Int) -> IdempotencyKeys.Key { .init(channel: channel, text: "\(number)") }
+        var keys = IdempotencyKeys()
+        keys.begin(key(0), now: now, window: .seconds(1))
+        for number in 1...count + 10 {
+            keys.begin(key(number), now: now, window: .seconds(1))
+            _ = keys.finish(key(number), .failure(.tooMany("operations")))
+        }
+        #expect(keys.deadlineCount == count)
+        // One of which the place is gone is forgotten when it is decided.
+        guard case .pending? = keys[key(0)] else { return #expect(Bool(false)) }
+        let receipt = PublishReceipt(id: "x", channel: channel, sequence: nil, matchedCount: 0)
+        _ = keys.finish(key(0), .success(receipt))
+        #expect(keys[key(0)] == nil)
     }
 }

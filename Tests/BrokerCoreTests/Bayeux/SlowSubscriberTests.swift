@@ -154,4 +154,41 @@ struct SlowSubscriberTests {
         #expect(Self.data(harness.connect(sleepers[1], from: harness.socket())) == [1])
         #expect(harness.queuedBytes == 0)
     }
+
+    @Test("A broker that stops does not take for delivered what had to make room")
+    func stopped() throws {
+        var policies = ChannelPolicies()
+        policies[try Self.pattern("/h")] = ChannelPolicy(historyCount: 1000)
+        var limits = Limits()
+        limits.queuedMessages = 3
+        let store = RememberingStore()
+        let first = try RouterHarness(limits: limits, policies: policies, store: store)
+        let (peer, clientID) = first.open()
+        first.subscribe(clientID, to: "/h", from: peer)
+        first.close(peer)
+        Self.publish(1...4, to: "/h", on: first)
+        first.shutDown()
+        #expect(store.sessions.map(\.cursor) == [0])
+        let second = try RouterHarness(limits: limits, policies: policies, sessions: store.sessions, store: store)
+        #expect(Self.data(second.connect(clientID, from: second.socket())) == [1, 2, 3, 4])
+    }
+
+    @Test("Of very many channels some are told of together, as a gap of what is subscribed to", arguments: [1, 2])
+    func manyChannels(patternCount: Int) throws {
+        let harness = try Self.harness()
+        let (slow, clientID) = harness.open()
+        let patterns: [JSON] = ["/**", "/x/*"]
+        harness.subscribe(clientID, to: .array(Array(patterns.prefix(patternCount))), from: slow)
+        harness.readsPromptly = false
+        harness.congest(slow)
+        for number in 1...1003 { Self.publish(number...number, to: "/x/\(number)", on: harness) }
+        harness.drain()
+        let events = harness.take(slow)
+        let channels: [JSON] = events.compactMap { event in
+            if case .push(let message) = event { message["channel"] } else { nil }
+        }
+        let rest: [JSON] = patternCount == 1 ? [["count": 900]] : [[:], [:]]
+        #expect(Self.data(events) == Array(repeating: ["count": 1], count: 100) + rest + [1001, 1002, 1003])
+        #expect(Array(channels.dropFirst(100).prefix(patternCount)) == Array(patterns.prefix(patternCount)))
+    }
 }

@@ -40,4 +40,28 @@ struct StoreBoundsTests {
         else { return #expect(Bool(false), "no answer") }
         #expect(messages.map { $0["data"] } == [1, 2])
     }
+
+    @Test("A repetition that the store has no room for is refused, and says nothing of the first one")
+    func repetition() throws {
+        var limits = Limits()
+        limits.pendingStoreOperations = 2
+        let harness = try RouterHarness(limits: limits)
+        let (peer, clientID) = harness.open()
+        let message: JSON = ["channel": "/a", "clientId": .string(clientID), "id": "1", "data": 1]
+        let reply: JSON = ["channel": "/a", "clientId": .string(clientID), "id": "1", "successful": true]
+        #expect(harness.send([message], from: peer) == [.reply(reply)])
+        harness.storeMode = .held
+        let other = harness.socket()
+        for number: JSON in [1, 2] { harness.publish(number, to: "/b", from: other, ext: ["retain": true]) }
+        guard case .reply(let refused)? = harness.send([message], from: peer).first else {
+            return #expect(Bool(false), "no answer")
+        }
+        #expect(refused["successful"] == false)
+        harness.runStore()
+        harness.storeMode = .prompt
+        let (reader, readerID) = harness.open()
+        harness.subscribe(readerID, to: "/a", from: reader)
+        #expect(harness.send([message], from: peer) == [.reply(reply)])
+        #expect(harness.take(reader) == [])
+    }
 }

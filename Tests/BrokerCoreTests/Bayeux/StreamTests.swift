@@ -163,4 +163,24 @@ struct StreamTests {
         #expect(harness.sessionCount == 0)
         #expect(harness.unreleasedCount == 0)
     }
+
+    @Test("A session that ends while the store is at its stream leaves nothing bound, and the stream is refused")
+    func endedWhileOpening() throws {
+        let harness = try RouterHarness(rules: AccessRules())
+        let principal = Principal(subject: "alice", tokenID: "one", expiresAt: harness.now.wall + 100_000)
+        harness.storeMode = .held
+        harness.caller = Caller(principal: principal, isBrowser: true)
+        let (refused, gone) = (try harness.stream(of: "/a", replay: nil), try harness.stream(of: "/a", replay: nil))
+        harness.revoke(.token("one"))
+        #expect(harness.sessionCount == 0)
+        harness.caller = nil
+        let others = [try harness.stream(of: "/a", replay: nil), try harness.stream(of: "/a", replay: nil)]
+        harness.close(gone)
+        harness.runStore()
+        guard case .refuse(let error)? = harness.take(refused).first else { return #expect(Bool(false)) }
+        #expect(error.code == 401)
+        harness.publish(1, to: "/a", from: harness.socket())
+        for other in others { #expect(harness.take(other) == [.open, .message(1, on: "/a")]) }
+        #expect(harness.unreleasedCount == 0)
+    }
 }

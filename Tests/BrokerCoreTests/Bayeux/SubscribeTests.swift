@@ -1,6 +1,28 @@
 import BrokerCore
 import Support
+import Synchronization
 import Testing
+
+/// A store in memory that takes down what is read of the past.
+private final class NotingStore: Store {
+    private let store = MemoryStore(epoch: "log")
+    private let noted = Mutex<[BacklogRequest]>([])
+
+    var requests: [BacklogRequest] { noted.withLock { $0 } }
+
+    func open(handler: @escaping @Sendable ([StoreOutcome]) -> Void) throws(StoreError) -> StoredState {
+        try store.open(handler: handler)
+    }
+
+    func submit(_ operations: [StoreOperation]) {
+        noted.withLock { noted in
+            for case .readBacklog(_, let request) in operations { noted.append(request) }
+        }
+        store.submit(operations)
+    }
+
+    func close() { store.close() }
+}
 
 /// A subscribe or unsubscribe of a session that exists (`$` stands for its client id): what is refused, and what stays.
 private struct RefusalRow: Sendable, CustomStringConvertible {
@@ -176,5 +198,34 @@ struct SubscribeTests {
                 ])
             ])
         #expect(harness.subscriptionCount == 0)
+    }
+
+    @Test("A pattern that is named many times is read for once")
+    func namedTwice() throws {
+        let store = NotingStore()
+        let harness = try RouterHarness(store: store)
+        for channel in ["/a", "/b"] { harness.publish(1, to: channel, from: harness.socket(), ext: ["retain": true]) }
+        let (peer, clientID) = harness.open()
+        let subscription: JSON = ["/b", "/a", "/b", "/a", "/b"]
+        let events = harness.subscribe(clientID, to: subscription, from: peer)
+        #expect(events.first == .subscribed(clientID, to: subscription))
+        #expect(store.requests.map { $0.items.map(\.pattern.text) } == [["/b", "/a"]])
+    }
+
+    @Test("What the store could not take of a session's first subscriptions, it gets with the others")
+    func unsaved() throws {
+        let store = RememberingStore()
+        let harness = try RouterHarness(store: store)
+        let (peer, clientID) = harness.open()
+        harness.storeMode = .held
+        for channel: JSON in ["/a", "/b", "/c", "/d"] { harness.subscribe(clientID, to: channel, from: peer) }
+        harness.failStore(2)
+        harness.unsubscribe(clientID, from: "/b", over: peer)
+        harness.storeMode = .prompt
+        harness.runStore()
+        #expect(harness.subscriptionCount == 3)
+        #expect(store.sessions.map { Set($0.subscriptions.keys.map(\.text)) } == [["/a", "/c", "/d"]])
+        harness.unsubscribe(clientID, from: "/a", over: peer)
+        #expect(store.sessions.map { Set($0.subscriptions.keys.map(\.text)) } == [["/c", "/d"]])
     }
 }

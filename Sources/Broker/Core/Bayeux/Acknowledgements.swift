@@ -49,7 +49,7 @@ struct Acknowledgements {
         /// The number behind `last`.
         func number(after last: Int64) -> Int64 {
             let mask = if case .log = self { Self.counterMask } else { Self.replayCounterMask }
-            return last & ~mask == first ? first | (last + 1) & mask : first
+            return last & ~mask == first ? first | (last &+ 1) & mask : first
         }
 
         /// Whether a replay with this number is meant.

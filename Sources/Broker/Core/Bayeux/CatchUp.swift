@@ -67,8 +67,9 @@ package struct CatchUp {
         self.acknowledges = acknowledges
     }
 
-    /// Whether nothing is left to get.
-    var isOver: Bool { steps.isEmpty && current == nil }
+    /// Whether nothing is left to get. What is being read counts also when it is not wanted any more: until its answer has
+    /// come nothing else is asked for, so that it is not taken for another one.
+    var isOver: Bool { steps.isEmpty && current == nil && !isReading }
 
     /// Whether something can be handed out.
     var hasPage: Bool {
@@ -80,6 +81,7 @@ package struct CatchUp {
     /// The client may have missed what lies in this range, newer than all that is to be got already.
     mutating func addMissed(_ range: ClosedRange<UInt64>) {
         isResumption = true
+        position = min(position, range.lowerBound - 1)
         if case .part(.missed(let last))? = steps.last {
             steps[steps.endIndex - 1] = .part(
                 .missed(last.lowerBound...max(last.upperBound, range.upperBound)))
@@ -180,6 +182,16 @@ package struct CatchUp {
         return request
     }
 
+    /// Whether it is to get, or gets, something that one of these subscriptions asked for.
+    func replays(any patterns: Set<ChannelPattern>) -> Bool {
+        func asks(_ part: Part) -> Bool {
+            guard case .backlog(let request) = part else { return false }
+            return request.items.contains { patterns.contains($0.pattern) }
+        }
+        return current.map(asks) == true
+            || steps.contains { if case .part(let part) = $0 { asks(part) } else { false } }
+    }
+
     /// Some subscriptions have ended. What was to be got for them is not; the others' replays go on where they are, and a
     /// page that was read for both is read again.
     mutating func restrict(
@@ -197,7 +209,7 @@ package struct CatchUp {
                     return .part(.backlog(rest))
                 case .messages(var messages):
                     messages.keep(where: isKeptMessage)
-                    return messages.isEmpty && messages.gapCount == 0 ? nil : .messages(messages)
+                    return messages.isEmpty ? nil : .messages(messages)
                 }
             })
         if !goesOn { leaveReplay() }
@@ -228,7 +240,7 @@ package struct CatchUp {
             if case .part(.backlog(let request)) = step { request.items.map(\.pattern) } else { [] }
         }
         steps = Self.chronological(missed: missed, replays: replays(Set(later))) + steps
-        isResumption = true
+        if !steps.isEmpty { isResumption = true }
     }
 
     /// What is missed and replays, in the order of the log.
@@ -285,8 +297,8 @@ package struct CatchUp {
         return current
     }
 
-    /// What can be handed out now.
-    mutating func takePage(epoch: String) -> [Publication] {
+    /// What can be handed out now to the subscriber of these patterns.
+    mutating func takePage(epoch: String, patterns: some Collection<ChannelPattern>) -> [Publication] {
         if !page.isEmpty {
             let taken = page
             page = []
@@ -305,7 +317,7 @@ package struct CatchUp {
         }
         guard current == nil, case .messages(var messages)? = steps.first else { return [] }
         steps.removeFirst()
-        let taken = messages.takeAll(epoch: epoch)
+        let taken = messages.takeAll(epoch: epoch, patterns: patterns)
         position = taken.lazy.compactMap(\.sequence).max().map { max($0, position) } ?? position
         return taken
     }

@@ -15,42 +15,64 @@ struct IdempotencyKeys {
         case taken(PublishReceipt)
     }
 
+    private struct Known {
+        var entry: Entry
+        /// Until when it means something; none if it is forgotten as soon as it is decided.
+        var deadline: UInt64?
+    }
+
     static let maximumCount = 65_536
 
-    private var entries: [Key: Entry] = [:]
-    /// In order of time.
+    private var entries: [Key: Known] = [:]
+    /// In order of time. Of a key that was refused and has begun anew only the last one counts.
     private var deadlines: ArraySlice<(deadline: UInt64, key: Key)> = []
 
-    subscript(_ key: Key) -> Entry? { entries[key] }
+    /// How many deadlines are remembered, also such as do not count any more.
+    var deadlineCount: Int { deadlines.count }
+
+    subscript(_ key: Key) -> Entry? { entries[key]?.entry }
 
     /// Begins with the first publication of a key.
     mutating func begin(_ key: Key, now: Moment, window: Duration) {
-        while let first = deadlines.first, first.deadline <= now.monotonic || entries.count >= Self.maximumCount {
+        while let first = deadlines.first, first.deadline <= now.monotonic || deadlines.count >= Self.maximumCount {
             deadlines.removeFirst()
-            // Whoever waits is answered all the same, by `finish`.
-            if case .taken = entries[first.key] { entries[first.key] = nil }
+            forget(first.key, since: first.deadline)
         }
-        entries[key] = .pending([])
-        deadlines.append((now.adding(window), key))
+        let deadline = now.adding(window)
+        entries[key] = Known(entry: .pending([]), deadline: deadline)
+        deadlines.append((deadline, key))
+    }
+
+    /// A deadline has come. Whoever waits is answered all the same, by `finish`.
+    private mutating func forget(_ key: Key, since deadline: UInt64) {
+        guard let known = entries[key], known.deadline == deadline else { return }
+        switch known.entry {
+        case .taken: entries[key] = nil
+        case .pending: entries[key]?.deadline = nil
+        }
     }
 
     /// Knows the first publication of a key from before the broker was started again.
     mutating func restore(_ key: Key, _ receipt: PublishReceipt, until deadline: UInt64) {
         guard entries[key] == nil else { return }
-        entries[key] = .taken(receipt)
+        entries[key] = Known(entry: .taken(receipt), deadline: deadline)
         deadlines.append((deadline, key))
     }
 
     /// Another request comes while the first one is under way.
     mutating func wait(_ connection: ConnectionID, for key: Key) {
-        guard case .pending(let waiting) = entries[key] else { return }
-        entries[key] = .pending(waiting + [connection])
+        guard case .pending(let waiting)? = self[key] else { return }
+        entries[key]?.entry = .pending(waiting + [connection])
     }
 
     /// The first one is decided; who else waits for it. One that was refused leaves no trace.
     mutating func finish(_ key: Key, _ result: Result<PublishReceipt, BayeuxError>) -> [ConnectionID] {
-        guard case .pending(let waiting) = entries[key] else { return [] }
-        entries[key] = (try? result.get()).map(Entry.taken)
+        guard let known = entries[key], case .pending(let waiting) = known.entry else { return [] }
+        if case .success(let receipt) = result, known.deadline != nil {
+            entries[key]?.entry = .taken(receipt)
+        } else {
+            entries[key] = nil
+        }
         return waiting
     }
 }

@@ -1,18 +1,23 @@
 /// Messages that wait for a session which has no connection to write to; bounded in number and bytes.
 ///
-/// What has to make room leaves a gap behind, one for each channel, which the client is told of.
+/// What has to make room leaves a gap behind, one for each channel, which the client is told of. Of very many channels
+/// those that come last have one together, which is told of as one of each subscription.
 struct MessageQueue {
     private var messages: [Publication] = []
     private var first = 0
     private(set) var byteCount = 0
     private var gaps: [String: Gap] = [:]
+    private var otherGap: Gap?
+
+    /// Channels that have a gap of their own.
+    static let gapLimit = 100
 
     /// Whether there is nothing to tell: no message, nor one that is missing.
-    var isEmpty: Bool { first == messages.count && gaps.isEmpty }
+    var isEmpty: Bool { first == messages.count && gaps.isEmpty && otherGap == nil }
     var count: Int { messages.count - first }
     /// Messages that had to make room since the queue was last taken, and that the log does not have.
     private(set) var lostCount: UInt32 = 0
-    /// Channels on which messages had to make room.
+    /// Channels on which messages had to make room, up to `gapLimit`.
     var gapCount: Int { gaps.count }
 
     /// The first message that has a sequence number.
@@ -32,8 +37,18 @@ struct MessageQueue {
         guard let last = messages[first...].lastIndex(where: { $0.channel == channel }) else { return false }
         let dropped = messages.remove(at: last)
         byteCount -= dropped.json.count
-        gaps[channel, default: Gap()].add(dropped.sequence)
+        miss(dropped.sequence, of: channel)
         return true
+    }
+
+    private mutating func miss(_ sequence: UInt64?, of channel: String) {
+        if gaps.count < Self.gapLimit || gaps[channel] != nil {
+            gaps[channel, default: Gap()].add(sequence)
+        } else {
+            var gap = otherGap ?? Gap()
+            gap.add(sequence)
+            otherGap = gap
+        }
     }
 
     /// Puts messages that were taken before in front of those that came meanwhile.
@@ -46,9 +61,14 @@ struct MessageQueue {
         return dropOldest(within: limits)
     }
 
-    /// Removes all messages, in order; before them, what tells of gaps.
-    mutating func takeAll(epoch: String) -> [Publication] {
-        let lost = gaps.sorted { $0.key < $1.key }.map { Publication($0.value, on: $0.key, epoch: epoch) }
+    /// Removes all messages, in order; before them, what tells the subscriber of these patterns of gaps.
+    mutating func takeAll(epoch: String, patterns: some Collection<ChannelPattern>) -> [Publication] {
+        var lost = gaps.sorted { $0.key < $1.key }.map { Publication($0.value, on: $0.key, epoch: epoch) }
+        if let otherGap {
+            // How many they are of each pattern is not known.
+            let gap = patterns.count == 1 ? otherGap : Gap(sequences: otherGap.sequences)
+            lost += patterns.map(\.text).sorted().map { Publication(gap, on: $0, epoch: epoch) }
+        }
         defer { self = MessageQueue() }
         return lost + messages[first...]
     }
@@ -82,7 +102,7 @@ struct MessageQueue {
             first = 0
         }
         guard let sequence = dropped.sequence else {
-            gaps[dropped.channel, default: Gap()].add(nil)
+            miss(nil, of: dropped.channel)
             lostCount += 1
             return nil
         }

@@ -71,10 +71,14 @@ final class Session {
     var answeredPosition: UInt64
     /// How far its client has come with what its subscriptions asked for of the past.
     var replays = ReplayProgress()
+    /// Subscriptions that the store could not take.
+    var unsaved: Set<ChannelPattern> = []
     /// What its handshake asked for of the past.
     var replayPoints = ReplayPoints()
     /// Whether it is only there for one connection, and ends with it.
     let isEphemeral: Bool
+    /// That connection, as long as the store has not answered.
+    var awaitedStream: ConnectionID?
     /// Whose it is, if a token said so.
     var principal: Principal?
     /// When that ends (ns, monotonic).
@@ -85,6 +89,8 @@ final class Session {
     var isBrowser = true
     /// Whether it is one of before the broker was started again, whose rights are not known.
     var mustBeReviewed = false
+    /// How often it was asked again what it may be subscribed to.
+    var reviewCount = 0
     /// What is remembered when it has ended.
     @exclusivity(unchecked) var record: Record
     /// How much it has done of what is limited.

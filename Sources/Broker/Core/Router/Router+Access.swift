@@ -178,6 +178,7 @@ extension Router {
     @discardableResult
     mutating func review(_ session: Session, _ caller: Caller, now: Moment, into outbox: inout Outbox) -> Bool {
         guard let rules else { return false }
+        session.reviewCount += 1
         let lost = session.subscriptions.keys.filter { !rules.decide(.subscribe, $0, caller).isAllowed }
         guard !lost.isEmpty else { return false }
         for pattern in lost where removeSubscription(to: pattern, of: session) {

@@ -137,11 +137,12 @@ extension Router {
         for session: Session, to connection: ConnectionID, now: Moment, into outbox: inout Outbox
     ) -> [Publication] {
         if session.isSuspended { return [] }
-        var messages = session.catchUp?.takePage(epoch: epoch) ?? []
+        let patterns = session.subscriptions.keys
+        var messages = session.catchUp?.takePage(epoch: epoch, patterns: patterns) ?? []
         noteReplayed(session, now: now)
         if session.catchUp?.isOver == true { finishCatchUp(session) }
         if session.catchUp == nil, !session.queue.isEmpty {
-            messages += changeQueue(of: session) { [epoch] in $0.takeAll(epoch: epoch) }
+            messages += changeQueue(of: session) { [epoch] in $0.takeAll(epoch: epoch, patterns: patterns) }
         }
         for publication in messages { outbox.append(.push(publication, connection)) }
         if session.catchUp != nil {

@@ -89,7 +89,11 @@ extension Router {
         _ passing: PassingPublication?, from publisher: BayeuxPublisher, into outbox: inout Outbox
     ) {
         guard !storeIsBusy else {
-            return refuse(.bayeux(publisher), .publishFailed(passing?.channel.text ?? ""), into: &outbox)
+            // That one is not acknowledged once more says nothing of the first one.
+            guard let passing else {
+                return reply(to: publisher.peer, head: publisher.replyHead, .publishFailed(""), into: &outbox)
+            }
+            return refuse(.bayeux(publisher), .publishFailed(passing.channel.text), into: &outbox)
         }
         submit(.pass(publisher, passing), for: publisher.peer.connection, to: &outbox) { .pass($0) }
     }
@@ -187,7 +191,9 @@ extension Router {
         guard !session.mayBeStored, !session.isEphemeral, !storeIsBusy else { return }
         session.mayBeStored = true
         let stored = session.stored
-        submit(.keep(session), to: &outbox) { .subscribe($0, stored, [], wall: now.wall) }
+        submit(.keep(session, Array(stored.subscriptions.keys)), to: &outbox) {
+            .subscribe($0, stored, [], wall: now.wall)
+        }
     }
 
     private mutating func store(_ draft: PublicationDraft, from publisher: Publisher, into outbox: inout Outbox) {

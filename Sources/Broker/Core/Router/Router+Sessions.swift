@@ -208,13 +208,13 @@ extension Router {
         case .restored(.log(let position))? where position <= lastSequence:
             session.catchUp?.skip(through: position)
             confirm(session, position, now: now)
-        case .restored(.replay(let part, let position))?:
+        case .restored(.replay(let part, let position))? where position <= lastSequence:
             let replay = session.catchUp?.skip(
                 replay: { Acknowledgements.Place.means(part, $0) }, through: position)
             guard let replay else { return }
             session.replays.send(replay.items, through: position)
             acknowledgeReplay(of: session, now: now, into: &outbox)
-        case .restored(.log)?, nil: break
+        case .restored?, nil: break
         }
     }
 
@@ -300,14 +300,17 @@ extension Router {
         }
         let (held, socket) = other.link.release()
         if let socket { unbind(socket, from: other) }
-        if let held { answerWithoutMessages(held, into: &outbox) }
+        if let held {
+            unbindPoll(held)
+            answerWithoutMessages(held, into: &outbox)
+        }
     }
 
     mutating func bind(_ connection: ConnectionID, to session: Session) {
         bindings[connection] = session.handle
         // What is known of the last one's speed says nothing of this one.
         session.isCongested = false
-        routing.route(session.handle, to: session.catchUp == nil ? connection : nil)
+        routing.route(session.handle, to: session.openConnection)
     }
 
     mutating func unbind(_ connection: ConnectionID, from session: Session) {
@@ -381,6 +384,7 @@ extension Router {
     mutating func removeSubscription(to pattern: ChannelPattern, of session: Session) -> Bool {
         guard session.subscriptions.removeValue(forKey: pattern) != nil else { return false }
         session.replays.remove(pattern)
+        session.unsaved.remove(pattern)
         routing.unsubscribe(session.handle, from: pattern)
         return true
     }
@@ -417,6 +421,7 @@ extension Router {
         note(session, reason, now: now)
         let (held, socket) = session.link.release()
         if let socket { unbind(socket, from: session) }
+        if let stream = session.awaitedStream { bindings[stream] = nil }
         if let held {
             unbindPoll(held)
             reply(to: held.peer, head: held.reply, error, into: &outbox) { bytes in

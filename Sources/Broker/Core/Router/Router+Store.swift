@@ -31,11 +31,11 @@ extension Router {
         case (.subscribe(let change), .subscribed(_, let through, let hasPast)):
             finish(change, through: through, hasPast: hasPast, now: now, into: &outbox)
         case (.unsubscribe(let change), .done):
-            finishRemoval(change, into: &outbox)
+            finishRemoval(change, now: now, into: &outbox)
         case (.subscribe(let change), .failed(_, let error)):
             refuse(change, error, now: now, into: &outbox)
         case (.unsubscribe(let change), .failed(_, let error)):
-            reply(to: change.peer, head: change.replyHead, .storeFailed(error), into: &outbox)
+            refuseRemoval(change, error, into: &outbox)
         case (.catchUp(let clientID), .backlog(_, let backlog)):
             finishRead(clientID: clientID, backlog, now: now, into: &outbox)
         case (.settle(let clientID, let part), _):
@@ -54,10 +54,11 @@ extension Router {
         case (.readHistory(let connection), .failed(_, let error)):
             guard isOpen(connection) else { return }
             outbox.append(.history(connection, .failure(.storeFailed(error))))
-        case (.keep(let session), .subscribed):
+        case (.keep(let session, let patterns), .subscribed):
             session.isStored = true
-        case (.keep(let session), .failed):
-            session.mayBeStored = false
+            session.unsaved.subtract(patterns)
+        case (.keep(let session, _), .failed):
+            session.mayBeStored = session.isStored || session.subscribeCount > 0
         case (.probe, .failed(_, let error)):
             outbox.append(.probed(error))
         case (.probe, _):
@@ -133,8 +134,8 @@ enum PendingOperation {
     case note
     /// Somebody wants to know whether the store can write.
     case probe
-    /// The store is told of a session whose publications it is to know again.
-    case keep(Session)
+    /// The store is told of a session whose publications it is to know again, or of subscriptions that it could not take.
+    case keep(Session, [ChannelPattern])
     /// That a client has acknowledged the whole of a replay is being written down.
     case settle(clientID: String, part: Int64)
     /// A session's part of the past is being read.

@@ -38,6 +38,7 @@ extension Router {
         session.isBrowser = caller?.isBrowser ?? true
         if let principal = caller?.principal { give(principal, to: session, now: now) }
         bindings[connection] = session.handle
+        session.awaitedStream = connection
         let change = SubscriptionChange(
             peer: Peer(connection: connection, kind: .stream, address: address), clientID: clientID,
             patterns: items.map(\.pattern),
@@ -54,16 +55,14 @@ extension Router {
         return storeIsBusy ? .tooMany("operations") : nil
     }
 
-    /// The store cannot serve the stream of a session that ends by that.
+    /// There is no stream for a session, which ends by that unless it has ended already.
     mutating func refuseStream(
-        _ change: SubscriptionChange, _ error: StoreError, now: Moment, into outbox: inout Outbox
+        _ change: SubscriptionChange, _ reason: EndReason, _ error: BayeuxError, now: Moment, into outbox: inout Outbox
     ) {
-        guard isOpen(change.peer.connection) else { return }
-        bindings[change.peer.connection] = nil
         if let handle = handles[change.clientID], let session = sessions[Int(handle)] {
-            _ = end(session, .store, advice: Advice(reconnect: .none), now: now, into: &outbox)
+            _ = end(session, reason, advice: Advice(reconnect: .none), now: now, into: &outbox)
         }
-        outbox.append(.refuse(change.peer.connection, .storeFailed(error)))
+        if isOpen(change.peer.connection) { outbox.append(.refuse(change.peer.connection, error)) }
     }
 
     /// Turns a session to a stream, which begins with what waited.
@@ -81,6 +80,7 @@ extension Router {
         }
         session.record.connect(Peer(connection: stream, kind: .stream, address: address))
         bind(stream, to: session)
+        session.awaitedStream = nil
         session.hasStream = true
         outbox.append(.open(stream))
         pushWaiting(for: session, to: stream, now: now, into: &outbox)

@@ -24,6 +24,7 @@ extension Router {
             change.part = session.replays.nextPart()
             var stored = session.stored
             stored.part = change.part
+            change.unsaved = Array(stored.subscriptions.keys)
             session.mayBeStored = true
             router.submit(change, of: session, stored, now: now, to: &outbox)
         }
@@ -41,6 +42,8 @@ extension Router {
             if session.subscribeCount == 0 { patterns.removeAll { session.subscriptions[$0] == nil } }
             _ = router.refuseExcess(of: &patterns, session, &error, now: now)
         } submit: { router, session, change, outbox in
+            var change = change
+            change.unsaved = change.patterns.filter { session.unsaved.remove($0) != nil }
             router.submit(.unsubscribe(change), for: request.peer.connection, to: &outbox) {
                 .unsubscribe($0, clientID: session.clientID, patterns: change.patterns)
             }
@@ -74,7 +77,9 @@ extension Router {
         var patterns: [ChannelPattern] = []
         if error == nil, case .success(let session) = session {
             let (valid, refusal) = self.patterns(in: subscription, text: text)
-            patterns = valid
+            // One that is named twice is read for once.
+            var seen: Set<ChannelPattern> = []
+            patterns = valid.filter { seen.insert($0).inserted }
             error = refusal.map(ReplyError.bayeux)
             check(&self, session, &patterns, &error)
             if !patterns.isEmpty, storeIsBusy {
@@ -140,6 +145,8 @@ extension Router {
         _ change: SubscriptionChange, of session: Session, _ stored: StoredState.Session?, now: Moment,
         to outbox: inout Outbox
     ) {
+        var change = change
+        change.reviewCount = session.reviewCount
         session.claimedCount += change.claimedCount
         session.subscribeCount += 1
         submit(.subscribe(change), for: change.peer.connection, to: &outbox) {
@@ -160,7 +167,13 @@ extension Router {
         into outbox: inout Outbox
     ) {
         guard let session = session(for: change, into: &outbox) else { return }
-        session.isStored = !session.isEphemeral && !isUnsaved
+        if isUnsaved {
+            session.unsaved.formUnion(change.patterns)
+        } else if !session.isEphemeral {
+            session.isStored = true
+            session.unsaved.subtract(change.patterns)
+            noteSaved(change.unsaved, of: session, now: now, into: &outbox)
+        }
         for pattern in change.patterns
         where addSubscription(to: pattern, since: through, of: session) && !session.isEphemeral {
             tell(.subscribe(clientID: session.clientID, pattern: pattern.text), into: &outbox)
@@ -175,17 +188,47 @@ extension Router {
             queueWeights.change(session.handle, from: before, to: session.queue.byteCount)
         }
         if change.peer.kind == .stream {
+            guard !reviewAgain(session, since: change, now: now, into: &outbox) else {
+                let error = BayeuxError.denied(.subscribe, change.patterns.first?.text ?? "")
+                return refuseStream(change, .denied, error, now: now, into: &outbox)
+            }
             attach(change.peer.connection, at: change.peer.address, to: session, now: now, into: &outbox)
         } else {
             reply(to: change.peer, head: change.replyHead, change.error, into: &outbox)
+            reviewAgain(session, since: change, now: now, into: &outbox)
             readOn(session, now: now, into: &outbox)
+        }
+    }
+
+    /// What was allowed when a subscription was asked for may not be any more: while the store was at it, other rules or
+    /// another token came, which were asked about the others only. Returns whether something has ended.
+    @discardableResult
+    private mutating func reviewAgain(
+        _ session: Session, since change: SubscriptionChange, now: Moment, into outbox: inout Outbox
+    ) -> Bool {
+        guard session.reviewCount != change.reviewCount else { return false }
+        let caller = Caller(principal: session.principal, isBrowser: session.isBrowser)
+        return review(session, caller, now: now, into: &outbox)
+    }
+
+    /// The store has these subscriptions of a session, too; others that it could not take are handed to it again.
+    mutating func noteSaved(
+        _ patterns: [ChannelPattern], of session: Session, now: Moment, into outbox: inout Outbox
+    ) {
+        session.unsaved.subtract(patterns)
+        guard !session.unsaved.isEmpty, !storeIsBusy else { return }
+        let stored = session.stored
+        submit(.keep(session, Array(stored.subscriptions.keys)), to: &outbox) {
+            .subscribe($0, stored, [], wall: now.wall)
         }
     }
 
     /// The store does not have the subscriptions. A session that it does not know at all can do without: after a restart
     /// its client is told to shake hands again. One that it knows would come back without them, and not be told.
     mutating func refuse(_ change: SubscriptionChange, _ error: StoreError, now: Moment, into outbox: inout Outbox) {
-        if change.peer.kind == .stream { return refuseStream(change, error, now: now, into: &outbox) }
+        if change.peer.kind == .stream {
+            return refuseStream(change, .store, .storeFailed(error), now: now, into: &outbox)
+        }
         let session = handles[change.clientID].flatMap { sessions[Int($0)] }
         if let session, !session.isStored {
             return finish(
@@ -200,18 +243,37 @@ extension Router {
             + backlog.entries.map { Publication($0.publication, epoch: epoch, retained: $0.isRetained) }
     }
 
-    /// The store has forgotten the subscriptions.
-    mutating func finishRemoval(_ change: SubscriptionChange, into outbox: inout Outbox) {
+    /// The store has not forgotten the subscriptions.
+    mutating func refuseRemoval(_ change: SubscriptionChange, _ error: StoreError, into outbox: inout Outbox) {
+        if let session = handles[change.clientID].flatMap({ sessions[Int($0)] }) {
+            session.unsaved.formUnion(change.unsaved.filter { session.subscriptions[$0] != nil })
+        }
+        reply(to: change.peer, head: change.replyHead, .storeFailed(error), into: &outbox)
+    }
+
+    /// The store has forgotten the subscriptions: their replays end. What was published before and waits still comes.
+    mutating func finishRemoval(_ change: SubscriptionChange, now: Moment, into outbox: inout Outbox) {
         guard let session = session(for: change, into: &outbox) else { return }
         for pattern in change.patterns where removeSubscription(to: pattern, of: session) {
             tell(.unsubscribe(clientID: session.clientID, pattern: pattern.text), into: &outbox)
         }
         reply(to: change.peer, head: change.replyHead, change.error, into: &outbox)
+        let removed = Set(change.patterns)
+        guard session.catchUp?.replays(any: removed) == true else { return }
+        session.catchUp?.restrict(to: { !removed.contains($0) }, messages: { _ in true })
+        // A connection that takes nothing is written to when it has drained.
+        if !session.isCongested { goOn(session, now: now, into: &outbox) }
     }
 
     /// The session that asked for a change, unless it has ended meanwhile.
     private mutating func session(for change: SubscriptionChange, into outbox: inout Outbox) -> Session? {
         if let handle = handles[change.clientID], let session = sessions[Int(handle)] { return session }
+        guard change.peer.kind != .stream else {
+            if isOpen(change.peer.connection) {
+                outbox.append(.refuse(change.peer.connection, .unknownClient(change.clientID)))
+            }
+            return nil
+        }
         reply(to: change.peer, head: change.replyHead, .unknownClient(change.clientID), into: &outbox)
         return nil
     }
@@ -231,14 +293,21 @@ struct SubscriptionChange {
     let error: BayeuxError?
     /// How many of the patterns count towards the session's bound while the store works.
     var claimedCount = 0
+    /// Subscriptions that the store did not have: it is told of them as well, or not any more.
+    var unsaved: [ChannelPattern] = []
+    /// How often its session had been asked again what it may be subscribed to.
+    var reviewCount = 0
 }
 
 extension Session {
     /// What the store is to know of it.
     var stored: StoredState.Session {
-        StoredState.Session(
-            clientID: clientID, subscriptions: isStored ? [:] : subscriptions, cursor: cursor,
-            acknowledges: acknowledgements != nil, replays: isStored ? [:] : replays.pending)
+        var stored = StoredState.Session(
+            clientID: clientID, cursor: cursor, acknowledges: acknowledgements != nil)
+        if unsaved.isEmpty { return stored }
+        stored.subscriptions = subscriptions.filter { unsaved.contains($0.key) }
+        stored.replays = replays.pending.filter { unsaved.contains($0.key) }
+        return stored
     }
 }
 
