@@ -14,8 +14,8 @@ struct ConfigurationSources: Sendable {
     /// Variables that begin like ours and are not for the broker: those of `broker-cli`, of what it runs, and of the
     /// tests.
     private static let foreign: Set<String> = [
-        "BIN", "CA", "CERT", "CHANNEL", "FORMAT", "ID", "KEY", "PROFILE", "PROXY", "SCREENSHOTS", "SEQ", "SHIM", "TOKEN",
-        "TOKEN_FILE", "URL",
+        "BIN", "CA", "CERT", "CHANNEL", "FORMAT", "ID", "KEY", "PROFILE", "PROXY", "SCREENSHOTS", "SEQ", "SHIM",
+        "TOKEN", "TOKEN_FILE", "URL",
     ]
     private static let fileVariable = "FANFARE_CONFIG"
 

@@ -35,7 +35,7 @@ extension Setting {
             get: { $0.broker.access.publish }, set: { $0.broker.access.publish = $1 }
         ).with(
             effect: .atReload,
-            defaultNote: "authenticated with keys; else everyone on loopback without proxies, and not-browsers elsewhere",
+            defaultNote: "authenticated with keys; else everyone on loopback (no proxies), not-browsers elsewhere",
             example: "authenticated"),
         Setting(
             "auth.subscribe", ValueType<Audience>.choice, "who may subscribe where no rule of a channel says anything",
