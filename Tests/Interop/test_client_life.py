@@ -74,6 +74,26 @@ def cut_and_mend(script, network):
     network.mend()
 
 
+def test_event_stream_that_is_lost_after_a_while(script, network):
+    """Signs of life beside it have an interval of their own, which is no time to stay away."""
+    script.run(
+        """
+        const fetched = fetch;
+        window.beats = 0;
+        window.fetch = (url, options) => {
+            beats += Boolean(options?.body?.includes("/meta/connect"));
+            return fetched(url, options);
+        };
+        start({ transports: ["eventsource"], heartbeat: 200 });
+        """
+    )
+    script.wait("beats > 4")
+    cut_and_mend(script, network)
+    script.wait("fanfare.state === 'connected'")
+    assert script.run("return states[1]") == ["waiting", "network"]
+    script.run("await fanfare.disconnect()")
+
+
 @pytest.mark.parametrize("origin", ["own", "another"])
 def test_timers_of_a_hidden_page(script, network, keeper, origin):
     """A Worker tells the time, also when the client's files come from another origin than the page."""
@@ -306,6 +326,8 @@ def test_broker_that_stops_says_when_to_come_back(browser, tmp_path, transport):
             """,
             transport,
         )
+        # The answer to its first connect could come behind the last word.
+        script.wait("fanfare.state === 'connected'")
         broker.stop()
         script.wait("attempts.length > 0")
         interval, told, attempt = script.run("return [...intervals[0], attempts[0]]")
