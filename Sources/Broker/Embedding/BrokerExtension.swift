@@ -3,7 +3,8 @@
 /// Both functions are called on the threads that serve connections: they must not wait for anything. With several
 /// extensions each sees what the one before has left, in the order in which they were added.
 public protocol BrokerExtension: Sendable {
-    /// A message of a client, before the broker looks at it. By default it goes on.
+    /// A message of a client, before the broker looks at it. By default it goes on. Who publishes or reads by plain HTTP
+    /// (`/channels/…`) is shown as the message that asks for the same: of a subscription only a refusal counts there.
     ///
     /// One that is refused is answered with `error`, as `code:arguments:text`. A refused handshake or connect has the
     /// client stay away. One that is dropped is answered `404::message_deleted`.

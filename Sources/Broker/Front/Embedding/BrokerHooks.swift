@@ -13,7 +13,8 @@ package struct BrokerHooks: Sendable {
         case refused(String)
     }
 
-    /// Sees every message of a client (a JSON object) before the broker does.
+    /// Sees every message of a client (a JSON object) before the broker does. What comes by plain HTTP it sees as the
+    /// message that asks for the same: a publication, or a subscription to what is to be read, which it can only refuse.
     package var incoming: (@Sendable (_ message: [UInt8], _ transport: String) -> Verdict)?
     /// Sees every reply and every message to subscribers; nil drops it. A publication comes once for many subscribers.
     package var outgoing: (@Sendable (_ message: [UInt8]) -> [UInt8]?)?
@@ -56,6 +57,30 @@ extension BrokerHooks {
         guard isChanged else { return nil }
         return [UInt8(ascii: "[")] + messages.joined(separator: [UInt8(ascii: ",")]) + [UInt8(ascii: "]")]
     }
+
+    /// Shows the hook a publication by plain HTTP.
+    func review(_ data: RawSpan, to channel: ChannelName) -> Verdict {
+        guard let incoming else { return .unchanged }
+        var message = Array(#"{"channel":"#.utf8)
+        message.append(jsonString: channel.text)
+        message += #","data":"#.utf8
+        data.withUnsafeBytes { message.append(contentsOf: $0) }
+        message.append(UInt8(ascii: "}"))
+        return incoming(message, Self.http)
+    }
+
+    /// Shows the hook that somebody wants to read a channel or pattern by plain HTTP; why it is refused, if it is.
+    func refusal(ofReading channel: String) -> String? {
+        guard let incoming else { return nil }
+        var message = Array(#"{"channel":"/meta/subscribe","subscription":"#.utf8)
+        message.append(jsonString: channel)
+        message.append(UInt8(ascii: "}"))
+        if case .refused(let error) = incoming(message, Self.http) { return error }
+        return nil
+    }
+
+    /// How requests come, whatever they hold.
+    static let http = "long-polling"
 
     /// The message with an `error`, which has the router refuse it with that very text. Of members that occur twice the
     /// last one counts.

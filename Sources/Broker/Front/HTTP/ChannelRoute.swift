@@ -13,7 +13,9 @@ extension HTTPRoutes {
         let limits = services.configuration.limits
         let caller = services.access.caller(of: head, target, at: handler.address)
         let text = RequestTarget.decode(target.path.dropFirst("/channels".count), plusIsSpace: false)
-        if head.method == .GET || head.method == .HEAD, head.acceptsEventStream {
+        let isRead = head.method == .GET || head.method == .HEAD
+        if isRead, let error = shard.hooks.refusal(ofReading: text) { return refusal(error) }
+        if isRead, head.acceptsEventStream {
             return eventStream(of: text, head: head, target: target, caller, from: handler)
         }
         let name: ChannelName
@@ -101,14 +103,46 @@ extension HTTPRoutes {
         case .success(let found): options = found
         case .failure(let problem): return .problem(.badRequest, problem.detail)
         }
-        return open(BayeuxExchange(handler: handler), for: handler) { (slot) throws(EnvelopeError) in
-            let value = try shard.value(in: body.readableBytesSpan)
-            shard.publish(
-                body.readableBytesSpan.extracting(value.range), to: name, options: options, forExchangeIn: slot,
-                caller: caller)
-        } refusal: { error in
-            .problem(.badRequest, "The body is not JSON: \(error)")
+        var (name, body, data) = (name, body, JSONSlice.absent)
+        do {
+            data = try shard.value(in: body.readableBytesSpan)
+        } catch {
+            return .problem(.badRequest, "The body is not JSON: \(error)")
         }
+        switch shard.hooks.review(body.readableBytesSpan.extracting(data.range), to: name) {
+        case .unchanged: break
+        case .refused(let error): return refusal(error)
+        case .changed(let message):
+            guard let changed = publication(in: message) else {
+                return .problem(.internalServerError, "What became of the publication is none")
+            }
+            (name, body, data) = (changed.channel, ByteBuffer(bytes: message), changed.data)
+        }
+        return open(BayeuxExchange(handler: handler), for: handler) { slot in
+            shard.publish(
+                body.readableBytesSpan.extracting(data.range), to: name, options: options, forExchangeIn: slot,
+                caller: caller)
+        } refusal: { _ in
+            .problem(.badRequest, "Bad request")
+        }
+    }
+
+    /// What the program that embeds the broker has made of a publication: it is read like what a client sends.
+    private func publication(in message: [UInt8]) -> (channel: ChannelName, data: JSONSlice)? {
+        let limits = services.configuration.limits
+        let scanner = EnvelopeScanner(limits: limits.envelope)
+        var batch: [Envelope] = []
+        guard (try? scanner.scan(validatingUTF8: message.span.bytes, into: &batch)) != nil, batch.count == 1,
+            !batch[0].data.isAbsent, let text = batch[0].channel.string(in: message.span.bytes),
+            let channel = try? ChannelName(text, grammar: limits.grammar, maximumBytes: limits.channelBytes)
+        else { return nil }
+        return (channel, batch[0].data)
+    }
+
+    /// What the program that embeds the broker refuses with an error of Bayeux's form.
+    private func refusal(_ error: String) -> HTTPResponse {
+        let code = Int(error.prefix { $0 != ":" }) ?? 403
+        return .problem(BayeuxError(code: code, arguments: [], text: "").status, error)
     }
 
     private struct Problem: Error {

@@ -215,7 +215,7 @@ extension Shard {
 
     /// Shows the batch to the incoming hook, if there is one; what it makes of it is read like what a client sends.
     private func review(_ text: RawSpan, from peer: Peer, caller: Caller?) throws(EnvelopeError) {
-        let transport = peer.kind == .socket ? "websocket" : "long-polling"
+        let transport = peer.kind == .socket ? "websocket" : BrokerHooks.http
         guard let changed = hooks.review(batch, text: text, transport: transport) else {
             return forward(text: text, from: peer, caller: caller)
         }
