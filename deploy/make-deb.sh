@@ -41,7 +41,8 @@ place 644 "$here/fanfare.yaml" etc/fanfare/fanfare.yaml
 for example in nginx.conf nginx-stream.conf haproxy.cfg haproxy-tcp.cfg Caddyfile; do
     place 644 "$here/$example" "usr/share/doc/fanfare/examples/$example"
 done
-for page in "$here"/../docs/*.md; do place 644 "$page" "usr/share/doc/fanfare/$(basename "$page")"; done
+# All of them, for they refer to each other.
+for page in "$here"/../docs/*.md "$here"/../docs/*.yaml; do place 644 "$page" "usr/share/doc/fanfare/$(basename "$page")"; done
 cat >"$root/usr/share/doc/fanfare/copyright" <<COPYRIGHT
 Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: fanfare

@@ -116,7 +116,8 @@ def test_package_holds_what_it_should(package):
     _, root = package
     files = {str(file.relative_to(root)) for file in root.rglob("*") if not file.is_dir()}
     programs = ["broker-server", "broker-cli"]
-    documents = ["NEWS.gz", "changelog.gz", "configuration.md", "copyright", "operating.md"]
+    pages = [page.name for kind in ("*.md", "*.yaml") for page in (DEPLOY.parent / "docs").glob(kind)]
+    documents = ["NEWS.gz", "changelog.gz", "copyright", *pages]
     examples = ["Caddyfile", "haproxy-tcp.cfg", "haproxy.cfg", "nginx-stream.conf", "nginx.conf"]
     assert files == {
         *(f"DEBIAN/{name}" for name in ["conffiles", "control", "postinst", "postrm", "prerm"]),
