@@ -274,9 +274,9 @@ export class Fanfare extends EventTarget {
         const { interval } = this.#advice;
         // Not every transport can be closed with a code.
         if (interval > this.#usual) reason = "restart";
-        const least = reason === "restart" && interval !== this.#usual ? interval : 0;
         this.#advice.interval = this.#usual;
         this.#setState("waiting", reason, code);
+        const least = reason === "restart" ? interval : 0;
         this.#later("next", () => this.#open(), Math.max(least, this.#backoff()));
     }
 
