@@ -59,10 +59,10 @@ struct PublishCommand: AsyncParsableCommand {
     @Flag(name: .shortAndLong, help: "Do not, not even on a terminal.") var quiet = false
 
     func validate() throws {
-        if let ttl, !(ttl > 0 && ttl.isFinite) { throw ValidationError("--ttl is a number of seconds above 0.") }
+        try ttl?.checkTimeToLive()
         if count < 1 { throw ValidationError("--count is a number above 0.") }
         if let rate, !(rate > 0 && rate.isFinite) { throw ValidationError("--rate is a number above 0.") }
-        if let retry, !(retry >= 0 && retry <= 1e9) { throw ValidationError("--retry is a number of seconds.") }
+        try retry?.checkRetry()
         if !(1...1024 ~= window) { throw ValidationError("--window is a number from 1 to 1024.") }
         if null, document != nil || raw || template { throw ValidationError("--null is the document.") }
         let isLines = !null && (document == nil || document == "-")

@@ -70,7 +70,7 @@ struct RetainedCommand: AsyncParsableCommand {
         @OptionGroup var outage: OutageOptions
 
         func validate() throws {
-            if let ttl, !(ttl > 0 && ttl.isFinite) { throw ValidationError("--ttl is a number of seconds above 0.") }
+            try ttl?.checkTimeToLive()
         }
 
         func run() async throws {
@@ -118,22 +118,5 @@ struct RetainedCommand: AsyncParsableCommand {
                 if Console.errorIsTerminal { Console.say("cleared \(Quantity.count(clearing.count, "channel"))") }
             }
         }
-    }
-}
-
-/// How long a command that publishes may be without its connection.
-struct OutageOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Keep trying for so long when the connection was lost.", valueName: "seconds"))
-    var retry = 30.0
-
-    func validate() throws {
-        if !(retry >= 0 && retry <= 1e9) { throw ValidationError("--retry is a number of seconds.") }
-    }
-
-    /// The configuration, with that.
-    func limiting(_ configuration: ClientConfiguration) -> ClientConfiguration {
-        var configuration = configuration
-        configuration.maximumOutage = .seconds(retry)
-        return configuration
     }
 }

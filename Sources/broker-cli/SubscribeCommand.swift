@@ -55,7 +55,7 @@ struct SubscribeCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Commands that may run at a time.", valueName: "n")) var execConcurrency = 1
 
     func validate() throws {
-        if let retry, !(retry >= 0 && retry <= 1e9) { throw ValidationError("--retry is a number of seconds.") }
+        try retry?.checkRetry()
         if !(1...1000 ~= execConcurrency) { throw ValidationError("--exec-concurrency is a number from 1 to 1000.") }
         if range.retainedOnly, state != nil { throw ValidationError("--retained-only has no position for --state.") }
     }

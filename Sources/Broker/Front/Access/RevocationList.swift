@@ -30,12 +30,14 @@ package final class RevocationList: Sendable {
 
     /// What the file holds now, for instance because its owner has added something. Nothing of it holds yet.
     package func read() throws(RevocationError) -> [Revocations.Entry] {
-        guard let storage else { return entries }
-        let lines = try file.withLock { (_) throws(RevocationError) in
-            state.withLock { $0.added = [] }
-            return try storage.lines()
+        try file.withLock { (_) throws(RevocationError) in
+            let known = state.withLock { state in
+                state.added = []
+                return state.entries
+            }
+            guard let storage else { return known }
+            return try Self.entries(in: try storage.lines(), of: storage.path)
         }
-        return try Self.entries(in: lines, of: storage.path)
     }
 
     /// From now on what was read holds instead of what was there before, and what has been added since. Whoever watches is
@@ -43,7 +45,7 @@ package final class RevocationList: Sendable {
     @discardableResult
     package func adopt(_ read: [Revocations.Entry]) -> Bool {
         state.withLock { state in
-            let entries = storage == nil ? read : read + state.added
+            let entries = read + state.added
             defer {
                 state.entries = entries
                 state.revocations = Revocations()

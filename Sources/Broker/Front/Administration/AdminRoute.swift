@@ -34,8 +34,6 @@ extension HTTPRoutes {
         case .success(let query):
             return open(BayeuxExchange(handler: handler), for: handler) {
                 shard.ask(query, forExchangeIn: $0)
-            } refusal: { _ in
-                .problem(.badRequest, "Bad request")
             }
         }
     }

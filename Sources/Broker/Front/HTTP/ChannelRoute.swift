@@ -31,8 +31,6 @@ extension HTTPRoutes {
         case .GET, .HEAD:
             return open(BayeuxExchange(handler: handler), for: handler) {
                 shard.readRetained(of: name, forExchangeIn: $0, caller: caller)
-            } refusal: { _ in
-                .problem(.badRequest, "Bad request")
             }
         case .POST:
             return publish(to: name, head: head, target: target, body: body, caller, from: handler)
@@ -59,8 +57,6 @@ extension HTTPRoutes {
         }
         return open(BayeuxExchange(handler: handler), for: handler) {
             shard.readHistory(of: name, HistoryRange(after: after, limit: limit), forExchangeIn: $0, caller: caller)
-        } refusal: { _ in
-            .problem(.badRequest, "Bad request")
         }
     }
 
@@ -122,8 +118,6 @@ extension HTTPRoutes {
             shard.publish(
                 body.readableBytesSpan.extracting(data.range), to: name, options: options, forExchangeIn: slot,
                 caller: caller)
-        } refusal: { _ in
-            .problem(.badRequest, "Bad request")
         }
     }
 

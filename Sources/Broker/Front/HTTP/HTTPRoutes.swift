@@ -57,4 +57,14 @@ struct HTTPRoutes {
             return refusal(error)
         }
     }
+
+    /// Opens an exchange for the router, which takes whatever it is asked.
+    func open(
+        _ exchange: BayeuxExchange, for handler: HTTPHandler, _ submit: (UInt32) -> Void
+    ) -> HTTPResponse? {
+        let slot = shard.add(exchange)
+        handler.begin(slot)
+        submit(slot)
+        return nil
+    }
 }
