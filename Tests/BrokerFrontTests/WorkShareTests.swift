@@ -1,5 +1,6 @@
 import BrokerCore
 import BrokerFront
+import Dispatch
 import Testing
 
 /// The share of an event loop's time that one address may have. None of it is about how fast this machine is: something
@@ -72,5 +73,61 @@ struct WorkShareTests {
             #expect(replies.allSatisfy { $0.successful == true })
             #expect(try await waitCount(at: broker) > 0)
         }
+    }
+
+    /// A loop reads a message faster than the router sees to it: the router's loop must not find the work of seconds before
+    /// it, which the share of the address does not hold because nobody has charged it yet.
+    @Test
+    func fewMessagesAreOnTheirWayToAnotherLoop() async throws {
+        let (events, continuation) = AsyncStream.makeStream(of: String.self)
+        let isFree = DispatchSemaphore(value: 0)
+        var hooks = BrokerHooks()
+        hooks.incoming = { message, _ in
+            continuation.yield(String(decoding: message, as: UTF8.self))
+            return .unchanged
+        }
+        hooks.observer = { event in
+            guard case .publish(_, "/stop", _) = event else { return }
+            continuation.yield("stopped")
+            isFree.wait()
+        }
+        try await TestBroker.run(
+            threads: 2, hooks: hooks,
+            {
+                configure(&$0)
+                $0.limits.rates.workPerAddress = RateLimits().workPerAddress
+            }
+        ) { broker in
+            // One of each address on either loop: those on the router's wait for it, and are not heard meanwhile.
+            let many = try await [Self.open("203.0.113.1", at: broker), Self.open("203.0.113.1", at: broker)]
+            let one = try await [Self.open("203.0.113.2", at: broker), Self.open("203.0.113.2", at: broker)]
+            let stopper = try await broker.connect()
+            try await stopper.send(TestSocket.request("POST", "/channels/stop", body: "1"))
+            var heard = events.makeAsyncIterator()
+            while await heard.next() != "stopped" {}
+            let message = #"{"channel":"/a","id":"1","data":1}"#
+            let other = #"{"channel":"/b","id":"1","data":1}"#
+            for socket in many {
+                let frame = TestWebSocket.frame(opcode: 1, Array("[\(message)]".utf8))
+                try await socket.send(raw: Array(repeating: frame, count: 1000).flatMap { $0 })
+            }
+            var count = 0
+            while count < 64 { count += await heard.next() == message ? 1 : 0 }
+            for socket in one { try await socket.send("[\(other)]") }
+            while case let next? = await heard.next(), next != other { count += 1 }
+            #expect(count == 64)
+            isFree.signal()
+            // What waited goes on.
+            for socket in many {
+                for _ in 0..<1000 { #expect(try await socket.nextText().contains(#""successful":true"#)) }
+            }
+        }
+    }
+
+    private static func open(_ address: String, at broker: TestBroker) async throws -> TestWebSocket {
+        let socket = try await TestWebSocket.start(
+            over: broker.connect(), headers: [("X-Forwarded-For", address)])
+        try await socket.expectOpen()
+        return socket
     }
 }

@@ -40,11 +40,11 @@ extension Router {
             clientID = id
             advice = isStopping ? drainAdvice() : successAdvice
         }
-        let types = offeredTypes
+        let types = offeredTypesJSON
         reply(to: request, text: text, error, withClientID: false, into: &outbox) { bytes in
-            bytes += #""version":"1.0","supportedConnectionTypes":["#.utf8
-            bytes += types.map { "\"\($0)\"" }.joined(separator: ",").utf8
-            bytes += "],".utf8
+            bytes += #""version":"1.0","supportedConnectionTypes":"#.utf8
+            bytes += types
+            bytes.append(UInt8(ascii: ","))
             if let clientID { bytes += #""clientId":"\#(clientID)","#.utf8 }
             bytes += #""advice":\#(advice.json),"#.utf8
             extensions.append(to: &bytes)

@@ -17,6 +17,8 @@ package struct Router: ~Copyable {
 
     /// Those of them that it offers.
     let offeredTypes: [String]
+    /// The same as a JSON array.
+    let offeredTypesJSON: [UInt8]
     let limits: Limits
     /// May change while the broker runs.
     package var policies: ChannelPolicies
@@ -88,6 +90,7 @@ package struct Router: ~Copyable {
         var generator = generator
         self.limits = limits
         offeredTypes = Self.connectionTypes.filter { offersCallbackPolling || $0 != "callback-polling" }
+        offeredTypesJSON = Array("[\(offeredTypes.map { "\"\($0)\"" }.joined(separator: ","))]".utf8)
         recorder = FlightRecorder(capacity: limits.endedSessions)
         rates = SessionRates(limits.rates)
         channelRates = BucketTable(capacity: limits.rates.rememberedCount)

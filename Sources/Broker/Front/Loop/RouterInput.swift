@@ -24,6 +24,11 @@ enum RouterInput: Sendable {
     /// A service has answered.
     case answered(StoreTicket, Result<[UInt8], BayeuxError>)
 
+    /// Messages in it.
+    var messageCount: Int {
+        if case .batch(let batch, _, _, _) = self { batch.count } else { 1 }
+    }
+
     /// Whose share of time it takes, and on which loop that is kept; nil where it is not limited.
     var payer: (address: IPAddress, loop: UInt32)? {
         switch self {
@@ -48,8 +53,8 @@ enum ShardCommand: Sendable {
     case close(slot: UInt32)
     case release(slot: UInt32)
     case cut(slot: UInt32)
-    /// The router has had so much work with what an address has sent (ns).
-    case charge(IPAddress, UInt64)
+    /// The router has seen to so many messages that an address has sent, for so long (ns).
+    case charge(IPAddress, for: Int, UInt64)
     case pause(slot: UInt32)
     case resume(slot: UInt32)
     case awaitDrain(slot: UInt32)

@@ -147,7 +147,8 @@ final class RouterLoop {
             let start = payer == nil ? 0 : SystemClock.monotonic
             defer {
                 if let payer {
-                    outgoing[Int(payer.loop)].append(.charge(payer.address, SystemClock.monotonic - start))
+                    let time = SystemClock.monotonic - start
+                    outgoing[Int(payer.loop)].append(.charge(payer.address, for: input.messageCount, time))
                 }
             }
             switch input {

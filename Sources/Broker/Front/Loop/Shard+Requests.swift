@@ -10,7 +10,7 @@ extension Shard {
         case .local(let router):
             router.publish(data, to: channel, options: options, from: id(slot), caller: caller)
         case .remote(let mailbox, _):
-            mailbox.send([.publish(data.withUnsafeBytes { Array($0) }, channel, options, id(slot), caller)])
+            post(.publish(data.withUnsafeBytes { Array($0) }, channel, options, id(slot), caller), to: mailbox)
         case nil: break
         }
     }
@@ -19,7 +19,7 @@ extension Shard {
     func readRetained(of channel: ChannelName, forExchangeIn slot: UInt32, caller: Caller?) {
         switch router {
         case .local(let router): router.readRetained(of: channel, for: id(slot), caller: caller)
-        case .remote(let mailbox, _): mailbox.send([.readRetained(channel, id(slot), caller)])
+        case .remote(let mailbox, _): post(.readRetained(channel, id(slot), caller), to: mailbox)
         case nil: break
         }
     }
@@ -30,7 +30,7 @@ extension Shard {
     ) {
         switch router {
         case .local(let router): router.readHistory(of: channel, range, for: id(slot), caller: caller)
-        case .remote(let mailbox, _): mailbox.send([.readHistory(channel, range, id(slot), caller)])
+        case .remote(let mailbox, _): post(.readHistory(channel, range, id(slot), caller), to: mailbox)
         case nil: break
         }
     }
@@ -39,7 +39,7 @@ extension Shard {
     func ask(_ query: AdminQuery, forExchangeIn slot: UInt32) {
         switch router {
         case .local(let router): router.answer(query, for: id(slot))
-        case .remote(let mailbox, _): mailbox.send([.ask(query, id(slot))])
+        case .remote(let mailbox, _): post(.ask(query, id(slot)), to: mailbox)
         case nil: break
         }
     }
@@ -48,7 +48,7 @@ extension Shard {
     func openStream(in slot: UInt32, for clientID: String, caller: Caller?) {
         switch router {
         case .local(let router): router.openStream(for: clientID, from: id(slot), caller: caller)
-        case .remote(let mailbox, _): mailbox.send([.openSessionStream(clientID, id(slot), caller)])
+        case .remote(let mailbox, _): post(.openSessionStream(clientID, id(slot), caller), to: mailbox)
         case nil: break
         }
     }
@@ -59,7 +59,7 @@ extension Shard {
     ) {
         switch router {
         case .local(let router): router.openStream(of: items, from: id(slot), at: address, caller: caller)
-        case .remote(let mailbox, _): mailbox.send([.openChannelStream(items, id(slot), address, caller)])
+        case .remote(let mailbox, _): post(.openChannelStream(items, id(slot), address, caller), to: mailbox)
         case nil: break
         }
     }

@@ -233,7 +233,7 @@ extension Shard {
         switch router {
         case .local(let router): router.receive(batch, text: text, from: peer, caller: caller)
         case .remote(let mailbox, let load):
-            mailbox.send([.batch(batch, text: text.withUnsafeBytes { Array($0) }, peer, caller)])
+            post(.batch(batch, text: text.withUnsafeBytes { Array($0) }, peer, caller), to: mailbox)
             if load.add(text.byteCount) { throttle(peer.connection.slot) }
         case nil: break
         }
@@ -340,8 +340,8 @@ extension Shard {
         case .cut(let slot):
             answered.append { [self] in cut(slot) }
             scheduleFlush()
-        case .charge(let address, let nanoseconds):
-            work.charge(address, nanoseconds, now: SystemClock.monotonic)
+        case .charge(let address, let count, let nanoseconds):
+            work.charge(address, for: count, nanoseconds, now: SystemClock.monotonic)
         case .pause(let slot):
             if case .socket(let socket) = entries[Int(slot)] { socket.pause(.store) }
         case .resume(let slot):

@@ -8,11 +8,16 @@ struct WorkShares {
     /// Messages of one connection that come in one piece wait for the next turn behind so much time (ns).
     static let slice: UInt64 = 1_000_000
 
+    /// So many messages of an address are on their way to the router's loop at most, and one batch more: what they cost is
+    /// known only when it has seen to them, and may be a hundred times what it has cost to read them.
+    private static let messagesUnderWay = 64
+
     /// So long one waits at most until it is looked at again (ns): the limit may be another by then.
     private static let longestWait: UInt64 = 1_000_000_000
 
     private var rate: Rate?
     private var buckets: BucketTable<IPAddress>
+    private var underWay: [IPAddress: Int] = [:]
 
     init(_ limits: RateLimits) {
         rate = limits.workPerAddress
@@ -30,6 +35,25 @@ struct WorkShares {
         return min(buckets.debt(of: address.neighbourhood, of: rate, now: now), Self.longestWait)
     }
 
+    /// Whether so many messages of an address are on their way to the router that no more may follow.
+    func isFull(_ address: IPAddress) -> Bool {
+        underWay[address.neighbourhood, default: 0] >= Self.messagesUnderWay
+    }
+
+    /// Notes that messages of an address go to the router, which is on another loop and will say what they have cost.
+    mutating func send(_ count: Int, of address: IPAddress) {
+        guard rate != nil else { return }
+        underWay[address.neighbourhood, default: 0] += count
+    }
+
+    /// Notes that the router has seen to messages of an address, and for how many nanoseconds.
+    mutating func charge(_ address: IPAddress, for count: Int, _ nanoseconds: UInt64, now: UInt64) {
+        if case let left? = underWay[address.neighbourhood] {
+            underWay[address.neighbourhood] = left > count ? left - count : nil
+        }
+        charge(address, nanoseconds, now: now)
+    }
+
     /// Notes that an address has had so many nanoseconds.
     mutating func charge(_ address: IPAddress, _ nanoseconds: UInt64, now: UInt64) {
         guard let rate else { return }
@@ -38,11 +62,22 @@ struct WorkShares {
 }
 
 extension Shard {
-    /// How long what an address has sent has to wait (ns), 0 if it need not; that is counted.
+    /// How long what an address has sent has to wait (ns), 0 if it need not. It is counted when its share is used up.
     func delay(of address: IPAddress, now: UInt64) -> UInt64 {
         let wait = work.wait(of: address, now: now)
         if wait > 0 { counters.delayedReads += 1 }
-        return wait
+        return wait == 0 && work.isFull(address) ? WorkShares.slice : wait
+    }
+
+    /// Whether an address that took this loop's time since `start` (ns, monotonic) has to let others have their turn.
+    func isTurnOver(of address: IPAddress, since start: UInt64) -> Bool {
+        work.isFull(address) || SystemClock.monotonic - start >= WorkShares.slice
+    }
+
+    /// Sends something to the router of another loop, which will say what it has cost.
+    func post(_ input: RouterInput, to mailbox: Mailbox<RouterInput>) {
+        if let payer = input.payer { work.send(input.messageCount, of: payer.address) }
+        mailbox.send([input])
     }
 
     /// Notes that an address has had this loop's time since `start` (ns, monotonic).

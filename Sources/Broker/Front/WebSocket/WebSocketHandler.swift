@@ -198,7 +198,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func isTurnOver(since start: UInt64) -> Bool {
-        inflatedBytes >= Self.inflatedBytesPerTurn || payer != nil && SystemClock.monotonic - start >= WorkShares.slice
+        inflatedBytes >= Self.inflatedBytesPerTurn || payer.map { shard.isTurnOver(of: $0, since: start) } ?? false
     }
 
     private func charge(since start: UInt64) {
