@@ -75,6 +75,8 @@ def forgeries(broker, url):
         yield f"{field} of mine", signed({"alg": "RS256", field: url, "kid": "1"}, claims(iss=url), b"mine")
     yield "iss of mine", signed(hs, claims(iss=url), b"mine")
     # From here on the signature is good, and what is signed is not.
+    for huge in (1e19, 1e300, 2**64, -(2**64)):
+        yield f"{huge} in the header", signed({**hs, "x": huge, "crit": [{"y": huge}]}, claims())
     yield "crit", signed({**hs, "crit": ["exp"]}, claims())
     yield "crit of nothing", signed({**hs, "crit": []}, claims())
     yield "b64 false", signed({**hs, "b64": False, "crit": ["b64"]}, claims())

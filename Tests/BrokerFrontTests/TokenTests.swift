@@ -81,6 +81,10 @@ struct TokenTests {
             claims: good, header: #"{"alg":"HS256","crit":["x"],"x":1}"#, reason: "Token refused: crit is not supported"
         ),
         Row(claims: good, header: #"{"alg":"HS256","crit":"x"}"#, reason: "Token refused: crit is not supported"),
+        // What nobody asks about is not read.
+        Row(claims: good, header: #"{"alg":"HS256","x":1e300,"y":{"z":[1e19,-1e19]}}"#, reason: nil),
+        Row(claims: good, header: #"{"alg":256}"#, reason: "Token refused: it cannot be read"),
+        Row(claims: #"{"sub":"alice","exp":1700003600,"x":1e300}"#, reason: nil),
         // Each reader would take another one of the two.
         Row(
             claims: #"{"sub":"alice","exp":1700003600,"exp":1700003600}"#,

@@ -97,20 +97,13 @@ package final class TokenVerifier: Sendable {
 
     /// The claims, once a key that may speak for them has signed them, and that key.
     private func signedClaims(of token: String, _ keys: TokenKeys) throws -> (TokenClaims, TokenKeys.Key) {
-        let parser = DefaultJWTParser()
-        let bytes = Array(token.utf8)
-        let parts = try parser.getTokenParts(bytes)
+        let parts = try DefaultJWTParser().getTokenParts(Array(token.utf8))
         guard !parts.signature.isEmpty else { throw TokenRefusal("no signature") }
-        let (header, claims, signature) = try parser.parse(bytes, as: TokenClaims.self)
-        // Which of two holds is read differently elsewhere (RFC 7519 §4, RFC 7515 §4).
-        for part in [parts.header, parts.payload] {
-            guard let text = Self.decode(part) else { throw TokenRefusal("it cannot be read") }
-            if let name = try JSONNames.repeated(in: text.span.bytes) {
-                throw TokenRefusal("it says \(name.prefix(32)) more than once")
-            }
-        }
+        guard let signature = Self.decode(parts.signature) else { throw TokenRefusal("it cannot be read") }
+        let header = try Self.read(TokenHeader.self, from: parts.header)
+        let claims = try Self.read(TokenClaims.self, from: parts.payload)
         // An extension that must be understood (RFC 7515 §4.1.11): there is none that is.
-        if header.fields["crit"] != nil { throw TokenRefusal("crit is not supported") }
+        if header.isCritical { throw TokenRefusal("crit is not supported") }
         let candidates = keys.keys.filter { key in
             key.algorithm.name == header.alg && (header.kid == nil || key.id == nil || key.id == header.kid)
                 && (key.issuer == nil || key.issuer == claims.iss)
@@ -131,11 +124,23 @@ package final class TokenVerifier: Sendable {
         throw TokenRefusal("the signature is not good")
     }
 
-    /// The text that a part of a token stands for (base64url, RFC 7515 §2).
-    private static func decode(_ part: ArraySlice<UInt8>) -> [UInt8]? {
+    /// What a part of a token says: a JSON object in UTF-8.
+    private static func read<Part: Decodable>(_: Part.Type, from part: ArraySlice<UInt8>) throws -> Part {
+        guard let text = decode(part), String(validating: text, as: UTF8.self) != nil else {
+            throw TokenRefusal("it cannot be read")
+        }
+        // Which of two holds is read differently elsewhere (RFC 7519 §4, RFC 7515 §4).
+        if let name = try JSONNames.repeated(in: Array(text).span.bytes) {
+            throw TokenRefusal("it says \(name.prefix(32)) more than once")
+        }
+        return try JSONDecoder().decode(Part.self, from: text)
+    }
+
+    /// What a part of a token stands for (base64url, RFC 7515 §2).
+    private static func decode(_ part: ArraySlice<UInt8>) -> Data? {
         let text = String(decoding: part, as: UTF8.self).replacing("-", with: "+").replacing("_", with: "/")
         let padding = String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
-        return Data(base64Encoded: text + padding).map(Array.init)
+        return Data(base64Encoded: text + padding)
     }
 
     private static func principal(
