@@ -134,6 +134,23 @@ def test_inflate_again_and_again(broker):
         wire.flood(frame(1, data, bits=0x40) * 20, 4)
 
 
+def test_inflated_publications_wait(make_broker):
+    """Thousands in one piece: those beyond what one connection may have under way wait, as if they had not come."""
+    limits = "limits: {pending-store-operations: 2000, pending-operations-per-connection: 500}\n"
+    broker = make_broker(limits + "threads: 1\nchannels: {/kept/**: {history: 10}}\n")
+    with watch(broker, memory=32), Wire(broker.port) as wire:
+        wire.upgrade(DEFLATE)
+        text = json.dumps([{"channel": "/kept/a", "data": 1}] * 500).encode()
+        wire.send(frame(1, deflated(text), bits=0x40) * 20 + frame(9, b"that was all"))
+        while wire.frame() != (10, b"that was all"):
+            pass
+        # One that was refused has no number.
+        with Wire(broker.port) as other:
+            other.send(request("POST", "/channels/kept/a", body="1").encode())
+            status, body = other.answer()
+            assert status == 200 and json.loads(body)["seq"] == 20 * 500 + 1
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("data", [b"\xff" * 100, noise(1000), b"\x07" * 50], ids=["bits", "noise", "blocks"])
 def test_what_does_not_inflate(broker, data):

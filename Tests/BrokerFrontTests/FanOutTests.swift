@@ -180,4 +180,16 @@ struct FanOutTests {
             turn.check()
         }
     }
+
+    /// What a connection does not take must not hold the memory of a whole turn.
+    @Test
+    func piecesThatWait() {
+        let buffer = ByteBuffer(repeating: 7, count: 1 << 20)
+        let small = FanOut.piece(1000..<1040, of: buffer)
+        #expect(small == ByteBuffer(repeating: 7, count: 40))
+        #expect(small.capacity < 4096)
+        let large = FanOut.piece(1000..<(1 << 20), of: buffer)
+        #expect(large == ByteBuffer(repeating: 7, count: (1 << 20) - 1000))
+        #expect(large.storageCapacity == buffer.storageCapacity)
+    }
 }

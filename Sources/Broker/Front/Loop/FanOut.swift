@@ -171,6 +171,12 @@ struct FanOut {
         reset()
     }
 
+    /// A part of a buffer for somebody who has to wait: a copy when it is small, for a few bytes must not hold a megabyte.
+    static func piece(_ part: Range<Int>, of buffer: ByteBuffer) -> ByteBuffer {
+        let bytes = buffer.viewBytes(at: part.lowerBound, length: part.count) ?? ByteBufferView()
+        return part.count * 4 < buffer.capacity ? ByteBuffer(bytes: bytes) : ByteBuffer(bytes)
+    }
+
     private func part(of link: Link) -> Range<Int> {
         let end = link.isOpen ? buffers[Int(link.run)].writerIndex : Int(link.end)
         return Int(link.start)..<end

@@ -24,6 +24,8 @@ final class RouterLoop {
     /// What other threads send goes through here.
     private var mailbox: () -> Mailbox<RouterInput>?
     @exclusivity(unchecked) private var ports: [Port] = []
+    /// The one of these that is on the same loop.
+    private var localShard: Shard?
 
     private var outgoing: [[ShardCommand]] = []
     /// What each other loop has sent that is not taken in yet.
@@ -59,6 +61,7 @@ final class RouterLoop {
     /// Makes the other loops known, by number; before any input.
     func connect(to ports: [Port], loads: [InboundLoad?]) {
         self.ports = ports
+        for case .local(let shard) in ports { localShard = shard }
         self.loads = loads
         outgoing = Array(repeating: [], count: ports.count)
         armTimer()
@@ -146,6 +149,7 @@ final class RouterLoop {
             let payer = input.payer
             let start = payer == nil ? 0 : SystemClock.monotonic
             defer {
+                localShard?.relieve()
                 if let payer {
                     let time = SystemClock.monotonic - start
                     outgoing[Int(payer.loop)].append(.charge(payer.address, for: input.messageCount, time))

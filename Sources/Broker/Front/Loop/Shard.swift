@@ -239,6 +239,14 @@ extension Shard {
         }
     }
 
+    /// Holds a WebSocket back that has more to send while the router has not taken in what this loop has sent; whether it
+    /// does.
+    func throttles(_ slot: UInt32) -> Bool {
+        if throttled.isEmpty { return false }
+        throttle(slot)
+        return true
+    }
+
     private func throttle(_ slot: UInt32) {
         guard case .socket(let socket) = entries[Int(slot)] else { return }
         socket.pause(.loop)
@@ -292,8 +300,10 @@ extension Shard {
 extension Shard {
     /// What the router of another loop wants done.
     func carryOut(_ commands: [ShardCommand]) {
-        for command in commands { carryOut(command) }
-        relieve()
+        for command in commands {
+            carryOut(command)
+            relieve()
+        }
     }
 
     func carryOut(_ command: ShardCommand) {
@@ -449,10 +459,8 @@ extension Shard {
                     sockets.send(UnsafeRawBufferPointer(rebasing: bytes[part]), to: slot)
                 }
                 counters.sockets.sentBytes += UInt64(sent)
-                if sent < part.count, let rest = buffer.getSlice(at: part.lowerBound + sent, length: part.count - sent)
-                {
-                    write(rest, to: slot, &congested)
-                }
+                let rest = part.dropFirst(sent)
+                if !rest.isEmpty { write(FanOut.piece(rest, of: buffer), to: slot, &congested) }
             }
             isWriting = false
             if start > 0 { hasOverrun = SystemClock.monotonic - start > hold }

@@ -171,11 +171,11 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     /// Takes messages one by one: what comes of a few kilobytes must not keep the loop from others for longer than what comes
     /// of a megabyte, nor what an address has sent for longer than a slice of its share. Behind that much the rest waits for
-    /// the next turn.
+    /// the next turn, and while it is not read from, whatever the reason, nothing of what was read is taken either.
     private func takeTurn() {
         let start = payer == nil ? 0 : SystemClock.monotonic
         if let payer, case let wait = shard.delay(of: payer, now: start), wait > 0 { return waitForTurn(after: wait) }
-        while backlog.readableBytes > 0 {
+        while backlog.readableBytes > 0, !isHeld {
             guard lingerDeadline == nil else {
                 passOver(backlog.readableBytes)
                 break
@@ -192,9 +192,15 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
         charge(since: start)
         // A connection that waits for its peer keeps no memory.
-        backlog = ByteBuffer()
+        if backlog.readableBytes == 0 { backlog = ByteBuffer() }
         shard.relieve()
         resume(.turn)
+    }
+
+    /// Whether what it has sent waits for something else than its turn.
+    private var isHeld: Bool {
+        if let slot, shard.throttles(slot) { return true }
+        return pauses.count > (pauses.contains(.turn) ? 1 : 0)
     }
 
     private func isTurnOver(since start: UInt64) -> Bool {
@@ -206,9 +212,13 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func waitForTurn(after wait: UInt64 = 0) {
+        shard.relieve()
+        scheduleTurn(after: wait)
+    }
+
+    private func scheduleTurn(after wait: UInt64 = 0) {
         inflatedBytes = 0
         pause(.turn)
-        shard.relieve()
         shard.eventLoop.assumeIsolated().executeNextTurn(after: wait) { [self] in
             if context != nil { takeTurn() }
         }
@@ -473,6 +483,8 @@ extension WebSocketHandler: GuardedConnection {
     /// Reads on, if there is no other reason not to.
     func resume(_ reason: PauseReason) {
         guard pauses.remove(reason) != nil, pauses.isEmpty else { return }
+        // What was read before comes first.
+        if backlog.readableBytes > 0 { return scheduleTurn() }
         _ = context?.channel.setOption(.autoRead, value: true)
     }
 
