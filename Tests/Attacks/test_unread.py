@@ -52,6 +52,28 @@ def test_a_large_answer_that_is_not_taken(impatient):
         impatient.wait_for_sample(CLOSED.format("http", "slow"), before + 1)
 
 
+def test_large_answers_that_are_not_taken(make_broker):
+    """Of one address, over as many connections as it may have: those that nobody takes leave no room for more."""
+    broker = make_broker("rates: {loopback: true}\nchannels: {/large/**: {history: 2000}}\n")
+    fill(broker, "/large/a", 8_000_000)
+    get = request("GET", "/channels/large/a?since=0")
+    with watch(broker, memory=128), contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(broker.port, window=4096)) for _ in range(40)]
+        heads = []
+        for wire in wires:
+            wire.send(get)
+            heads.append(wire.read_until(b"\r\n\r\n").decode())
+        taken = [wire for wire, head in zip(wires, heads, strict=True) if head.startswith("HTTP/1.1 200")]
+        assert 2 <= len(taken) <= 12
+        assert all("retry-after: 1" in head.lower() for head in heads if not head.startswith("HTTP/1.1 200")), heads
+        for wire in taken:
+            wire.socket.close()
+    with Wire(broker.port) as wire:
+        status = 0
+        while status != 200:
+            status = wire.ask(get)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("last", [False, True], ids=["kept", "closed"])
 def test_a_large_answer_that_is_taken_slowly(impatient, last):

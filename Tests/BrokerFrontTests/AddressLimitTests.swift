@@ -85,7 +85,9 @@ struct AddressLimitTests {
             let socket = try await broker.connect()
             for _ in 0..<2 { #expect(try await socket.request("GET", "/health/live").status == 200) }
             let answer = try await socket.request("GET", "/health/live")
-            #expect(answer.status == 429 && answer.headers["retry-after"] == "60" && !answer.isLast)
+            #expect(answer.status == 429 && !answer.isLast)
+            // Less what has passed since the first one.
+            #expect(30...60 ~= answer.headers["retry-after"].flatMap(Int.init) ?? 0)
         }
     }
 

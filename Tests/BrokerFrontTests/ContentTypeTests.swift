@@ -168,7 +168,7 @@ struct FormFieldTests {
         Row(text: "m=1=2", value: "1=2"), Row(text: "a&m=1", value: "1"), Row(text: "m=1&m=2", value: "1"),
         Row(text: "&&m=1&&", value: "1"), Row(text: "%6D=1", value: "1"), Row(text: "m=a+b%2B%26", value: "a b+&"),
         Row(text: "m=%", value: "%"), Row(text: "m=%a", value: "%a"), Row(text: "m=%%41", value: "%A"),
-        Row(text: "m=%4%41", value: "%4A"),
+        Row(text: "m=%4%41", value: "%4A"), Row(text: "%6d", value: ""), Row(text: "%6Dm=1&%6d=2&m=3", value: "2"),
     ]
 
     @Test(arguments: rows)

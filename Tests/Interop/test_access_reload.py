@@ -92,6 +92,19 @@ def test_another_key(guarded):
         assert [message["data"] for message in client.take(1)] == ["missed"]
 
 
+def test_first_keys(guarded):
+    """A connection that was there before can show a token, too."""
+    guarded.configure(keys="")
+    assert guarded.reload() == (0, "1 applied: auth.keys; 0 need a restart\n")
+    with WebSocket(guarded.broker) as client:
+        assert client.request("/open/a", data=1)["successful"]
+        guarded.configure()
+        assert guarded.reload() == (0, "1 applied: auth.keys; 0 need a restart\n")
+        enter(client, "/closed/a", token=token(**GRANTED))
+        assert client.request("/closed/a", data=1)["successful"]
+        assert [message["data"] for message in client.take(1)] == [1]
+
+
 def test_no_keys_any_more(guarded):
     with WebSocket(guarded.broker) as client:
         enter(client, "/closed/a", "/open/a", token=token(**GRANTED))

@@ -69,7 +69,7 @@ final class BayeuxExchange {
                 body.writeBytes(publication.json)
             }
             body.writeStaticString("]\n")
-            handler?.finishExchange(.json(.ok, body))
+            handler?.finishExchange(reading: .json(.ok, body))
         }
     }
 
@@ -90,7 +90,7 @@ final class BayeuxExchange {
             var response = HTTPResponse.json(.ok, ByteBuffer(bytes: stored.data + [UInt8(ascii: "\n")]))
             response.headers.add(name: "Fanfare-Seq", value: "\(stored.sequence)")
             response.headers.add(name: "Access-Control-Expose-Headers", value: "Fanfare-Seq")
-            handler?.finishExchange(response)
+            handler?.finishExchange(reading: response)
         }
     }
 }

@@ -78,6 +78,12 @@ final class EventStream {
         handler?.end(outbound)
     }
 
+    /// The connection is gone: its descriptor may soon belong to another one.
+    func forgetConnection() {
+        outbound?.forgetSocket()
+        outbound = nil
+    }
+
     /// A stream ends with its connection: its length is not known, and no proxy is to hold it back.
     private static var headers: HTTPHeaders {
         [

@@ -5,11 +5,16 @@ enum FormField {
     /// The value of the first field of that name.
     static func first(_ name: String, in text: some Collection<UInt8>) -> [UInt8]? {
         let name = Array(name.utf8)
-        for field in text.split(separator: UInt8(ascii: "&")) {
-            let parts = field.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-            if decode(parts[0], plusIsSpace: true) == name {
-                return parts.count > 1 ? decode(parts[1], plusIsSpace: true) : []
+        var rest = text[...]
+        while !rest.isEmpty {
+            let field = rest.prefix { $0 != UInt8(ascii: "&") }
+            rest = rest[field.endIndex...].dropFirst()
+            let key = field.prefix { $0 != UInt8(ascii: "=") }
+            // As it is or with escapes, which take three bytes each; there may be very many others.
+            guard (name.count...3 * name.count).contains(key.count), decode(key, plusIsSpace: true) == name else {
+                continue
             }
+            return decode(field[key.endIndex...].dropFirst(), plusIsSpace: true)
         }
         return nil
     }

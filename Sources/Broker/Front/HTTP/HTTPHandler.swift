@@ -123,15 +123,19 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
             respond(to: head, body: body)
         case (.end, .upgrading(let request)):
             upgrade(request)
-        case (.body(let part), .ending), (.body(let part), .sending):
+        case (.body(let part), .ending), (.body(let part), .sending), (.body(let part), .streaming):
             passOver(part.readableBytes)
-        case (_, .ending), (_, .sending), (_, .idle), (_, .answering), (.head, .receiving), (_, .upgrading),
-            (_, .streaming):
+        case (.head(let head), .ending), (.head(let head), .sending), (.head(let head), .streaming):
+            passOver(head.headers.reduce(head.uri.utf8.count) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 } + 16)
+        case (.end, .ending), (.end, .sending), (.end, .streaming), (_, .idle), (_, .answering), (.head, .receiving),
+            (_, .upgrading):
             break
         }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        // Deadlines may be kept before this is removed.
+        if case .streaming(let stream) = phase { stream.forgetConnection() }
         abandon()
         context.fireChannelInactive()
     }
@@ -206,7 +210,7 @@ extension HTTPHandler {
         guard let address else { return answer(head, body) }
         let wait = shard.delay(of: address, now: SystemClock.monotonic)
         guard wait == 0 else {
-            return shard.eventLoop.assumeIsolated().executeNextTurn(after: wait) { [self] in
+            return shard.queue(for: address, after: wait) { [self] in
                 if context != nil, case .answering = phase { respond(to: head, body: body) }
             }
         }
@@ -244,6 +248,16 @@ extension HTTPHandler {
     func finishExchange(_ response: HTTPResponse) {
         exchange = nil
         respond(response)
+    }
+
+    /// The router has answered with much that a short request has asked for: not more of it is kept for peers that do not
+    /// take it than there is room for.
+    func finishExchange(reading response: HTTPResponse) {
+        guard shard.untaken.hasRoom(for: response.body.readableBytes, of: address) else {
+            let text = "Too much that was asked for waits to be taken"
+            return finishExchange(.problem(.serviceUnavailable, text, retryAfter: 1))
+        }
+        finishExchange(response)
     }
 
     /// The router has opened `stream`: the connection carries nothing else from now on, as bytes that go straight out.
@@ -303,7 +317,10 @@ extension HTTPHandler {
         progress = WriteProgress()
         if !keepAlive, closeReason == .peer { closeReason = .done }
         context.write(wrapOutboundOut(.head(head)), promise: nil)
+        let (count, payer) = (body.readableBytes, address)
+        shard.untaken.add(count, of: payer)
         let taken = context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(body))))
+        taken.assumeIsolated().whenComplete { [shard] _ in shard.untaken.remove(count, of: payer) }
         // At once, if the system has room for it.
         taken.assumeIsolated().whenSuccess { self.finish(keepAlive: keepAlive) }
     }

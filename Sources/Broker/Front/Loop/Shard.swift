@@ -37,6 +37,10 @@ final class Shard {
     @exclusivity(unchecked) var counters = LoopCounters()
     /// Who has had how much of this loop's time.
     @exclusivity(unchecked) var work: WorkShares
+    /// Who waits for their share of it.
+    var waiting = WaitingLines()
+    /// What was answered and not taken yet.
+    var untaken: UntakenAnswers
     /// Scratch memory that the drivers of this loop share.
     let scratch = DriverScratch()
     /// What the connections of this loop read into.
@@ -87,6 +91,7 @@ final class Shard {
         hold = configuration.hold.nanosecondsClamped
         self.logger = logger
         work = WorkShares(configuration.limits.rates)
+        untaken = UntakenAnswers(bytesInAll: configuration.limits.queuedBytesInAll / max(4 * configuration.threads, 1))
         scanner = EnvelopeScanner(limits: configuration.limits.envelope)
     }
 
@@ -189,6 +194,7 @@ extension Shard {
     /// Stops keeping deadlines; the last call.
     func stop() {
         watch.stop()
+        waiting.removeAll()
         router = nil
     }
 }
@@ -226,7 +232,9 @@ extension Shard {
 
     private func forward(text: RawSpan, from peer: Peer, caller: Caller?) {
         var caller = caller
-        if access.takesTokens, var sender = caller {
+        if access.takesTokens {
+            // Whoever came before there were rules can bring a token as well.
+            var sender = caller ?? Caller(isBrowser: true)
             access.addTokens(of: batch, text: text, to: &sender)
             caller = sender
         }

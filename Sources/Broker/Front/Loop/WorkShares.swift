@@ -64,8 +64,14 @@ struct WorkShares {
 extension Shard {
     /// How long what an address has sent has to wait (ns), 0 if it need not. It is counted when its share is used up.
     func delay(of address: IPAddress, now: UInt64) -> UInt64 {
+        let wait = pause(of: address, now: now)
+        if wait > 0, work.wait(of: address, now: now) > 0 { counters.delayedReads += 1 }
+        return wait
+    }
+
+    /// How long what an address has sent has to wait (ns), 0 if it need not.
+    func pause(of address: IPAddress, now: UInt64) -> UInt64 {
         let wait = work.wait(of: address, now: now)
-        if wait > 0 { counters.delayedReads += 1 }
         return wait == 0 && work.isFull(address) ? WorkShares.slice : wait
     }
 

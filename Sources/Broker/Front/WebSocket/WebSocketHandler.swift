@@ -219,9 +219,11 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     private func scheduleTurn(after wait: UInt64 = 0) {
         inflatedBytes = 0
         pause(.turn)
-        shard.eventLoop.assumeIsolated().executeNextTurn(after: wait) { [self] in
+        let goOn = { [self] in
             if context != nil { takeTurn() }
         }
+        if let payer, wait > 0 { return shard.queue(for: payer, after: wait, goOn) }
+        shard.eventLoop.assumeIsolated().executeNextTurn(goOn)
     }
 
     func channelInactive(context: ChannelHandlerContext) {

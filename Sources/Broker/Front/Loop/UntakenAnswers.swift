@@ -1,0 +1,40 @@
+import BrokerCore
+
+/// Large answers to requests that their peers have not taken yet, in bytes: a short request brings megabytes, which stay in
+/// memory as long as whoever has asked takes a little of them now and then.
+struct UntakenAnswers {
+    /// Smaller ones do not count.
+    private static let leastBytes = 64 << 10
+    /// What one address may have: a few of the largest that there are.
+    static let bytesPerAddress = 32 << 20
+
+    private let bytesInAll: Int
+    private var byteCount = 0
+    private var shares: [IPAddress: Int] = [:]
+
+    init(bytesInAll: Int) {
+        self.bytesInAll = bytesInAll
+    }
+
+    /// Whether one more may wait; nil is who is not limited.
+    func hasRoom(for count: Int, of address: IPAddress?) -> Bool {
+        if count < Self.leastBytes || byteCount == 0 { return true }
+        if let address, shares[address.neighbourhood, default: 0] + count > Self.bytesPerAddress { return false }
+        return byteCount + count <= bytesInAll
+    }
+
+    /// One begins to wait.
+    mutating func add(_ count: Int, of address: IPAddress?) {
+        guard count >= Self.leastBytes else { return }
+        byteCount += count
+        if let address { shares[address.neighbourhood, default: 0] += count }
+    }
+
+    /// One is taken, or its connection is gone.
+    mutating func remove(_ count: Int, of address: IPAddress?) {
+        guard count >= Self.leastBytes else { return }
+        byteCount -= count
+        guard let address = address?.neighbourhood, let share = shares[address] else { return }
+        shares[address] = share > count ? share - count : nil
+    }
+}
