@@ -24,14 +24,14 @@ struct LogReader {
     }
 
     private func backlog(_ request: BacklogRequest) throws -> Backlog {
-        var collector = BacklogCollector()
+        var collector = BacklogCollector(limit: request.limit)
         for item in request.items {
             guard let start = item.start else { continue }
             try collectRetained(item, after: start, request, into: &collector)
             if item.replay != nil { try collectHistory(item, after: start, request, into: &collector) }
         }
         volatile.read { $0.collect(request, into: &collector) }
-        return try collector.firstPage(limit: request.limit, read: publications())
+        return try collector.firstPage(read: publications())
     }
 
     /// Whether a pattern matches a retained message.
@@ -48,15 +48,18 @@ struct LogReader {
         into collector: inout BacklogCollector
     ) throws {
         let (condition, arguments) = Self.condition(for: item.pattern, on: "retained")
-        let sequences = try Int64.fetchCursor(
+        let rows = try Row.fetchCursor(
             database.cachedStatement(
                 sql: """
-                    SELECT sequence FROM retained JOIN publication USING (sequence)
+                    SELECT sequence, retained.channel FROM retained JOIN publication USING (sequence)
                     WHERE \(condition) AND sequence > ? AND sequence <= ?
                         AND (expires_at IS NULL OR expires_at > ?)
                     """),
             arguments: arguments + [Int64(clamping: start), Int64(clamping: request.through), request.wall])
-        while let sequence = try sequences.next() { collector.addRetained(UInt64(sequence)) }
+        while let row = try rows.next() {
+            guard let channel = ChannelName(stored: row[1]) else { continue }
+            collector.addRetained(UInt64(row[0] as Int64), of: channel)
+        }
     }
 
     /// The histories that a pattern matches.

@@ -178,7 +178,8 @@ package struct MemoryLog: Sendable {
         into collector: inout BacklogCollector
     ) {
         guard let start = item.start, sequence > start, sequence <= request.through else { return }
-        if publications[sequence]?.isLive(at: request.wall) == true { collector.addRetained(sequence) }
+        guard let kept = publications[sequence], kept.isLive(at: request.wall) else { return }
+        collector.addRetained(sequence, of: kept.publication.channel)
     }
 
     private func collect(
@@ -235,51 +236,5 @@ extension SubscriptionItem {
     /// Whether it wants to know what is missing: only who names a number, or has begun, can miss anything.
     package var wantsLosses: Bool {
         if case .after = replay { true } else { asksForPast && resumedAfter > 0 }
-    }
-}
-
-/// Gathers the places of a backlog.
-package struct BacklogCollector {
-    private var places: [BacklogPlan.Place] = []
-    private var channels: [ChannelName] = []
-    private var numbers: [ChannelName: UInt32] = [:]
-    private var losses = LossCollector()
-
-    /// Nothing yet.
-    package init() {}
-
-    /// Adds a retained message.
-    package mutating func addRetained(_ sequence: UInt64) {
-        places.append(.init(sequence: sequence, channel: nil, isRetained: true))
-    }
-
-    /// Adds a publication of a channel's history.
-    package mutating func add(_ sequence: UInt64, of channel: ChannelName) {
-        places.append(.init(sequence: sequence, channel: number(of: channel), isRetained: false))
-    }
-
-    private mutating func number(of channel: ChannelName) -> UInt32 {
-        if let last = channels.last, last == channel { return UInt32(channels.count - 1) }
-        if let number = numbers[channel] { return number }
-        channels.append(channel)
-        numbers[channel] = UInt32(channels.count - 1)
-        return UInt32(channels.count - 1)
-    }
-
-    /// Adds what is missing of a channel, unless that is nothing.
-    package mutating func addLoss(of channel: ChannelName, after start: UInt64, through last: UInt64) {
-        if last > start { losses.add(start + 1...last, of: channel) }
-    }
-
-    /// The first page of all that was gathered; of what is more than `limit`, the oldest is lost.
-    package consuming func firstPage(
-        limit: Int, read: (UInt64) throws -> StoredPublication?
-    ) rethrows -> Backlog {
-        var plan = BacklogPlan(places, channels: channels)
-        for place in plan.limit(to: limit) {
-            let channel = try place.channel.map { channels[Int($0)] } ?? read(place.sequence)?.channel
-            if let channel { losses.add(place.sequence...place.sequence, of: channel) }
-        }
-        return try plan.nextPage(losses: losses.losses, read: read)
     }
 }

@@ -73,9 +73,9 @@ extension MemoryStore.State {
             .probe(let ticket):
             return .done(ticket)
         case .readBacklog(let ticket, let request):
-            var collector = BacklogCollector()
+            var collector = BacklogCollector(limit: request.limit)
             log.collect(request, into: &collector)
-            return .backlog(ticket, collector.firstPage(limit: request.limit, read: log.publication))
+            return .backlog(ticket, collector.firstPage(read: log.publication))
         case .readOn(let ticket, let plan):
             return .backlog(ticket, plan.nextPage(read: log.publication))
         case .readRetained(let ticket, let channel, let wall):
