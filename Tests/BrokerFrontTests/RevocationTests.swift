@@ -35,6 +35,21 @@ struct RevocationTests {
         #expect(try RevocationList(path: path).entries == [.token("abc"), .token("def")])
     }
 
+    /// An editor may end lines with CRLF, and the broker adds lines that end with LF.
+    @Test
+    func linesOfAnEditor() throws {
+        let folder = try TokenTests.Folder()
+        let path = try folder.write("token abc\r\n\r\nsubject 12 Alice B.\r\ntoken to", to: "revoked")
+        let list = try RevocationList(path: path)
+        let edited: [Revocations.Entry] = [.token("abc"), .subject("Alice B.", issuedUpTo: 12)]
+        #expect(list.entries == edited)
+        _ = try list.add("token def", wall: 1)
+        #expect(try RevocationList(path: path).entries == edited + [.token("def")])
+        let bad = try folder.write("token abc\r\nsubject 12\r\n", to: "bad")
+        let error = #expect(throws: RevocationError.self) { try RevocationList(path: bad) }
+        #expect(error?.description == "\(bad):2: neither \"token ID\" nor \"subject TIME NAME\"")
+    }
+
     /// One that comes while a reload has read the file and not applied it yet counts all the same.
     @Test
     func addedDuringAReload() throws {

@@ -147,11 +147,13 @@ struct ProfileTests {
             #expect(ending.status == status)
             if status == 77 { #expect(ending.errors.contains("it holds a token; \(remedy) \(token)")) }
         }
-        let empty = try folder.write("\n", to: "empty")
-        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: empty)
-        #expect(
-            try await cli("publish", "/a", "1", "--token-file", empty)
-                == Ending(status: 65, output: "", errors: "broker-cli: \(empty): there is no token in the file\n"))
+        for (index, text) in ["\n", "\r\n"].enumerated() {
+            let empty = try folder.write(text, to: "empty-\(index)")
+            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: empty)
+            #expect(
+                try await cli("publish", "/a", "1", "--token-file", empty)
+                    == Ending(status: 65, output: "", errors: "broker-cli: \(empty): there is no token in the file\n"))
+        }
     }
 
     @Test

@@ -130,7 +130,7 @@ struct EffectiveSettings {
         }
         try PrivateFile.check(handle.fileDescriptor, path, "it holds a token")
         guard let data = try? handle.read(upToCount: 65_536),
-            let line = String(data: data, encoding: .utf8)?.split(separator: "\n").first
+            let line = String(data: data, encoding: .utf8)?.split(whereSeparator: \.isNewline).first
         else { throw .data("\(path): there is no token in the file") }
         let token = line.trimmingCharacters(in: .whitespaces)
         guard !token.isEmpty else { throw .data("\(path): there is no token in the file") }

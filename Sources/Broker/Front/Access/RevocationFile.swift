@@ -9,19 +9,20 @@ struct RevocationFile: Sendable {
     let path: String
     let logger: Logger?
 
-    /// The lines that have an end; none when there is no file.
+    /// The lines that have an end, of either kind (LF or CRLF), without it; none when there is no file.
     func lines() throws(RevocationError) -> [Substring] {
         guard FileManager.default.fileExists(atPath: path) else { return [] }
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
             throw RevocationError(description: "\(path): the file cannot be read")
         }
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        // By bytes, for CRLF is one character, and not equal to LF.
+        var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         if let torn = lines.popLast(), !torn.isEmpty {
             logger?.warning(
                 "the last line of the list of revoked tokens has no end, and does not count",
-                metadata: ["file": "\(path)", "line": "\(lines.count + 1)", "bytes": "\(torn.utf8.count)"])
+                metadata: ["file": "\(path)", "line": "\(lines.count + 1)", "bytes": "\(torn.count)"])
         }
-        return lines
+        return lines.map { Substring($0.last == UInt8(ascii: "\r") ? $0.dropLast() : $0) }
     }
 
     /// Adds a line, given without its end. It is on the disk when this returns; when it throws, it is not in the file.
