@@ -46,6 +46,22 @@ struct HistoryTests {
         #expect(Self.backlog(outcomes[3])?.losses == [])
     }
 
+    @Test("What makes room after the subscription is not told as lost", arguments: StoreKind.allCases)
+    func trimmedSince(kind: StoreKind) throws {
+        let folder = try TemporaryFolder()
+        let opened = try OpenedStore(kind, in: folder)
+        defer { opened.store.close() }
+        for number in 1...9 { _ = opened.run([.publish(1, try Self.draft("/a", "\(number)", count: 2))]) }
+        for (after, through, gap) in [(1, 5, 2...5), (5, 5, nil), (1, 8, 2...7)]
+            as [(UInt64, UInt64, ClosedRange<UInt64>?)]
+        {
+            let backlog = opened.backlog(of: [try Self.item("/*", .after(after))], through: through)
+            let lost = try gap.map { Backlog.Loss(try name("/a"), Gap(sequences: $0)) }
+            #expect(backlog?.losses == [lost].compactMap { $0 })
+            #expect(backlog?.publications.map(\.sequence) == (through == 8 ? [8] : []))
+        }
+    }
+
     @Test("What grows too old is not given, whatever the number", arguments: StoreKind.allCases)
     func age(kind: StoreKind) throws {
         let folder = try TemporaryFolder()

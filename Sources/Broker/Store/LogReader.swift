@@ -74,7 +74,10 @@ struct LogReader {
         while let row = try channels.next() {
             guard let channel = ChannelName(stored: row[0]) else { continue }
             let trimmed = UInt64(row[1] as Int64)
-            if item.wantsLosses { collector.addLoss(of: channel, after: start, through: trimmed) }
+            // What has made room since is live for the subscriber.
+            if item.wantsLosses {
+                collector.addLoss(of: channel, after: start, through: min(trimmed, request.through))
+            }
             // One more than may be, so that what is left out is told as lost.
             let sequences = try Int64.fetchCursor(
                 database.cachedStatement(

@@ -191,7 +191,10 @@ package struct MemoryLog: Sendable {
             guard publications[sequence]?.isHistory(at: request.wall) == true else { continue }
             collector.add(sequence, of: channel)
         }
-        if item.wantsLosses { collector.addLoss(of: channel, after: start, through: history.trimmed) }
+        // What has made room since is live for the subscriber.
+        if item.wantsLosses {
+            collector.addLoss(of: channel, after: start, through: min(history.trimmed, request.through))
+        }
     }
 }
 
