@@ -25,11 +25,8 @@ struct LogReader {
 
     private func backlog(_ request: BacklogRequest) throws -> Backlog {
         var collector = BacklogCollector(limit: request.limit)
-        for item in request.items {
-            guard let start = item.start else { continue }
-            try collectRetained(item, after: start, request, into: &collector)
-            if item.replay != nil { try collectHistory(item, after: start, request, into: &collector) }
-        }
+        try collectRetained(request, into: &collector)
+        try collectHistories(request, into: &collector)
         volatile.read { $0.collect(request, into: &collector) }
         return try collector.firstPage(read: publications())
     }
@@ -42,56 +39,68 @@ struct LogReader {
             arguments: arguments) ?? false
     }
 
-    /// The retained messages that a pattern matches.
-    private func collectRetained(
-        _ item: SubscriptionItem, after start: UInt64, _ request: BacklogRequest,
-        into collector: inout BacklogCollector
-    ) throws {
-        let (condition, arguments) = Self.condition(for: item.pattern, on: "retained")
-        let rows = try Row.fetchCursor(
-            database.cachedStatement(
-                sql: """
-                    SELECT sequence, retained.channel FROM retained JOIN publication USING (sequence)
-                    WHERE \(condition) AND sequence > ? AND sequence <= ?
-                        AND (expires_at IS NULL OR expires_at > ?)
-                    """),
-            arguments: arguments + [Int64(clamping: start), Int64(clamping: request.through), request.wall])
-        while let row = try rows.next() {
-            guard let channel = ChannelName(stored: row[1]) else { continue }
-            collector.addRetained(UInt64(row[0] as Int64), of: channel)
+    /// The retained messages of a backlog. Where patterns overlap, they are read once.
+    private func collectRetained(_ request: BacklogRequest, into collector: inout BacklogCollector) throws {
+        var wanted = WantedPast(of: request.items)
+        for pattern in wanted.roots() {
+            let (condition, arguments) = Self.condition(for: pattern, on: "retained")
+            let rows = try Row.fetchCursor(
+                database.cachedStatement(
+                    sql: """
+                        SELECT sequence, retained.channel FROM retained JOIN publication USING (sequence)
+                        WHERE \(condition) AND sequence > ? AND sequence <= ?
+                            AND (expires_at IS NULL OR expires_at > ?)
+                        """),
+                arguments: arguments + [
+                    Int64(clamping: wanted.earliest), Int64(clamping: request.through), request.wall,
+                ])
+            while let row = try rows.next() {
+                let sequence = UInt64(row[0] as Int64)
+                guard let channel = ChannelName(stored: row[1]), let start = wanted.start(in: channel),
+                    sequence > start.entries
+                else { continue }
+                collector.addRetained(sequence, of: channel)
+            }
         }
     }
 
-    /// The histories that a pattern matches.
+    /// The histories of a backlog. Where patterns overlap, they are read once.
+    private func collectHistories(_ request: BacklogRequest, into collector: inout BacklogCollector) throws {
+        var wanted = WantedPast(of: request.items.lazy.filter { $0.replay != nil })
+        for pattern in wanted.roots() {
+            let (condition, arguments) = Self.condition(for: pattern, on: "history")
+            let channels = try Row.fetchCursor(
+                database.cachedStatement(sql: "SELECT channel, trimmed FROM history WHERE \(condition)"),
+                arguments: arguments)
+            while let row = try channels.next() {
+                guard let channel = ChannelName(stored: row[0]), let start = wanted.start(in: channel) else { continue }
+                try collectHistory(
+                    of: channel, trimmed: UInt64(row[1] as Int64), from: start, request, into: &collector)
+            }
+        }
+    }
+
     private func collectHistory(
-        _ item: SubscriptionItem, after start: UInt64, _ request: BacklogRequest,
+        of channel: ChannelName, trimmed: UInt64, from start: WantedPast.Start, _ request: BacklogRequest,
         into collector: inout BacklogCollector
     ) throws {
-        let (condition, arguments) = Self.condition(for: item.pattern, on: "history")
-        let channels = try Row.fetchCursor(
-            database.cachedStatement(sql: "SELECT channel, trimmed FROM history WHERE \(condition)"),
-            arguments: arguments)
-        while let row = try channels.next() {
-            guard let channel = ChannelName(stored: row[0]) else { continue }
-            let trimmed = UInt64(row[1] as Int64)
-            // What has made room since is live for the subscriber.
-            if item.wantsLosses {
-                collector.addLoss(of: channel, after: start, through: min(trimmed, request.through))
-            }
-            // One more than may be, so that what is left out is told as lost.
-            let sequences = try Int64.fetchCursor(
-                database.cachedStatement(
-                    sql: """
-                        SELECT sequence FROM publication
-                        WHERE channel = ? AND sequence > ? AND sequence <= ? AND history_until > ?
-                        ORDER BY sequence DESC LIMIT ?
-                        """),
-                arguments: [
-                    channel.text, Int64(clamping: max(start, trimmed)), Int64(clamping: request.through),
-                    request.wall, request.limit + 1,
-                ])
-            while let sequence = try sequences.next() { collector.add(UInt64(sequence), of: channel) }
+        // What has made room since is live for the subscriber.
+        if let after = start.losses {
+            collector.addLoss(of: channel, after: after, through: min(trimmed, request.through))
         }
+        // One more than may be, so that what is left out is told as lost.
+        let sequences = try Int64.fetchCursor(
+            database.cachedStatement(
+                sql: """
+                    SELECT sequence FROM publication
+                    WHERE channel = ? AND sequence > ? AND sequence <= ? AND history_until > ?
+                    ORDER BY sequence DESC LIMIT ?
+                    """),
+            arguments: [
+                channel.text, Int64(clamping: max(start.entries, trimmed)), Int64(clamping: request.through),
+                request.wall, request.limit + 1,
+            ])
+        while let sequence = try sequences.next() { collector.add(UInt64(sequence), of: channel) }
     }
 
     /// Finds publications by their sequence numbers, written or not.

@@ -149,51 +149,45 @@ package struct MemoryLog: Sendable {
     /// What a backlog consists of, as far as it is here. Names are looked up; with wildcards, all channels are gone
     /// through, once.
     package func collect(_ request: BacklogRequest, into collector: inout BacklogCollector) {
-        var wildcards: [SubscriptionItem] = []
-        for item in request.items where item.start != nil {
-            guard let channel = ChannelName(item.pattern) else {
-                wildcards.append(item)
-                continue
-            }
-            if let sequence = retained[channel] { collectRetained(sequence, for: item, request, into: &collector) }
-            if let history = histories[channel] { collect(history, of: channel, for: item, request, into: &collector) }
+        guard !isEmpty else { return }
+        var wanted = WantedPast(of: request.items)
+        if let names = wanted.names {
+            for name in names { collect(retained[name], of: name, &wanted, request, into: &collector) }
+        } else {
+            for (name, sequence) in retained { collect(sequence, of: name, &wanted, request, into: &collector) }
         }
-        guard !wildcards.isEmpty else { return }
-        for (channel, sequence) in retained where sequence <= request.through {
-            for item in wildcards where item.pattern.matches(channel) {
-                collectRetained(sequence, for: item, request, into: &collector)
-            }
-        }
-        wildcards.removeAll { $0.replay == nil }
-        guard !wildcards.isEmpty else { return }
-        for (channel, history) in histories {
-            for item in wildcards where item.pattern.matches(channel) {
-                collect(history, of: channel, for: item, request, into: &collector)
-            }
+        wanted = WantedPast(of: request.items.lazy.filter { $0.replay != nil })
+        if let names = wanted.names {
+            for name in names { collect(histories[name], of: name, &wanted, request, into: &collector) }
+        } else {
+            for (name, history) in histories { collect(history, of: name, &wanted, request, into: &collector) }
         }
     }
 
-    private func collectRetained(
-        _ sequence: UInt64, for item: SubscriptionItem, _ request: BacklogRequest,
-        into collector: inout BacklogCollector
-    ) {
-        guard let start = item.start, sequence > start, sequence <= request.through else { return }
-        guard let kept = publications[sequence], kept.isLive(at: request.wall) else { return }
-        collector.addRetained(sequence, of: kept.publication.channel)
-    }
-
+    /// Adds a retained message, if there is one and it is wanted.
     private func collect(
-        _ history: History, of channel: ChannelName, for item: SubscriptionItem, _ request: BacklogRequest,
+        _ sequence: UInt64?, of channel: ChannelName, _ wanted: inout WantedPast, _ request: BacklogRequest,
         into collector: inout BacklogCollector
     ) {
-        guard item.replay != nil, let start = item.start else { return }
-        for sequence in history.sequences where sequence > start && sequence <= request.through {
+        guard let sequence, sequence <= request.through, let start = wanted.start(in: channel),
+            sequence > start.entries, publications[sequence]?.isLive(at: request.wall) == true
+        else { return }
+        collector.addRetained(sequence, of: channel)
+    }
+
+    /// Adds what is wanted of a history, if there is one.
+    private func collect(
+        _ history: History?, of channel: ChannelName, _ wanted: inout WantedPast, _ request: BacklogRequest,
+        into collector: inout BacklogCollector
+    ) {
+        guard let history, let start = wanted.start(in: channel) else { return }
+        for sequence in history.sequences where sequence > start.entries && sequence <= request.through {
             guard publications[sequence]?.isHistory(at: request.wall) == true else { continue }
             collector.add(sequence, of: channel)
         }
         // What has made room since is live for the subscriber.
-        if item.wantsLosses {
-            collector.addLoss(of: channel, after: start, through: min(history.trimmed, request.through))
+        if let after = start.losses {
+            collector.addLoss(of: channel, after: after, through: min(history.trimmed, request.through))
         }
     }
 }
@@ -203,16 +197,10 @@ extension [SubscriptionItem] {
     /// channels are gone through, once.
     package func wantRetained(of channels: some Collection<ChannelName>) -> Bool {
         guard !channels.isEmpty else { return false }
-        var wildcards: [ChannelPattern] = []
-        for item in self where item.start != nil {
-            guard let channel = ChannelName(item.pattern) else {
-                wildcards.append(item.pattern)
-                continue
-            }
-            if channels.contains(channel) { return true }
-        }
-        guard !wildcards.isEmpty else { return false }
-        return channels.contains { channel in wildcards.contains { $0.matches(channel) } }
+        var wanted = WantedPast(of: self)
+        if let names = wanted.names { return names.contains { channels.contains($0) } }
+        for channel in channels where wanted.start(in: channel) != nil { return true }
+        return false
     }
 }
 

@@ -1,0 +1,79 @@
+/// What subscriptions want of the past of a channel.
+///
+/// It is looked up, not sought: a name of d segments costs d + 2 look-ups and a glance at each item that matches it,
+/// however many others there are.
+package struct WantedPast: ~Copyable {
+    /// Behind which sequence numbers it begins.
+    package struct Start: Equatable, Sendable {
+        /// Publications.
+        package let entries: UInt64
+        /// What is missing; nil if nobody is to be told.
+        package let losses: UInt64?
+    }
+    private var patterns: [ChannelPattern] = []
+    private var starts: [Start] = []
+    private var table: SubscriptionTable
+    /// The items that the last look-up has found.
+    private var found: [SubscriptionTable.Subscriber] = []
+
+    /// As secret as that of dictionaries: the standard library chooses it at random for each process.
+    private static let seed = UInt64(truncatingIfNeeded: Hasher().finalize())
+
+    /// What these items want, together.
+    package init(of items: some Sequence<SubscriptionItem>) {
+        table = SubscriptionTable(seed: Self.seed)
+        for item in items {
+            guard let start = item.start else { continue }
+            _ = table.subscribe(UInt32(patterns.count), to: item.pattern)
+            patterns.append(item.pattern)
+            starts.append(Start(entries: start, losses: item.wantsLosses ? start : nil))
+        }
+    }
+
+    /// Nothing that is not newer than this is wanted of any channel.
+    package var earliest: UInt64 { starts.lazy.map(\.entries).min() ?? .max }
+
+    /// The names of all channels of which something is wanted; nil if there are wildcards.
+    package var names: [ChannelName]? {
+        let names = patterns.compactMap { ChannelName($0) }
+        return names.count == patterns.count ? names : nil
+    }
+
+    /// Patterns that stand for all channels of which something is wanted, without those that lie within another: no
+    /// name matches two of them.
+    package mutating func roots() -> [ChannelPattern] {
+        var seen: Set<ChannelPattern> = []
+        var roots: [ChannelPattern] = []
+        for pattern in patterns where seen.insert(pattern).inserted {
+            // Taken for a name, a pattern is matched by those that it lies within, and by itself. As `**` is one segment
+            // then, so is `/a/**` by `/a/*`.
+            let text = pattern.text
+            find(text.utf8.span.bytes)
+            let isWithin = found.contains { number in
+                let other = patterns[Int(number)]
+                return other != pattern && (other.kind == .descendants || pattern.kind == .exact)
+            }
+            if !isWithin { roots.append(pattern) }
+        }
+        return roots
+    }
+
+    /// Where what is wanted of a channel begins; nil if nothing is.
+    package mutating func start(in channel: ChannelName) -> Start? {
+        find(channel.text.utf8.span.bytes)
+        guard let first = found.first else { return nil }
+        var start = starts[Int(first)]
+        for number in found.dropFirst() {
+            let other = starts[Int(number)]
+            start = Start(
+                entries: min(start.entries, other.entries),
+                losses: start.losses.map { min($0, other.losses ?? $0) } ?? other.losses)
+        }
+        return start
+    }
+
+    private mutating func find(_ name: RawSpan) {
+        found.removeAll(keepingCapacity: true)
+        table.match(validName: name, into: &found)
+    }
+}
