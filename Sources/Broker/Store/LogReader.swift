@@ -28,7 +28,7 @@ struct LogReader {
         try collectRetained(request, into: &collector)
         try collectHistories(request, into: &collector)
         volatile.read { $0.collect(request, into: &collector) }
-        return try collector.firstPage(read: publications())
+        return try collector.firstPage(of: request, read: publications())
     }
 
     /// Whether a pattern matches a retained message.

@@ -118,6 +118,24 @@ struct ReplayTests {
         #expect(Self.sequences(Self.subscribe(harness, to: "/a", ext: Self.replay("/a", -2))) == [-3, 4, 5])
     }
 
+    @Test("Of very many channels some gaps are told together, with the pattern of the subscription")
+    func manyGaps() throws {
+        var policies = ChannelPolicies()
+        policies[try ChannelPattern("/**", grammar: .faye, maximumBytes: 100)] = ChannelPolicy(historyCount: 1)
+        let harness = try RouterHarness(policies: policies)
+        let peer = harness.socket()
+        for channel in 1_000..<2_000 {
+            for _ in 1...2 { harness.publish("x", to: "/h/\(channel)", from: peer) }
+        }
+        let gaps = Self.subscribe(harness, to: "/h/*", ext: Self.replay("/h/*", 0)).filter { event in
+            if case .push(let message) = event { message["ext"]?["gap"] != nil } else { false }
+        }
+        #expect(gaps.count == 101)
+        #expect(
+            gaps.first == .push(["channel": "/h/1000", "ext": ["epoch": "log", "gap": ["from": 1, "to": 1]]]))
+        #expect(gaps.last == .push(["channel": "/h/*", "ext": ["epoch": "log", "gap": ["from": 1, "to": 1999]]]))
+    }
+
     @Test("History over plain HTTP")
     func overHTTP() throws {
         let harness = try Self.harness()

@@ -14,6 +14,9 @@ struct BacklogCollectorTests {
         var channel: String { "/c/\(sequence % 7)" }
     }
 
+    /// What they are found for does not matter while few are lost.
+    private static let request = BacklogRequest(items: [], through: .max, limit: 0, wall: 0)
+
     private static func name(_ text: String) throws -> ChannelName {
         try ChannelName(text, grammar: .cometd, maximumBytes: 100)
     }
@@ -58,7 +61,7 @@ struct BacklogCollectorTests {
                 peak = max(peak, collector.placeCount)
             }
             #expect(peak <= 2 * limit)
-            let page = try collector.firstPage { try Self.publication($0) }
+            let page = try collector.firstPage(of: Self.request) { try Self.publication($0) }
             let expected = try Self.expected(Array(finds.prefix(count)), limit: limit)
             #expect(page == expected)
         }
@@ -70,9 +73,9 @@ struct BacklogCollectorTests {
         for sequence in [1, 2, 3, 4, 1, 2, 5, 3, 1] as [UInt64] {
             collector.addRetained(sequence, of: try Self.name("/c/\(sequence % 7)"))
         }
-        let page = try collector.firstPage { try Self.publication($0) }
+        let page = try collector.firstPage(of: Self.request) { try Self.publication($0) }
         #expect(page.entries.map(\.publication.sequence) == [4, 5])
-        #expect(page.losses.map(\.channel.text) == ["/c/1", "/c/2", "/c/3"])
+        #expect(page.losses.map(\.channels.text) == ["/c/1", "/c/2", "/c/3"])
     }
 
     @Test("What is gone when its turn comes is missed in a history, and not when it was only retained")
@@ -82,8 +85,47 @@ struct BacklogCollectorTests {
         collector.addRetained(2, of: try Self.name("/c/2"))
         collector.add(2, of: try Self.name("/c/2"))
         collector.add(3, of: try Self.name("/c/3"))
-        let page = collector.firstPage { _ in nil }
+        let page = collector.firstPage(of: Self.request) { _ in nil }
         #expect(page.entries.isEmpty)
-        #expect(page.losses.map(\.channel.text) == ["/c/2", "/c/3"])
+        #expect(page.losses.map(\.channels.text) == ["/c/2", "/c/3"])
+    }
+
+    @Test("Of very many channels, those that come last are told of together, as a gap of each pattern")
+    func manyLosses() throws {
+        let items = try ["/a/**", "/a/1/**", "/a/1/*", "/b/*", "/c/7", "/c/8"].map {
+            SubscriptionItem(try ChannelPattern($0, grammar: .cometd, maximumBytes: 100), replay: .after(0))
+        }
+        let request = BacklogRequest(items: items, through: .max, limit: 10, wall: 0)
+        var collector = BacklogCollector(limit: 10)
+        for number in 1...1_000 as ClosedRange<UInt64> {
+            let text = number <= 600 ? "/a/\(number % 2)/\(number)" : "/b/\(number)"
+            collector.addLoss(of: try Self.name(text), after: number - 1, through: number)
+        }
+        collector.addLoss(of: try Self.name("/c/7"), after: 6, through: 7)
+        let losses = collector.firstPage(of: request) { _ in nil }.losses
+        #expect(losses.count == 103)
+        let single = losses.prefix(100)
+        #expect(single.allSatisfy { $0.channels.text.hasPrefix("/a/0/") })
+        #expect(losses.suffix(3).map(\.channels.text) == ["/a/**", "/b/*", "/c/7"])
+        let others = Set(1...600 as ClosedRange<UInt64>).subtracting(single.compactMap { $0.gap.sequences?.lowerBound })
+        let (first, last) = (try #require(others.min()), try #require(others.max()))
+        let ranges: [ClosedRange<UInt64>?] = [first...last, 601...1_000, 7...7]
+        #expect(losses.suffix(3).map(\.gap.sequences) == ranges)
+    }
+
+    @Test("A page of publications that are gone has so many gaps, not more")
+    func manyGone() throws {
+        var collector = BacklogCollector(limit: 10_000)
+        for number in 1...2_000 as ClosedRange<UInt64> {
+            collector.add(number, of: try Self.name("/d/\(number)"))
+        }
+        var page = collector.firstPage(of: Self.request) { _ in nil }
+        var counts = [page.losses.count]
+        while let rest = page.rest {
+            page = rest.nextPage { _ in nil }
+            counts.append(page.losses.count)
+        }
+        #expect(counts.allSatisfy { $0 <= BacklogPlan.pageCount })
+        #expect(counts.reduce(0, +) == 2_000)
     }
 }

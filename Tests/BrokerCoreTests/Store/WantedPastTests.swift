@@ -76,8 +76,9 @@ struct WantedPastTests {
         #expect(collector.placeCount == 0)
         items.append(try Self.item("\(folder)*", .after(99_998)))
         #expect(log.hasRetained(for: items))
-        log.collect(BacklogRequest(items: items, through: .max, limit: 10, wall: 0), into: &collector)
-        let page = collector.firstPage(read: log.publication)
+        let request = BacklogRequest(items: items, through: .max, limit: 10, wall: 0)
+        log.collect(request, into: &collector)
+        let page = collector.firstPage(of: request, read: log.publication)
         #expect(page.entries.map(\.publication.sequence) == [99_999, 100_000])
         #expect(page.losses.isEmpty)
     }

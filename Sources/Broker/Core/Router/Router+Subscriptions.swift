@@ -239,7 +239,7 @@ extension Router {
 
     /// A backlog as it is delivered: what is missing first.
     func publications(of backlog: Backlog) -> [Publication] {
-        backlog.losses.map { Publication($0.gap, on: $0.channel.text, epoch: epoch) }
+        backlog.losses.map { Publication($0.gap, on: $0.channels.text, epoch: epoch) }
             + backlog.entries.map { Publication($0.publication, epoch: epoch, retained: $0.isRetained) }
     }
 

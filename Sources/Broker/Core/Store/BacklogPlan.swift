@@ -31,7 +31,9 @@ package struct BacklogPlan: Equatable, Sendable {
         var page = Backlog(losses: losses)
         var missing = LossCollector()
         var byteCount = 0
-        while let place = places.first, page.entries.count < Self.pageCount, byteCount < Self.pageBytes {
+        while let place = places.first, page.entries.count + missing.count < Self.pageCount,
+            byteCount < Self.pageBytes
+        {
             places.removeFirst()
             if let publication = try read(place.sequence) {
                 page.entries.append(.init(publication, isRetained: place.isRetained))
@@ -127,10 +129,13 @@ package struct BacklogCollector {
         }
     }
 
-    /// The first page of all that was gathered.
-    package consuming func firstPage(read: (UInt64) throws -> StoredPublication?) rethrows -> Backlog {
+    /// The first page of all that was gathered for a request.
+    package consuming func firstPage(
+        of request: BacklogRequest, read: (UInt64) throws -> StoredPublication?
+    ) rethrows -> Backlog {
         tidy()
-        return try BacklogPlan(places[...], channels: channels).nextPage(losses: losses.losses, read: read)
+        let losses = losses.joinedLosses(for: request.items)
+        return try BacklogPlan(places[...], channels: channels).nextPage(losses: losses, read: read)
     }
 }
 
@@ -147,8 +152,26 @@ package struct LossCollector {
         gaps[channel] = gaps[channel]?.joined(with: gap) ?? gap
     }
 
+    /// Of how many channels something is missing.
+    package var count: Int { gaps.count }
+
     /// In order of channels.
     package var losses: [Backlog.Loss] {
         gaps.sorted { $0.key.text < $1.key.text }.map { .init($0.key, $0.value) }
+    }
+
+    /// The same for the subscriber of these items. Of very many channels (`MessageQueue.gapLimit`) the last ones are told
+    /// of together, as one gap for each of its patterns.
+    func joinedLosses(for items: [SubscriptionItem]) -> [Backlog.Loss] {
+        let all = losses
+        guard all.count > MessageQueue.gapLimit else { return all }
+        var wanted = WantedPast(of: items)
+        var joined: [ChannelPattern: Gap] = [:]
+        for loss in all[MessageQueue.gapLimit...] {
+            let pattern = wanted.root(of: loss.channels) ?? loss.channels
+            joined[pattern] = joined[pattern]?.joined(with: loss.gap) ?? loss.gap
+        }
+        return Array(all[..<MessageQueue.gapLimit])
+            + joined.sorted { $0.key.text < $1.key.text }.map { Backlog.Loss($0.key, $0.value) }
     }
 }

@@ -75,7 +75,7 @@ extension MemoryStore.State {
         case .readBacklog(let ticket, let request):
             var collector = BacklogCollector(limit: request.limit)
             log.collect(request, into: &collector)
-            return .backlog(ticket, collector.firstPage(read: log.publication))
+            return .backlog(ticket, collector.firstPage(of: request, read: log.publication))
         case .readOn(let ticket, let plan):
             return .backlog(ticket, plan.nextPage(read: log.publication))
         case .readRetained(let ticket, let channel, let wall):

@@ -97,14 +97,18 @@ package struct Backlog: Equatable, Sendable {
         }
     }
 
-    /// What is missing of a channel.
+    /// What is missing of a channel, or of many.
     package struct Loss: Equatable, Sendable {
-        package let channel: ChannelName
+        /// The channel, or a pattern of the subscriber's that stands for several.
+        package let channels: ChannelPattern
         package let gap: Gap
 
-        /// A loss.
-        package init(_ channel: ChannelName, _ gap: Gap) {
-            self.channel = channel
+        /// A loss on one channel.
+        package init(_ channel: ChannelName, _ gap: Gap) { self.init(ChannelPattern(channel), gap) }
+
+        /// A loss on what a pattern matches.
+        package init(_ channels: ChannelPattern, _ gap: Gap) {
+            self.channels = channels
             self.gap = gap
         }
     }

@@ -44,18 +44,24 @@ package struct WantedPast: ~Copyable {
     package mutating func roots() -> [ChannelPattern] {
         var seen: Set<ChannelPattern> = []
         var roots: [ChannelPattern] = []
-        for pattern in patterns where seen.insert(pattern).inserted {
-            // Taken for a name, a pattern is matched by those that it lies within, and by itself. As `**` is one segment
-            // then, so is `/a/**` by `/a/*`.
-            let text = pattern.text
-            find(text.utf8.span.bytes)
-            let isWithin = found.contains { number in
-                let other = patterns[Int(number)]
-                return other != pattern && (other.kind == .descendants || pattern.kind == .exact)
-            }
-            if !isWithin { roots.append(pattern) }
+        for pattern in patterns where root(of: pattern) == pattern && seen.insert(pattern).inserted {
+            roots.append(pattern)
         }
         return roots
+    }
+
+    /// Of the patterns that stand for all of a channel or pattern, the outermost one.
+    package mutating func root(of pattern: ChannelPattern) -> ChannelPattern? {
+        // A pattern that is taken for a name is matched by itself, and by those that it lies within. As `**` is one segment
+        // then, `/a/**` is matched by `/a/*` as well; but so it is by itself, and that is further out.
+        let text = pattern.text
+        find(text.utf8.span.bytes)
+        var root: ChannelPattern?
+        for number in found {
+            let other = patterns[Int(number)]
+            if root.map(other.isOutside) ?? true { root = other }
+        }
+        return root
     }
 
     /// Where what is wanted of a channel begins; nil if nothing is.
@@ -75,5 +81,12 @@ package struct WantedPast: ~Copyable {
     private mutating func find(_ name: RawSpan) {
         found.removeAll(keepingCapacity: true)
         table.match(validName: name, into: &found)
+    }
+}
+
+extension ChannelPattern {
+    /// Whether it stands for more than another one that matches the same name.
+    fileprivate func isOutside(_ other: ChannelPattern) -> Bool {
+        kind == other.kind ? segmentCount < other.segmentCount : kind.rawValue > other.kind.rawValue
     }
 }
