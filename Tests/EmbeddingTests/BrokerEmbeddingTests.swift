@@ -129,6 +129,19 @@ struct BrokerEmbeddingTests {
         }
     }
 
+    @Test("A client that is gone harms nobody who came after it")
+    func gone() async throws {
+        try await Self.withBroker { broker, _ in
+            var gone: InProcessClient? = try await broker.client()
+            await gone?.disconnect()
+            let client = try await broker.client()
+            var messages = try await client.subscribe(to: "/a").makeAsyncIterator()
+            gone = nil
+            try await client.publish(Array("1".utf8), to: "/a")
+            #expect(await messages.next()?.data == Array("1".utf8))
+        }
+    }
+
     @Test("The broker's end ends its clients")
     func end() async throws {
         let kept = Mutex<InProcessClient?>(nil)

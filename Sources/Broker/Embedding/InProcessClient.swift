@@ -9,7 +9,7 @@ import BrokerFront
 /// ```
 public actor InProcessClient {
     private let port: InProcessPort
-    private let slot: UInt32
+    private let handle: InProcessPort.Handle
     private var clientID = ""
     private var lastID = 0
     private var requests: [Int: CheckedContinuation<Result<String?, InProcessClientError>, Never>] = [:]
@@ -24,8 +24,8 @@ public actor InProcessClient {
     init(_ port: InProcessPort) async throws(InProcessClientError) {
         guard await port.waitUntilOpen() else { throw .stopped }
         self.port = port
-        let (slot, events) = port.connect()
-        self.slot = slot
+        let (handle, events) = port.connect()
+        self.handle = handle
         Task { [weak self] in
             for await event in events { await self?.receive(event) }
             await self?.end()
@@ -37,7 +37,7 @@ public actor InProcessClient {
     }
 
     deinit {
-        port.disconnect(slot)
+        port.disconnect(handle)
     }
 
     /// Publishes a JSON value; returns when the broker has taken it, and stored it if the channel is stored.
@@ -71,7 +71,7 @@ public actor InProcessClient {
     /// Ends the session; subscriptions end with it.
     public func disconnect() async {
         _ = try? await request("/meta/disconnect", "")
-        port.disconnect(slot)
+        port.disconnect(handle)
         end()
     }
 
@@ -98,7 +98,7 @@ public actor InProcessClient {
         if !clientID.isEmpty { message += #","clientId":"\#(clientID)""# }
         if !members.isEmpty { message += "," + members }
         do {
-            try port.send(Array((message + "}]").utf8), from: slot)
+            try port.send(Array((message + "}]").utf8), from: handle)
         } catch {
             finish(id, .failure(.refused("\(error)")))
         }

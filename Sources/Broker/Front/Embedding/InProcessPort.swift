@@ -11,11 +11,22 @@ package final class InProcessPort: CommandReceiver {
         case message([UInt8])
     }
 
+    /// Names a client for ever: its slot is another one's when it is gone, its number is not.
+    package struct Handle: Sendable, Equatable {
+        let slot: UInt32
+        let number: UInt64
+    }
+
+    private struct Client {
+        let number: UInt64
+        let events: AsyncStream<Event>.Continuation
+    }
     private struct State {
         var loop: UInt32 = 0
         var router: Mailbox<RouterInput>?
         var hooks = BrokerHooks()
-        var clients: [UInt32: AsyncStream<Event>.Continuation] = [:]
+        var clients: [UInt32: Client] = [:]
+        var lastNumber: UInt64 = 0
         var nextSlot: UInt32 = 0
         var freeSlots: [UInt32] = []
         /// Clients that asked to connect before the broker had started.
@@ -47,7 +58,7 @@ package final class InProcessPort: CommandReceiver {
             defer { (state.clients, state.waiting) = ([:], []) }
             return (state.clients, state.waiting)
         }
-        for client in clients.values { client.finish() }
+        for client in clients.values { client.events.finish() }
         for client in waiting { client.resume(returning: false) }
     }
 
@@ -64,39 +75,57 @@ package final class InProcessPort: CommandReceiver {
         }
     }
 
-    /// Connects a client: its slot and its events.
-    package func connect() -> (slot: UInt32, events: AsyncStream<Event>) {
+    /// Connects a client: by what it is known, and its events.
+    package func connect() -> (handle: Handle, events: AsyncStream<Event>) {
         let (events, continuation) = AsyncStream.makeStream(of: Event.self)
-        let slot = state.withLock { state in
+        let handle = state.withLock { state in
             let slot = state.freeSlots.popLast() ?? state.nextSlot
             if slot == state.nextSlot { state.nextSlot += 1 }
-            if state.isClosed { continuation.finish() } else { state.clients[slot] = continuation }
-            return slot
+            state.lastNumber += 1
+            if state.isClosed {
+                continuation.finish()
+            } else {
+                state.clients[slot] = Client(number: state.lastNumber, events: continuation)
+            }
+            return Handle(slot: slot, number: state.lastNumber)
         }
-        return (slot, events)
+        return (handle, events)
     }
 
-    /// Sends a batch of messages: a JSON array. Throws if it is none.
-    package func send(_ batch: [UInt8], from slot: UInt32) throws(EnvelopeError) {
+    /// Sends a batch of messages: a JSON array. Throws if it is none. What a client sends that is gone is passed over.
+    package func send(_ batch: [UInt8], from client: Handle) throws(EnvelopeError) {
         var envelopes: [Envelope] = []
         try EnvelopeScanner().scan(validatingUTF8: batch.span.bytes, into: &envelopes)
-        let (router, loop, hooks) = state.withLock { ($0.router, $0.loop, $0.hooks) }
         var batch = batch
+        let hooks = state.withLock { $0.hooks }
         if let changed = hooks.review(envelopes, text: batch.span.bytes, transport: "in-process") {
             try EnvelopeScanner().scan(validatingUTF8: changed.span.bytes, into: &envelopes)
             batch = changed
         }
-        let peer = Peer(connection: ConnectionID(loop: loop, slot: slot), kind: .socket, address: .process)
-        router?.send([.batch(envelopes, text: batch, peer, .trusted)])
+        let (messages, text) = (envelopes, batch)
+        // Under the lock: behind its end, the batch would be that of whoever has the slot then.
+        state.withLock { state in
+            guard state.clients[client.slot]?.number == client.number else { return }
+            let connection = ConnectionID(loop: state.loop, slot: client.slot)
+            let peer = Peer(connection: connection, kind: .socket, address: .process)
+            state.router?.send([.batch(messages, text: text, peer, .trusted)])
+        }
     }
 
-    /// The client is gone.
-    package func disconnect(_ slot: UInt32) {
-        let (client, router, loop) = state.withLock { state in
-            (state.clients.removeValue(forKey: slot), state.router, state.loop)
+    /// The client is gone; once more does no harm to whoever has its slot by then.
+    package func disconnect(_ client: Handle) {
+        end(client.slot, number: client.number)
+    }
+
+    /// Ends the client in a slot, if it has that number or none is given.
+    private func end(_ slot: UInt32, number: UInt64? = nil) {
+        let client = state.withLock { state -> Client? in
+            guard let client = state.clients[slot], number == nil || number == client.number else { return nil }
+            state.clients[slot] = nil
+            state.router?.send([.close(ConnectionID(loop: state.loop, slot: slot), .peer)])
+            return client
         }
-        client?.finish()
-        if client != nil { router?.send([.close(ConnectionID(loop: loop, slot: slot), .peer)]) }
+        client?.events.finish()
     }
 
     func send(_ commands: [ShardCommand]) {
@@ -106,7 +135,7 @@ package final class InProcessPort: CommandReceiver {
             case .push(let publication, let slot): client(slot)?.yield(.message(publication.json))
             case .deliver(let publication, let recipients, _):
                 for slot in recipients.slots { client(slot)?.yield(.message(publication.json)) }
-            case .close(let slot): disconnect(slot)
+            case .close(let slot): end(slot)
             case .release(let slot): state.withLock { $0.freeSlots.append(slot) }
             case .pause, .resume, .readOn, .cut, .charge: break
             // Nothing is between us and the client, whose stream takes all.
@@ -120,6 +149,6 @@ package final class InProcessPort: CommandReceiver {
     }
 
     private func client(_ slot: UInt32) -> AsyncStream<Event>.Continuation? {
-        state.withLock { $0.clients[slot] }
+        state.withLock { $0.clients[slot]?.events }
     }
 }

@@ -1,0 +1,86 @@
+import BrokerCore
+import NIOCore
+import NIOPosix
+import Synchronization
+import Testing
+
+@testable import BrokerFront
+
+/// Clients in the broker's own process, from the router's side.
+@Suite("The port of clients in the process", .timeLimit(.minutes(1)))
+struct InProcessPortTests {
+    /// What the router is told, with the slot.
+    private enum Note: Equatable {
+        case batch(UInt32)
+        case close(UInt32)
+        case other
+    }
+
+    /// An open port, and a router that only takes notes.
+    private struct Fixture {
+        let port = InProcessPort()
+        private let loop = MultiThreadedEventLoopGroup.singleton.next()
+        private let notes = Notes()
+
+        init() {
+            port.open(loop: 1, router: Mailbox(eventLoop: loop) { [notes] in notes.add($0) }, hooks: BrokerHooks())
+        }
+
+        /// What the router was told since the last time.
+        func told() async throws -> [Note] {
+            // What was sent before this was handed over before it runs.
+            try await loop.submit {}.get()
+            return notes.take()
+        }
+    }
+
+    private final class Notes: Sendable {
+        private let notes = Mutex<[Note]>([])
+
+        func add(_ inputs: [RouterInput]) {
+            let added = inputs.map { input -> Note in
+                switch input {
+                case .batch(_, _, let peer, _): .batch(peer.connection.slot)
+                case .close(let connection, _): .close(connection.slot)
+                default: .other
+                }
+            }
+            notes.withLock { $0 += added }
+        }
+
+        func take() -> [Note] {
+            notes.withLock { notes in
+                defer { notes = [] }
+                return notes
+            }
+        }
+    }
+
+    private static func replies(_ event: InProcessPort.Event?) -> String? {
+        guard case .replies(let objects)? = event else { return nil }
+        return String(decoding: objects, as: UTF8.self)
+    }
+
+    @Test("A client that is gone does nothing to the one that has its slot now", arguments: [false, true])
+    func slotOfAnother(isKicked: Bool) async throws {
+        let fixture = Fixture()
+        let (first, _) = fixture.port.connect()
+        if isKicked { fixture.port.send([.close(slot: first.slot)]) } else { fixture.port.disconnect(first) }
+        #expect(try await fixture.told() == [.close(first.slot)])
+        fixture.port.send([.release(slot: first.slot)])
+        let (second, events) = fixture.port.connect()
+        #expect(second.slot == first.slot)
+
+        fixture.port.disconnect(first)
+        try fixture.port.send(Array(#"[{"channel":"/a"}]"#.utf8), from: first)
+        #expect(try await fixture.told() == [])
+
+        fixture.port.send([.reply(slot: second.slot, Array("{}".utf8))])
+        var iterator = events.makeAsyncIterator()
+        #expect(Self.replies(await iterator.next()) == "{}")
+        try fixture.port.send(Array(#"[{"channel":"/a"}]"#.utf8), from: second)
+        fixture.port.disconnect(second)
+        #expect(try await fixture.told() == [.batch(second.slot), .close(second.slot)])
+        #expect(await iterator.next() == nil)
+    }
+}
