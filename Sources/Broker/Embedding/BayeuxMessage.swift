@@ -6,15 +6,23 @@ import BrokerCore
 public struct BayeuxMessage: Sendable, Equatable {
     private var members: [(name: String, value: [UInt8])]
 
-    /// Reads a JSON object; nil for anything else.
+    /// Reads a JSON object; nil for anything else. Of members with the same name the last one counts.
     public init?(json: [UInt8]) {
         guard let whole = try? EnvelopeScanner().scanValue(validatingUTF8: json.span.bytes), whole.kind == .object
         else { return nil }
         members = []
+        // A stranger says how many there are: a look through all for each of them would hold up an event loop.
+        var places: [String: Int] = [:]
         var rest = whole.members
         while let (name, value) = rest.next(in: json.span.bytes) {
             guard let name = name.string(in: json.span.bytes) else { return nil }
-            self[json: name] = Array(json[value.range])
+            let value = Array(json[value.range])
+            if let place = places[name] {
+                members[place].value = value
+            } else {
+                places[name] = members.count
+                members.append((name, value))
+            }
         }
     }
 
