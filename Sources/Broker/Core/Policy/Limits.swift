@@ -25,7 +25,12 @@ package struct Limits: Sendable, Equatable {
     /// Operations under way in the store, and the bytes of the publications among them; what comes beyond is refused.
     package var pendingStoreOperations = 65_536
     package var pendingStoreBytes = 64 << 20
-    /// Operations of one connection under way in the store; while there are so many, nothing more is read from it.
+    /// Messages to services that are not answered yet, and the bytes of what they brought: as many as a quarter of what the
+    /// store may have to do. What comes beyond is refused.
+    package var pendingCalls: Int { max(pendingStoreOperations / 4, 1) }
+    package var pendingCallBytes: Int { max(pendingStoreBytes / 4, 1) }
+    /// Operations of one connection under way in the store, and its calls of services; while there are so many, nothing
+    /// more is read from it.
     package var pendingOperationsPerConnection = 1_024
 
     /// How often clients may do things.

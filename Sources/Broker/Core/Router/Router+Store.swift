@@ -90,26 +90,26 @@ extension Router {
         _ operation: PendingOperation, for connection: ConnectionID? = nil, to outbox: inout Outbox,
         _ make: (StoreTicket) -> StoreOperation
     ) {
-        outbox.append(.store(make(register(operation, for: connection))))
-        guard let connection, let count = pendingCounts[connection],
-            count == limits.pendingOperationsPerConnection, isOpen(connection)
-        else { return }
-        pausedConnections.insert(connection)
-        outbox.append(.pause(connection))
-    }
-
-    /// Remembers what an outcome is awaited for; the ticket that will name it.
-    mutating func register(_ operation: PendingOperation, for connection: ConnectionID?) -> StoreTicket {
         lastTicket += 1
         pending[lastTicket] = operation
-        if let connection { pendingCounts[connection, default: 0] += 1 }
-        return lastTicket
+        outbox.append(.store(make(lastTicket)))
+        if let connection { begin(for: connection, into: &outbox) }
+    }
+
+    /// One more operation of a connection, or call of a service, is under way. With too many nothing more is read from it.
+    mutating func begin(for connection: ConnectionID, into outbox: inout Outbox) {
+        let count = pendingCounts[connection, default: 0] + 1
+        pendingCounts[connection] = count
+        guard count >= limits.pendingOperationsPerConnection, isOpen(connection),
+            pausedConnections.insert(connection).inserted
+        else { return }
+        outbox.append(.pause(connection))
     }
 
     /// One operation of a connection is through; a connection that is gone is released with the last one.
     mutating func settle(_ connection: ConnectionID, into outbox: inout Outbox) {
         guard let count = pendingCounts[connection] else { return }
-        if !pausedConnections.isEmpty, count <= limits.pendingOperationsPerConnection / 2,
+        if !pausedConnections.isEmpty, count <= max(limits.pendingOperationsPerConnection / 2, 1),
             pausedConnections.remove(connection) != nil, isOpen(connection)
         {
             outbox.append(.resume(connection))
@@ -142,8 +142,6 @@ enum PendingOperation {
     case catchUp(clientID: String)
     case readRetained(ConnectionID)
     case readHistory(ConnectionID)
-    /// A service of the embedding program, not the store, is at it.
-    case service(Peer, head: [UInt8])
 
     /// Whether it is a publication that is to be stored.
     var isPublication: Bool { if case .publish = self { true } else { false } }
@@ -155,7 +153,6 @@ enum PendingOperation {
         case .pass(let publisher, _): publisher.peer.connection
         case .subscribe(let change), .unsubscribe(let change): change.peer.connection
         case .readRetained(let connection), .readHistory(let connection): connection
-        case .service(let peer, _): peer.connection
         case .note, .probe, .keep, .settle, .catchUp: nil
         }
     }

@@ -73,11 +73,15 @@ package struct Router: ~Copyable {
     var recorder: FlightRecorder
     /// The weight of the publications among them.
     var pendingBytes = 0
-    /// Operations under way in the store for each connection that has any.
+    /// Messages to services that are not answered yet, and the weight of what was sent. They take as long as the embedding
+    /// program does, and are no reason to refuse what the store would take.
+    var calls: [StoreTicket: PendingCall] = [:]
+    var callBytes = 0
+    /// Operations under way in the store, and calls of services, for each connection that has any.
     var pendingCounts: [ConnectionID: Int] = [:]
     /// Connections that have so many that nothing more is read from them.
     var pausedConnections: Set<ConnectionID> = []
-    /// Connections that are gone while the store still works for them.
+    /// Connections that are gone while the store, or a service, still works for them.
     var closedConnections: Set<ConnectionID> = []
 
     /// A router for `loopCount` event loops that goes on where `state` left off.
