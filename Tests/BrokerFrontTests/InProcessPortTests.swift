@@ -12,7 +12,9 @@ struct InProcessPortTests {
     /// What the router is told, with the slot.
     private enum Note: Equatable {
         case batch(UInt32)
-        case close(UInt32)
+        case close(UInt32, ConnectionEnd = .peer)
+        case congested(UInt32)
+        case drained(UInt32)
         case other
     }
 
@@ -23,7 +25,8 @@ struct InProcessPortTests {
         private let notes = Notes()
 
         init() {
-            port.open(loop: 1, router: Mailbox(eventLoop: loop) { [notes] in notes.add($0) }, hooks: BrokerHooks())
+            let mailbox = Mailbox<RouterInput>(eventLoop: loop) { [notes] in notes.add($0) }
+            port.open(loop: 1, router: mailbox, hooks: BrokerHooks(), congestedBytes: 100)
         }
 
         /// What the router was told since the last time.
@@ -41,7 +44,9 @@ struct InProcessPortTests {
             let added = inputs.map { input -> Note in
                 switch input {
                 case .batch(_, _, let peer, _): .batch(peer.connection.slot)
-                case .close(let connection, _): .close(connection.slot)
+                case .close(let connection, let reason): .close(connection.slot, reason)
+                case .congested(let connection): .congested(connection.slot)
+                case .drained(let connection): .drained(connection.slot)
                 default: .other
                 }
             }
@@ -64,11 +69,11 @@ struct InProcessPortTests {
     @Test("A client that is gone does nothing to the one that has its slot now", arguments: [false, true])
     func slotOfAnother(isKicked: Bool) async throws {
         let fixture = Fixture()
-        let (first, _) = fixture.port.connect()
+        let (first, _, _) = fixture.port.connect()
         if isKicked { fixture.port.send([.close(slot: first.slot)]) } else { fixture.port.disconnect(first) }
         #expect(try await fixture.told() == [.close(first.slot)])
         fixture.port.send([.release(slot: first.slot)])
-        let (second, events) = fixture.port.connect()
+        let (second, events, _) = fixture.port.connect()
         #expect(second.slot == first.slot)
 
         fixture.port.disconnect(first)
@@ -81,6 +86,54 @@ struct InProcessPortTests {
         try fixture.port.send(Array(#"[{"channel":"/a"}]"#.utf8), from: second)
         fixture.port.disconnect(second)
         #expect(try await fixture.told() == [.batch(second.slot), .close(second.slot)])
-        #expect(await iterator.next() == nil)
+        #expect(Self.replies(await iterator.next()) == nil)
+    }
+
+    @Test("The router is told when too much is not read, and when there is room again")
+    func unread() async throws {
+        let fixture = Fixture()
+        let (client, _, unread) = fixture.port.connect()
+        unread.add(100)
+        #expect(try await fixture.told() == [])
+        unread.add(1)
+        unread.add(1)
+        #expect(try await fixture.told() == [.congested(client.slot)])
+        unread.remove(1)
+        #expect(try await fixture.told() == [])
+        unread.remove(1)
+        unread.remove(50)
+        #expect(try await fixture.told() == [.drained(client.slot)])
+        unread.add(51)
+        #expect(try await fixture.told() == [.congested(client.slot)])
+        #expect(unread.byteCount == 101)
+    }
+
+    @Test("The router is told at once that there is room if there is")
+    func awaitedDrain() async throws {
+        let fixture = Fixture()
+        let (client, _, unread) = fixture.port.connect()
+        fixture.port.send([.awaitDrain(slot: client.slot)])
+        #expect(try await fixture.told() == [.drained(client.slot)])
+        unread.add(101)
+        fixture.port.send([.awaitDrain(slot: client.slot)])
+        #expect(try await fixture.told() == [.congested(client.slot)])
+        unread.remove(101)
+        #expect(try await fixture.told() == [.drained(client.slot)])
+    }
+
+    @Test("Who is cut off is gone, and what it reads then is not told of the one that has its slot")
+    func cut() async throws {
+        let fixture = Fixture()
+        let (client, events, unread) = fixture.port.connect()
+        unread.add(101)
+        fixture.port.send([.reply(slot: client.slot, Array("{}".utf8)), .cut(slot: client.slot)])
+        #expect(try await fixture.told() == [.congested(client.slot), .close(client.slot, .slow)])
+        var iterator = events.makeAsyncIterator()
+        #expect(Self.replies(await iterator.next()) == "{}")
+        #expect(Self.replies(await iterator.next()) == nil)
+        unread.remove(101)
+        unread.add(101)
+        fixture.port.shutDown()
+        #expect(try await fixture.told() == [])
     }
 }

@@ -129,6 +129,48 @@ struct BrokerEmbeddingTests {
         }
     }
 
+    @Test("Who does not read has a bounded number of messages wait; then it gets them, and is told what it misses")
+    func slowReader() async throws {
+        try await Self.withBroker { broker, _ in
+            let (subscriber, publisher) = (try await broker.client(), try await broker.client())
+            let messages = try await subscriber.subscribe(to: "/a/*")
+            let (count, text) = (1_000, String(repeating: "x", count: 10_000))
+            for number in 0..<count {
+                try await publisher.publish(Array(#"{"number":\#(number),"text":"\#(text)"}"#.utf8), to: "/a/b")
+            }
+            // One that is on its way when the router is told comes, too; and one may be on its way to the subscription.
+            let bound = 1 << 20
+            #expect((bound..<bound + 50_000).contains(subscriber.unreadBytes))
+
+            var (received, missed, last) = (0.0, 0.0, -1.0)
+            for await message in messages {
+                let json = try Self.json(message.json)
+                if case .number(let gap)? = json["ext"]?["gap"]?["count"] { missed += gap }
+                guard case .number(let number)? = json["data"]?["number"] else { continue }
+                #expect(number > last)
+                (received, last) = (received + 1, number)
+                if number == Double(count - 1) { break }
+            }
+            #expect(missed > 0)
+            #expect(received + missed == Double(count))
+        }
+    }
+
+    @Test("A subscription that has ended with messages in it holds up no other one")
+    func endedSubscription() async throws {
+        try await Self.withBroker { broker, _ in
+            let (subscriber, publisher) = (try await broker.client(), try await broker.client())
+            let text = Array(#""\#(String(repeating: "x", count: 600_000))""#.utf8)
+            var unread: ReceivedMessages? = try await subscriber.subscribe(to: "/a")
+            var messages = try await subscriber.subscribe(to: "/b").makeAsyncIterator()
+            for _ in 0..<2 { try await publisher.publish(text, to: "/a") }
+            try await publisher.publish(Array("1".utf8), to: "/b")
+            #expect(unread != nil)
+            unread = nil
+            #expect(await messages.next()?.data == Array("1".utf8))
+        }
+    }
+
     @Test("A client that is gone harms nobody who came after it")
     func gone() async throws {
         try await Self.withBroker { broker, _ in

@@ -7,9 +7,13 @@ import BrokerFront
 /// let client = try await broker.client()
 /// for await message in try await client.subscribe(to: "/chat/**") { … }
 /// ```
+/// Messages that are not read wait: of all subscriptions together up to 1 MiB here, then as many with the session as may
+/// wait for any other, whose oldest make room. Who does not read one subscription keeps the others of the same client from
+/// going on.
 public actor InProcessClient {
     private let port: InProcessPort
     private let handle: InProcessPort.Handle
+    private let unread: UnreadLoad
     private var clientID = ""
     private var lastID = 0
     private var requests: [Int: CheckedContinuation<Result<String?, InProcessClientError>, Never>] = [:]
@@ -19,13 +23,15 @@ public actor InProcessClient {
     private struct Subscription {
         let pattern: ChannelPattern
         let messages: AsyncStream<ReceivedMessage>.Continuation
+        let unread: SubscriptionLoad
     }
 
     init(_ port: InProcessPort) async throws(InProcessClientError) {
         guard await port.waitUntilOpen() else { throw .stopped }
         self.port = port
-        let (handle, events) = port.connect()
+        let (handle, events, unread) = port.connect()
         self.handle = handle
+        self.unread = unread
         Task { [weak self] in
             for await event in events { await self?.receive(event) }
             await self?.end()
@@ -40,6 +46,9 @@ public actor InProcessClient {
         port.disconnect(handle)
     }
 
+    /// Bytes of messages that wait here to be read.
+    package nonisolated var unreadBytes: Int { unread.byteCount }
+
     /// Publishes a JSON value; returns when the broker has taken it, and stored it if the channel is stored.
     public func publish(_ data: [UInt8], to channel: String, retain: Bool = false) async throws(InProcessClientError) {
         guard (try? EnvelopeScanner().scanValue(validatingUTF8: data.span.bytes)) != nil else { throw .notJSON }
@@ -48,15 +57,17 @@ public actor InProcessClient {
     }
 
     /// Subscribes to a channel or pattern: retained messages first, then what is live. Ending the iteration unsubscribes.
-    public func subscribe(to channel: String) async throws(InProcessClientError) -> AsyncStream<ReceivedMessage> {
+    public func subscribe(to channel: String) async throws(InProcessClientError) -> ReceivedMessages {
         guard let pattern = try? ChannelPattern(channel, grammar: .cometd, maximumBytes: .max) else {
             throw .refused("405:\(channel):Invalid channel")
         }
         let (messages, continuation) = AsyncStream.makeStream(of: ReceivedMessage.self)
+        let load = SubscriptionLoad(within: unread)
         lastID += 1
         let key = lastID
-        subscriptions[key] = Subscription(pattern: pattern, messages: continuation)
+        subscriptions[key] = Subscription(pattern: pattern, messages: continuation, unread: load)
         continuation.onTermination = { [weak self] _ in
+            load.end()
             Task { await self?.endSubscription(key) }
         }
         do {
@@ -65,7 +76,7 @@ public actor InProcessClient {
             subscriptions[key] = nil
             throw error
         }
-        return messages
+        return ReceivedMessages(messages: messages, unread: load)
     }
 
     /// Ends the session; subscriptions end with it.
@@ -139,10 +150,15 @@ public actor InProcessClient {
     }
 
     private func receiveMessage(_ json: [UInt8]) {
-        guard let message = ReceivedMessage(json: json),
-            let channel = try? ChannelName(message.channel, grammar: .cometd, maximumBytes: .max)
-        else { return }
-        for subscription in subscriptions.values where subscription.pattern.matches(channel) {
+        // Only now, so that what goes from here to subscriptions counts all the time.
+        defer { unread.remove(json.count) }
+        guard let message = ReceivedMessage(json: json) else { return }
+        // None where a pattern is told of what was missed on some of its channels.
+        let channel = try? ChannelName(message.channel, grammar: .cometd, maximumBytes: .max)
+        for subscription in subscriptions.values {
+            let pattern = subscription.pattern
+            guard channel.map({ pattern.matches($0) }) ?? (pattern.text == message.channel) else { continue }
+            subscription.unread.add(json.count)
             subscription.messages.yield(message)
         }
     }
@@ -160,7 +176,8 @@ public enum InProcessClientError: Error, Sendable, Equatable {
     case refused(String)
     /// What was to be published is no JSON.
     case notJSON
-    /// The broker has stopped, or the client has disconnected.
+    /// The broker has stopped, the client has disconnected, or it was cut off: by the administrator, or because it reads
+    /// too slowly for what the policy of a channel says.
     case stopped
 }
 

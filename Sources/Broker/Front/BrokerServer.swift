@@ -226,7 +226,8 @@ package final class BrokerServer: Service, Sendable {
             router.value.connect(
                 to: ports + (inProcess.map { [.remote($0)] } ?? []), loads: loads)
         }.get()
-        inProcess?.open(loop: UInt32(loops.count), router: mailbox, hooks: hooks)
+        inProcess?.open(
+            loop: UInt32(loops.count), router: mailbox, hooks: hooks, congestedBytes: configuration.congestedBytes)
         return (ShardDirectory(all), router)
     }
 

@@ -20,11 +20,13 @@ package final class InProcessPort: CommandReceiver {
     private struct Client {
         let number: UInt64
         let events: AsyncStream<Event>.Continuation
+        let unread: UnreadLoad
     }
     private struct State {
         var loop: UInt32 = 0
         var router: Mailbox<RouterInput>?
         var hooks = BrokerHooks()
+        var congestedBytes = 0
         var clients: [UInt32: Client] = [:]
         var lastNumber: UInt64 = 0
         var nextSlot: UInt32 = 0
@@ -38,11 +40,12 @@ package final class InProcessPort: CommandReceiver {
     /// A port of a broker that is to be started.
     package init() {}
 
-    /// The broker has started.
-    func open(loop: UInt32, router: Mailbox<RouterInput>, hooks: BrokerHooks) {
+    /// The broker has started. More than `congestedBytes` that a client has not read are too much.
+    func open(loop: UInt32, router: Mailbox<RouterInput>, hooks: BrokerHooks, congestedBytes: Int) {
         let waiting = state.withLock { state in
             state.loop = loop
             state.hooks = hooks
+            state.congestedBytes = congestedBytes
             state.router = router
             defer { state.waiting = [] }
             return state.waiting
@@ -58,7 +61,10 @@ package final class InProcessPort: CommandReceiver {
             defer { (state.clients, state.waiting) = ([:], []) }
             return (state.clients, state.waiting)
         }
-        for client in clients.values { client.events.finish() }
+        for client in clients.values {
+            client.unread.end()
+            client.events.finish()
+        }
         for client in waiting { client.resume(returning: false) }
     }
 
@@ -75,21 +81,24 @@ package final class InProcessPort: CommandReceiver {
         }
     }
 
-    /// Connects a client: by what it is known, and its events.
-    package func connect() -> (handle: Handle, events: AsyncStream<Event>) {
+    /// Connects a client: by what it is known, its events, and what to say when it has read the messages among them.
+    package func connect() -> (handle: Handle, events: AsyncStream<Event>, unread: UnreadLoad) {
         let (events, continuation) = AsyncStream.makeStream(of: Event.self)
-        let handle = state.withLock { state in
+        let (handle, unread) = state.withLock { state -> (Handle, UnreadLoad) in
             let slot = state.freeSlots.popLast() ?? state.nextSlot
             if slot == state.nextSlot { state.nextSlot += 1 }
             state.lastNumber += 1
+            let unread = UnreadLoad(
+                of: ConnectionID(loop: state.loop, slot: slot), router: state.router,
+                congestedBytes: state.congestedBytes)
             if state.isClosed {
                 continuation.finish()
             } else {
-                state.clients[slot] = Client(number: state.lastNumber, events: continuation)
+                state.clients[slot] = Client(number: state.lastNumber, events: continuation, unread: unread)
             }
-            return Handle(slot: slot, number: state.lastNumber)
+            return (Handle(slot: slot, number: state.lastNumber), unread)
         }
-        return (handle, events)
+        return (handle, events, unread)
     }
 
     /// Sends a batch of messages: a JSON array. Throws if it is none. What a client sends that is gone is passed over.
@@ -118,11 +127,12 @@ package final class InProcessPort: CommandReceiver {
     }
 
     /// Ends the client in a slot, if it has that number or none is given.
-    private func end(_ slot: UInt32, number: UInt64? = nil) {
+    private func end(_ slot: UInt32, number: UInt64? = nil, because reason: ConnectionEnd = .peer) {
         let client = state.withLock { state -> Client? in
             guard let client = state.clients[slot], number == nil || number == client.number else { return nil }
             state.clients[slot] = nil
-            state.router?.send([.close(ConnectionID(loop: state.loop, slot: slot), .peer)])
+            client.unread.end()
+            state.router?.send([.close(ConnectionID(loop: state.loop, slot: slot), reason)])
             return client
         }
         client?.events.finish()
@@ -131,24 +141,29 @@ package final class InProcessPort: CommandReceiver {
     func send(_ commands: [ShardCommand]) {
         for command in commands {
             switch command {
-            case .reply(let slot, let objects): client(slot)?.yield(.replies(objects))
-            case .push(let publication, let slot): client(slot)?.yield(.message(publication.json))
+            case .reply(let slot, let objects): client(slot)?.events.yield(.replies(objects))
+            case .push(let publication, let slot): hand(publication, to: slot)
             case .deliver(let publication, let recipients, _):
-                for slot in recipients.slots { client(slot)?.yield(.message(publication.json)) }
+                for slot in recipients.slots { hand(publication, to: slot) }
             case .close(let slot): end(slot)
             case .release(let slot): state.withLock { $0.freeSlots.append(slot) }
-            case .pause, .resume, .readOn, .cut, .charge: break
-            // Nothing is between us and the client, whose stream takes all.
-            case .awaitDrain(let slot):
-                let (router, loop) = state.withLock { ($0.router, $0.loop) }
-                router?.send([.drained(ConnectionID(loop: loop, slot: slot))])
+            case .cut(let slot): end(slot, because: .slow)
+            case .awaitDrain(let slot): client(slot)?.unread.awaitDrain()
+            // The embedding program waits for its replies, and nobody holds it back.
+            case .pause, .resume, .readOn, .charge: break
             case .finish, .receipt, .retained, .history, .report, .open, .refuse:
                 preconditionFailure("Cannot answer an HTTP request when the client is in this process")
             }
         }
     }
 
-    private func client(_ slot: UInt32) -> AsyncStream<Event>.Continuation? {
-        state.withLock { $0.clients[slot]?.events }
+    private func hand(_ publication: Publication, to slot: UInt32) {
+        guard let receiver = client(slot) else { return }
+        receiver.unread.add(publication.json.count)
+        receiver.events.yield(.message(publication.json))
+    }
+
+    private func client(_ slot: UInt32) -> Client? {
+        state.withLock { $0.clients[slot] }
     }
 }
