@@ -131,12 +131,16 @@ extension Router {
         }
     }
 
-    /// Writes what waits for a session: a page of what it catches up with, or else its queue.
+    /// Writes what waits for a session: a page of what it catches up with, or else its queue. Nothing of it when the batch
+    /// that asks for it has had so much already.
     @discardableResult
     mutating func pushWaiting(
         for session: Session, to connection: ConnectionID, now: Moment, into outbox: inout Outbox
     ) -> [Publication] {
         if session.isSuspended { return [] }
+        if pushBudget.isSpent(limits.queuedBytes), holdBack(session, from: connection, now: now, into: &outbox) {
+            return []
+        }
         let patterns = session.subscriptions.keys
         var messages = session.catchUp?.takePage(epoch: epoch, patterns: patterns) ?? []
         noteReplayed(session, now: now)
@@ -145,6 +149,7 @@ extension Router {
             messages += changeQueue(of: session) { [epoch] in $0.takeAll(epoch: epoch, patterns: patterns) }
         }
         for publication in messages { outbox.append(.push(publication, connection)) }
+        pushBudget.spend(messages)
         if session.catchUp != nil {
             if messages.isEmpty || session.link.connection != connection {
                 readOn(session, now: now, into: &outbox)
@@ -155,6 +160,23 @@ extension Router {
             askForConfirmation(session, now: now, into: &outbox)
         }
         return messages
+    }
+
+    /// Leaves what waits for a session where it is: its next poll brings it, and a connection that it is bound to gets it
+    /// when that has taken what was written to it. Whether something waits.
+    private mutating func holdBack(
+        _ session: Session, from connection: ConnectionID, now: Moment, into outbox: inout Outbox
+    ) -> Bool {
+        noteReplayed(session, now: now)
+        if session.catchUp?.isOver == true { finishCatchUp(session) }
+        guard session.hasWaiting else { return false }
+        if session.link.connection == connection {
+            // Until then nothing newer may overtake it.
+            session.isCongested = true
+            routing.route(session.handle, to: nil)
+            outbox.append(.awaitDrain(connection))
+        }
+        return true
     }
 
     /// A connection is gone with what was on its way: the client gets again, with the same numbers, what it is not known

@@ -49,6 +49,8 @@ package struct Router: ~Copyable {
 
     /// Messages of each HTTP request that are not answered yet.
     var exchanges: [ConnectionID: Int] = [:]
+    /// What the batches of this turn have had sent.
+    var pushBudget = PushBudget()
     /// Sessions with messages and a held HTTP connect that can carry them.
     var readyPolls: [SubscriptionTable.Subscriber] = []
     var idempotencyKeys = IdempotencyKeys()
@@ -167,10 +169,12 @@ package struct Router: ~Copyable {
             }
             return
         }
+        pushBudget.begin(peer.connection)
         for index in batch.indices {
             let request = Request(envelope: batch[index], peer: peer, isAlone: batch.count == 1, index: index)
             receive(request, text: text, now: now, into: &outbox)
         }
+        pushBudget.end()
     }
 
     private mutating func receive(_ request: Request, text: RawSpan, now: Moment, into outbox: inout Outbox) {
@@ -220,6 +224,7 @@ package struct Router: ~Copyable {
 
     /// The turn of the loop ends: held HTTP connects go out with all that arrived for them in it.
     package mutating func endTurn(now: Moment, into outbox: inout Outbox) {
+        pushBudget.reset()
         guard !readyPolls.isEmpty else { return }
         for handle in readyPolls {
             guard let session = sessions[Int(handle)], let held = session.link.takePoll() else { continue }

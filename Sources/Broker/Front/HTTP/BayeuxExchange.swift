@@ -8,7 +8,8 @@ final class BayeuxExchange {
     /// The function that the answer calls, when it is a script.
     private let callback: JSONPCallback?
     private var replies: [UInt8] = []
-    private var messages: [UInt8] = []
+    /// They are shared with whoever else gets them; copied once, into the answer.
+    private var messages: [Publication] = []
 
     init(handler: HTTPHandler, callback: JSONPCallback? = nil) {
         self.handler = handler
@@ -23,8 +24,7 @@ final class BayeuxExchange {
 
     /// A message for the session whose connect this is.
     func append(message: Publication) {
-        messages.append(UInt8(ascii: ","))
-        messages += message.json
+        messages.append(message)
     }
 
     /// Every message of the batch is answered: replies first, then messages.
@@ -34,12 +34,17 @@ final class BayeuxExchange {
 
     /// The answer, with what there is so far.
     var answer: HTTPResponse {
-        let json = [UInt8(ascii: "[")] + replies + messages + [UInt8(ascii: "]")]
-        return if let callback {
-            .script(ByteBuffer(bytes: callback.script(calling: json)))
-        } else {
-            .json(.ok, ByteBuffer(bytes: json))
+        let count = messages.reduce(replies.count + 2) { $0 + 1 + $1.json.count }
+        var json = ByteBufferAllocator().buffer(capacity: count)
+        json.writeStaticString("[")
+        json.writeBytes(replies)
+        for message in messages {
+            json.writeStaticString(",")
+            json.writeBytes(message.json)
         }
+        json.writeStaticString("]")
+        guard let callback else { return .json(.ok, json) }
+        return .script(ByteBuffer(bytes: callback.script(calling: Array(json.readableBytesView))))
     }
 
     /// A publication over HTTP was taken or refused.
