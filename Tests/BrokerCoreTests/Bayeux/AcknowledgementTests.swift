@@ -194,6 +194,93 @@ struct AcknowledgementTests {
         #expect(Self.parts(events).data == [["epoch": "log", "gap": ["count": 3]], 4, 5])
     }
 
+    /// A router with little room in all, and sessions that poll for one channel each and have made their first connect;
+    /// /h has a history.
+    private static func crowd(
+        of channels: String..., queuedBytesInAll: Int
+    ) throws -> (harness: RouterHarness, clientIDs: [String]) {
+        var limits = Limits()
+        limits.queuedBytesInAll = queuedBytesInAll
+        var policies = ChannelPolicies()
+        policies[try ChannelPattern("/h", grammar: .faye, maximumBytes: 100)] = ChannelPolicy(historyCount: 1000)
+        let harness = try RouterHarness(limits: limits, policies: policies)
+        let clientIDs = channels.map { channel in
+            let clientID = handshake(harness, from: harness.exchange())?["clientId"]?.text ?? ""
+            poll(clientID, 0, on: harness)
+            harness.subscribe(clientID, to: .string(channel), from: harness.exchange())
+            return clientID
+        }
+        return (harness, clientIDs)
+    }
+
+    private static func publish(_ numbers: ClosedRange<Int>, to channel: String, on harness: RouterHarness) {
+        for number in numbers { harness.publish(.number(Double(number)), to: channel, from: harness.socket()) }
+    }
+
+    /// Polls, and names the last batch that has arrived; the answer, if there is one at once.
+    @discardableResult
+    private static func poll(_ clientID: String, _ batch: Int, on harness: RouterHarness) -> (data: [JSON], batch: Int)
+    {
+        let answer = parts(harness.send([connect(clientID, batch, over: .exchange)], from: harness.exchange()))
+        guard case .number(let number)? = answer.batch else { return (answer.data, 0) }
+        return (answer.data, Int(number))
+    }
+
+    @Test("What is not acknowledged counts for the bound in all: the heaviest lose it, and are told if they miss it")
+    func boundInAll() throws {
+        let (harness, clientIDs) = try Self.crowd(of: "/a", "/b", queuedBytesInAll: 80)
+        // {"channel":"/a","data":1} has 25 bytes.
+        Self.publish(1...3, to: "/a", on: harness)
+        let first = Self.poll(clientIDs[0], 0, on: harness)
+        #expect(first.data == [1, 2, 3])
+        #expect(harness.queuedBytes == 75)
+        Self.publish(1...2, to: "/b", on: harness)
+        #expect(harness.queuedBytes == 75)
+        #expect(harness.counters.droppedFromQueues == 0)
+        // Its answer was swallowed.
+        let again = Self.poll(clientIDs[0], 0, on: harness)
+        #expect(again.data == [["epoch": "log", "gap": ["count": 2]], 3])
+        #expect(harness.counters.droppedFromQueues == 2)
+        let other = Self.poll(clientIDs[1], 0, on: harness)
+        #expect(other.data == [1, 2])
+        // These connects are held, for nothing is missing.
+        Self.poll(clientIDs[0], again.batch, on: harness)
+        Self.poll(clientIDs[1], other.batch, on: harness)
+        #expect(harness.queuedBytes == 0)
+    }
+
+    @Test("What was dropped and has arrived is not missed")
+    func droppedAndReceived() throws {
+        let (harness, clientIDs) = try Self.crowd(of: "/a", "/b", queuedBytesInAll: 80)
+        Self.publish(1...3, to: "/a", on: harness)
+        let first = Self.poll(clientIDs[0], 0, on: harness)
+        Self.publish(1...1, to: "/b", on: harness)
+        Self.publish(4...4, to: "/a", on: harness)
+        #expect(Self.poll(clientIDs[0], first.batch, on: harness).data == [4])
+        #expect(harness.counters.droppedFromQueues == 0)
+    }
+
+    @Test("What the log has of it is read again")
+    func readAgain() throws {
+        // {"channel":"/h","data":1,"ext":{"seq":1,"epoch":"log"}} has 55 bytes.
+        let (harness, clientIDs) = try Self.crowd(of: "/h", "/b", queuedBytesInAll: 180)
+        Self.publish(1...3, to: "/h", on: harness)
+        #expect(Self.poll(clientIDs[0], 0, on: harness).data == [1, 2, 3])
+        Self.publish(1...2, to: "/b", on: harness)
+        #expect(harness.queuedBytes == 160)
+        #expect(Self.poll(clientIDs[0], 0, on: harness).data == [1, 2, 3])
+        #expect(Self.poll(clientIDs[1], 0, on: harness).data == [1, 2])
+    }
+
+    @Test("Sessions that end give back what they weigh")
+    func weightOfTheEnded() throws {
+        let (harness, clientIDs) = try Self.crowd(of: "/a", queuedBytesInAll: 80)
+        Self.publish(1...3, to: "/a", on: harness)
+        Self.poll(clientIDs[0], 0, on: harness)
+        harness.disconnect(clientIDs[0], from: harness.exchange())
+        #expect(harness.queuedBytes == 0)
+    }
+
     @Test("A disconnect answers the held connect and itself, then the socket closes")
     func disconnect() throws {
         let (harness, peer, clientID) = try Self.open(.socket)

@@ -1,7 +1,9 @@
 /// What a session of CometD's acknowledgement extension has been sent and has not acknowledged.
 ///
 /// Every reply to a connect ends a batch and bears its number; a connect acknowledges all batches up to the one that it
-/// names, and has the others sent again. Bounds are those of the session's queue, which gets them back.
+/// names, and has the others sent again. Bounds are those of the session's queue, which gets them back. Where what waits
+/// for all sessions is too much, messages are dropped here as they are from queues: what the log has is read again, and
+/// the rest told as gaps, if the client turns out not to have them.
 ///
 /// A number says where the client is when it has the batch, in the log or in a replay, so that what it acknowledges
 /// still means something when the broker was started again and has forgotten everything else. Batches at the same place
@@ -60,14 +62,29 @@ struct Acknowledgements {
     enum Receipt {
         /// The client is there. What it has not acknowledged is to be sent again, oldest first, or read again if it was a
         /// replay's; without a place nothing new is known.
-        case received(Place?, missing: [Publication], missesReplay: Bool)
+        case received(Place?, missing: [Batch])
         /// The number is of before the broker was started again.
         case restored(Place)
     }
 
+    /// What came with one reply.
+    struct Batch {
+        let number: Int64
+        let place: Place
+        /// What is to be sent again: nothing of a replay.
+        var messages: MessageQueue
+        /// What is to be read from the log instead, for it had to make room.
+        var logged: ClosedRange<UInt64>?
+        /// Whether it had something of a replay.
+        let isOfReplay: Bool
+    }
+
     private var lastBatch: Int64
-    private var unacknowledged: [(batch: Int64, place: Place, messages: [Publication])] = []
+    private var unacknowledged: [Batch] = []
     private var isRestored: Bool
+
+    /// The weight of the messages that may have to be sent again.
+    var byteCount: Int { unacknowledged.reduce(0) { $0 + $1.messages.byteCount } }
 
     /// Begins at a place in the log, or goes on there after a restart.
     init(position: UInt64, isRestored: Bool = false) {
@@ -85,19 +102,29 @@ struct Acknowledgements {
                 return .restored(place)
             }
         }
-        let last = unacknowledged.lastIndex { $0.batch == batch }
+        let last = unacknowledged.lastIndex { $0.number == batch }
         let place = last.map { unacknowledged[$0].place }
-        let missing = unacknowledged[(last.map { $0 + 1 } ?? 0)...]
-        defer { unacknowledged.removeAll() }
-        return .received(
-            place, missing: missing.filter { !$0.place.isReplay }.flatMap(\.messages),
-            missesReplay: missing.contains { $0.place.isReplay && !$0.messages.isEmpty })
+        let missing = Array(unacknowledged[(last.map { $0 + 1 } ?? 0)...])
+        unacknowledged.removeAll()
+        return .received(place, missing: missing)
     }
 
     /// A reply carries these messages, with which the client is at a place; its batch's number.
     mutating func send(_ messages: [Publication], place: Place) -> Int64 {
         lastBatch = place.number(after: lastBatch)
-        unacknowledged.append((lastBatch, place, messages))
+        unacknowledged.append(
+            Batch(
+                number: lastBatch, place: place, messages: MessageQueue(place.isReplay ? [] : messages),
+                isOfReplay: place.isReplay && !messages.isEmpty))
         return lastBatch
+    }
+
+    /// Drops the oldest message; false if there is none.
+    mutating func dropFirst() -> Bool {
+        guard let oldest = unacknowledged.firstIndex(where: { $0.messages.count > 0 }) else { return false }
+        if let logged = unacknowledged[oldest].messages.dropFirst() {
+            unacknowledged[oldest].logged = Gap.hull(unacknowledged[oldest].logged, logged)
+        }
+        return true
     }
 }

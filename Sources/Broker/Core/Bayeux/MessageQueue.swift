@@ -12,6 +12,15 @@ struct MessageQueue {
     /// Channels that have a gap of their own.
     static let gapLimit = 100
 
+    /// Nothing waits.
+    init() {}
+
+    /// These messages, whatever they weigh.
+    init(_ messages: [Publication]) {
+        self.messages = messages
+        byteCount = messages.reduce(0) { $0 + $1.json.count }
+    }
+
     /// Whether there is nothing to tell: no message, nor one that is missing.
     var isEmpty: Bool { first == messages.count && gaps.isEmpty && otherGap == nil }
     var count: Int { messages.count - first }
@@ -147,7 +156,7 @@ package struct Gap: Equatable, Sendable {
     }
 
     /// One range that covers both.
-    fileprivate static func hull(_ first: ClosedRange<UInt64>?, _ second: ClosedRange<UInt64>) -> ClosedRange<UInt64> {
+    static func hull(_ first: ClosedRange<UInt64>?, _ second: ClosedRange<UInt64>) -> ClosedRange<UInt64> {
         guard let first else { return second }
         return min(first.lowerBound, second.lowerBound)...max(first.upperBound, second.upperBound)
     }

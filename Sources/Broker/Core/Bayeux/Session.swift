@@ -55,7 +55,9 @@ final class Session {
     /// Whether it was told of it, and may not have answered yet.
     var mayBeStored = false
     /// What the client has not acknowledged, if it uses CometD's acknowledgement extension.
-    var acknowledgements: Acknowledgements?
+    @exclusivity(unchecked) var acknowledgements: Acknowledgements?
+    /// What it was found to weigh last, in the weight of all.
+    var countedWeight = 0
     @exclusivity(unchecked) var recentIDs = RecentIDs()
     /// What it has to get from the log before anything newer.
     @exclusivity(unchecked) var catchUp: CatchUp?

@@ -19,18 +19,28 @@ extension Router {
 
     /// Changes what waits for a session, and with it what waits for all.
     mutating func changeQueue<Value>(of session: Session, _ body: (inout MessageQueue) -> Value) -> Value {
-        let before = session.queue.byteCount
-        defer { queueWeights.change(session.handle, from: before, to: session.queue.byteCount) }
+        defer { weigh(session) }
         return body(&session.queue)
     }
 
+    /// What waits for a session, or may have to be sent to it again, has changed, and with it the weight of all.
+    mutating func weigh(_ session: Session) {
+        let weight = session.weight
+        queueWeights.change(session.handle, from: session.countedWeight, to: weight)
+        session.countedWeight = weight
+    }
+
     /// While there is no room in all, the oldest message of one of those for whom most waits makes it: nobody who has
-    /// little loses it to somebody who has much.
-    private mutating func makeRoom(for byteCount: Int) {
+    /// little loses it to somebody who has much. What was sent goes first, for its client most likely has it.
+    mutating func makeRoom(for byteCount: Int = 0) {
         while queueWeights.total + byteCount > limits.queuedBytesInAll, let handle = queueWeights.heaviest,
             let session = sessions[Int(handle)]
         {
-            shorten(session) { $0.dropFirst() }
+            if session.acknowledgements?.dropFirst() == true {
+                weigh(session)
+            } else {
+                shorten(session) { $0.dropFirst() }
+            }
         }
     }
 
@@ -38,9 +48,18 @@ extension Router {
     private mutating func shorten(_ session: Session, _ body: (inout MessageQueue) -> ClosedRange<UInt64>?) {
         let before = session.queue.lostCount
         let logged = changeQueue(of: session, body)
-        let dropped = UInt64(session.queue.lostCount - before)
-        counters.droppedFromQueues += dropped
-        session.record.droppedCount += dropped
+        noteDropped(session.queue.lostCount - before, of: session)
         if let logged { catchUp(session) { $0.addMissed(logged) } }
     }
+
+    /// A session does not get so many messages.
+    mutating func noteDropped(_ count: UInt32, of session: Session) {
+        counters.droppedFromQueues += UInt64(count)
+        session.record.droppedCount += UInt64(count)
+    }
+}
+
+extension Session {
+    /// What is in memory for it: what waits, and what may have to be sent again.
+    var weight: Int { queue.byteCount + (acknowledgements?.byteCount ?? 0) }
 }

@@ -194,13 +194,13 @@ extension Router {
         _ batch: Int64?, of session: Session, now: Moment, into outbox: inout Outbox
     ) {
         switch session.acknowledgements?.receive(batch) {
-        case .received(let place, let missing, let missesReplay)?:
+        case .received(let place, let missing)?:
             switch place {
             case .log(let position)?: confirm(session, position, now: now)
             case .replay?: acknowledgeReplay(of: session, now: now, into: &outbox)
             case nil: break
             }
-            if missesReplay {
+            if missing.contains(where: \.isOfReplay) {
                 session.replays.forgetSent()
                 session.catchUp?.repeatReplay()
             }
@@ -218,15 +218,26 @@ extension Router {
         }
     }
 
-    private mutating func sendAgain(_ messages: [Publication], to session: Session) {
-        guard !messages.isEmpty else { return }
+    private mutating func sendAgain(_ missing: [Acknowledgements.Batch], to session: Session) {
+        defer { weigh(session) }
+        let patterns = session.subscriptions.keys
+        var messages: [Publication] = []
+        var logged: ClosedRange<UInt64>?
+        func add(_ range: ClosedRange<UInt64>?) {
+            if let range { logged = Gap.hull(logged, range) }
+        }
+        for var batch in missing {
+            noteDropped(batch.messages.lostCount, of: session)
+            messages += batch.messages.takeAll(epoch: epoch, patterns: patterns)
+            add(batch.logged)
+        }
         if session.catchUp != nil {
             var queue = MessageQueue()
-            let logged = queue.prepend(messages, within: limits)
-            session.catchUp?.prepend(queue)
+            add(queue.prepend(messages, within: limits))
+            if !queue.isEmpty { session.catchUp?.prepend(queue) }
             if let logged { session.catchUp?.prepend(missed: logged) }
         } else {
-            let logged = changeQueue(of: session) { [limits] in $0.prepend(messages, within: limits) }
+            if !messages.isEmpty { add(changeQueue(of: session) { [limits] in $0.prepend(messages, within: limits) }) }
             if let logged { catchUp(session) { $0.addMissed(logged) } }
         }
     }
@@ -335,6 +346,10 @@ extension Router {
         session.noteAnswer(position: position)
         let place = session.catchUp?.begun.map { Acknowledgements.Place.replay(part: $0.part, $0.position) }
         let batch = session.acknowledgements?.send(messages, place: place ?? .log(position))
+        if batch != nil {
+            weigh(session)
+            makeRoom()
+        }
         answerWithoutMessages(held, batch: batch, into: &outbox)
     }
 
@@ -439,6 +454,7 @@ extension Router {
         sessions[Int(session.handle)] = nil
         movedCursors.remove(session.handle)
         forgetDeadlines()
+        session.acknowledgements = nil
         changeQueue(of: session) { $0 = MessageQueue() }
         freeHandles.append(session.handle)
         if session.mayBeStored {

@@ -183,9 +183,8 @@ extension Router {
                 items: change.items, through: through, limit: limits.replayedMessages, wall: now.wall,
                 part: change.part)
             if !session.isEphemeral { session.replays.add(change.items, through: through, part: change.part) }
-            let before = session.queue.byteCount
             catchUp(session) { $0.add(request, behind: &session.queue) }
-            queueWeights.change(session.handle, from: before, to: session.queue.byteCount)
+            weigh(session)
         }
         if change.peer.kind == .stream {
             guard !reviewAgain(session, since: change, now: now, into: &outbox) else {
