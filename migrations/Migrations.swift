@@ -14,6 +14,7 @@ package struct Migration: Sendable {
         Migration(version: 3, name: "0003_log.sql", sql: text(PackageResources._003_log_sql)),
         Migration(version: 4, name: "0004_replay.sql", sql: text(PackageResources._004_replay_sql)),
         Migration(version: 5, name: "0005_cleaning.sql", sql: text(PackageResources._005_cleaning_sql)),
+        Migration(version: 6, name: "0006_aging.sql", sql: text(PackageResources._006_aging_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

@@ -22,6 +22,7 @@ let package = Package(
             resources: [
                 .embedInCode("0001_initial.sql"), .embedInCode("0002_history.sql"), .embedInCode("0003_log.sql"),
                 .embedInCode("0004_replay.sql"), .embedInCode("0005_cleaning.sql"),
+                .embedInCode("0006_aging.sql"),
             ], swiftSettings: settings),
         .target(
             name: "BrokerStore",

@@ -47,6 +47,46 @@ struct CleanerTests {
         }
     }
 
+    @Test("What has grown too old for a history is told as lost, before it is deleted and afterwards")
+    func agedHistory() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("fanfare.db")
+        let clock = TestClock()
+        var opened = try Self.open(path, clock)
+        // The third has expired by itself, the fourth is retained and too old, the fifth and sixth are not.
+        let ends: [(until: Int64, expiresAt: Int64?)] = [
+            (1500, nil), (1500, 9000), (1500, 1200), (1500, nil), (9000, nil), (9000, nil),
+        ]
+        for (index, end) in ends.enumerated() {
+            let publication = PublicationDraft(
+                channel: try name("/a"), data: [0x31], retention: index == 3 ? .replace : nil,
+                history: .init(count: 9, until: end.until), publishedAt: 0, expiresAt: end.expiresAt)
+            _ = opened.submit([.publish(1, publication)])
+        }
+        opened.store.close()
+        clock.now = 1600
+        opened = try Self.open(path, clock)
+        let items = [SubscriptionItem(try patterns("/a")[0], replay: .after(0))]
+        func lost(_ sequences: ClosedRange<UInt64>) throws -> [Backlog.Loss] {
+            [Backlog.Loss(try name("/a"), Gap(sequences: sequences))]
+        }
+        let before = opened.backlog(of: items, wall: 1600)
+        #expect(try before?.losses == lost(1...2))
+        #expect(before?.publications.map(\.sequence) == [4, 5, 6])
+        for _ in 0..<20 { _ = opened.submit([.moveCursors(1, [])]) }
+        let after = opened.backlog(of: items, wall: 1600)
+        #expect(after == before)
+        #expect(try opened.backlog(of: items, through: 1, wall: 1600)?.losses == lost(1...1))
+        let history = opened.submit([.readHistory(1, try name("/a"), after: 1, limit: 9, wall: 1600)]).first
+        guard case .backlog(1, let page)? = history else { return #expect(Bool(false)) }
+        #expect(page.publications.map(\.sequence) == [5, 6])
+        #expect(try page.losses == lost(2...2))
+        opened.store.close()
+        let report = try OfflineDatabase(path: path).check()
+        #expect(report.problems == [])
+        #expect(report.publicationCount == 3)
+    }
+
     @Test("Whatever refers to a row that is deleted is found without a look at all that could")
     func references() throws {
         let folder = try TemporaryFolder()

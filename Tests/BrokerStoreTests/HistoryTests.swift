@@ -72,9 +72,27 @@ struct HistoryTests {
             .publish(2, try Self.draft("/a", "2", count: 9, until: 200)),
             .publish(3, try Self.draft("/a", "3", count: 9, until: 200, expiresAt: 150)),
         ])
-        for (wall, sequences) in [(99, [1, 2, 3]), (100, [2, 3]), (150, [2]), (200, [])] as [(Int64, [UInt64])] {
-            let outcome = opened.run([.readHistory(1, try name("/a"), after: 0, limit: 10, wall: wall)]).first
-            #expect(Self.backlog(outcome)?.publications.map(\.sequence) == sequences)
+        // Who wants what lies behind a number is told what has grown too old; what has expired by itself is not missed.
+        let rows: [(wall: Int64, sequences: [UInt64], lost: ClosedRange<UInt64>?)] = [
+            (99, [1, 2, 3], nil), (100, [2, 3], 1...1), (150, [2], 1...1), (200, [], 1...2),
+        ]
+        for (wall, sequences, lost) in rows {
+            let losses = try [lost].compactMap { $0 }.map { Backlog.Loss(try name("/a"), Gap(sequences: $0)) }
+            for limit in [0, 10] {
+                let outcome = opened.run([.readHistory(1, try name("/a"), after: 0, limit: limit, wall: wall)]).first
+                #expect(Self.backlog(outcome)?.publications.map(\.sequence) == (limit == 0 ? [] : sequences))
+                #expect(Self.backlog(outcome)?.losses == losses)
+            }
+            for pattern in ["/a", "/*"] {
+                let backlog = opened.backlog(of: [try Self.item(pattern, .after(0))], wall: wall)
+                #expect(backlog?.publications.map(\.sequence) == sequences)
+                #expect(backlog?.losses == losses)
+                #expect(opened.backlog(of: [try Self.item(pattern, .everything)], wall: wall)?.losses == [])
+                // What comes behind the subscription is live.
+                let older = opened.backlog(of: [try Self.item(pattern, .after(0))], through: 1, wall: wall)
+                let olderLosses = try wall < 100 ? [] : [Backlog.Loss(try name("/a"), Gap(sequences: 1...1))]
+                #expect(older?.losses == olderLosses)
+            }
         }
     }
 

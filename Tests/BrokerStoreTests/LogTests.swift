@@ -290,7 +290,8 @@ struct LogTests {
         #expect(opened.submit([.publish(1, try Self.draft("/a", "3"))]) == [.published(1, sequence: 2)])
     }
 
-    @Test("A database of every earlier version is brought up to date, with a copy of it kept", arguments: [1, 2, 3, 4])
+    @Test(
+        "A database of every earlier version is brought up to date, with a copy of it kept", arguments: [1, 2, 3, 4, 5])
     func migration(version: Int) throws {
         let folder = try TemporaryFolder()
         let path = folder.file("fanfare.db")

@@ -68,12 +68,12 @@ struct LogCleaner {
                         (history_until > ? AND publication.sequence > ifnull(trimmed, 0)) IS TRUE
                         OR retained.sequence IS publication.sequence AND ifnull(expires_at > ?, TRUE),
                         history_until IS NOT NULL AND publication.sequence > ifnull(trimmed, 0), publication.channel,
-                        retained.sequence IS publication.sequence
+                        retained.sequence IS publication.sequence, ifnull(expires_at > ?, TRUE)
                     FROM publication
                     LEFT JOIN history ON history.channel = publication.channel
                     LEFT JOIN retained ON retained.channel = publication.channel
                     WHERE publication.sequence > ? ORDER BY publication.sequence LIMIT ?
-                    """), arguments: [wall - window, wall, wall, start, Self.rowCount])
+                    """), arguments: [wall - window, wall, wall, wall, start, Self.rowCount])
         let release = try database.cachedStatement(sql: "DELETE FROM retained WHERE sequence = ?")
         let delete = try database.cachedStatement(sql: "DELETE FROM publication WHERE sequence = ?")
         var last: Int64?
@@ -87,18 +87,20 @@ struct LogCleaner {
             } else {
                 if row[5] { try release.execute(arguments: [sequence]) }
                 try delete.execute(arguments: [sequence])
-                if isCounted { try countDown(row[4], in: database) }
+                // One that has expired is missed by nobody.
+                let isMissed: Bool = row[6]
+                if isCounted { try countDown(row[4], aged: isMissed ? sequence : 0, in: database) }
             }
         }
         return last
     }
 
-    /// A publication has left a history for its age.
-    private mutating func countDown(_ channel: String, in database: Database) throws {
+    /// A publication has left a history because its time was up; `aged` if it is missed.
+    private mutating func countDown(_ channel: String, aged: Int64, in database: Database) throws {
         hasChangedHistories = true
         try database.cachedStatement(
-            sql: "UPDATE history SET publication_count = publication_count - 1 WHERE channel = ?"
-        ).execute(arguments: [channel])
+            sql: "UPDATE history SET publication_count = publication_count - 1, aged = max(aged, ?) WHERE channel = ?"
+        ).execute(arguments: [aged, channel])
     }
 
     /// Gives pages back to the file system; they leave the file with the next checkpoint.

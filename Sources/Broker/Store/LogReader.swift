@@ -70,23 +70,26 @@ struct LogReader {
         for pattern in wanted.roots() {
             let (condition, arguments) = Self.condition(for: pattern, on: "history")
             let channels = try Row.fetchCursor(
-                database.cachedStatement(sql: "SELECT channel, trimmed FROM history WHERE \(condition)"),
+                database.cachedStatement(sql: "SELECT channel, trimmed, aged FROM history WHERE \(condition)"),
                 arguments: arguments)
             while let row = try channels.next() {
                 guard let channel = ChannelName(stored: row[0]), let start = wanted.start(in: channel) else { continue }
                 try collectHistory(
-                    of: channel, trimmed: UInt64(row[1] as Int64), from: start, request, into: &collector)
+                    of: channel, trimmed: UInt64(row[1] as Int64), aged: UInt64(row[2] as Int64), from: start, request,
+                    into: &collector)
             }
         }
     }
 
     private func collectHistory(
-        of channel: ChannelName, trimmed: UInt64, from start: WantedPast.Start, _ request: BacklogRequest,
-        into collector: inout BacklogCollector
+        of channel: ChannelName, trimmed: UInt64, aged: UInt64, from start: WantedPast.Start,
+        _ request: BacklogRequest, into collector: inout BacklogCollector
     ) throws {
-        // What has made room since is live for the subscriber.
+        // What has left since is live for the subscriber.
         if let after = start.losses {
-            collector.addLoss(of: channel, after: after, through: min(trimmed, request.through))
+            let old = try lastAged(
+                of: channel, after: max(after, trimmed), through: request.through, wall: request.wall)
+            collector.addLoss(of: channel, after: after, through: min(max(trimmed, aged, old), request.through))
         }
         // One more than may be, so that what is left out is told as lost.
         let sequences = try Int64.fetchCursor(
@@ -101,6 +104,22 @@ struct LogReader {
                 request.wall, request.limit + 1,
             ])
         while let sequence = try sequences.next() { collector.add(UInt64(sequence), of: channel) }
+    }
+
+    /// The last publication that has grown too old for a channel's history and is not deleted yet; 0 if there is none.
+    /// One that has expired is missed by nobody, and one that is retained is given all the same.
+    private func lastAged(of channel: ChannelName, after: UInt64, through: UInt64, wall: Int64) throws -> UInt64 {
+        let sequence = try Int64.fetchOne(
+            database.cachedStatement(
+                sql: """
+                    SELECT sequence FROM publication
+                    WHERE channel = ? AND sequence > ? AND sequence <= ? AND history_until <= ?
+                        AND (expires_at IS NULL OR expires_at > ?)
+                        AND NOT EXISTS (SELECT 1 FROM retained WHERE retained.sequence = publication.sequence)
+                    ORDER BY sequence DESC LIMIT 1
+                    """),
+            arguments: [channel.text, Int64(clamping: after), Int64(clamping: through), wall, wall])
+        return sequence.map { UInt64($0) } ?? 0
     }
 
     /// Finds publications by their sequence numbers, written or not.
@@ -132,12 +151,16 @@ struct LogReader {
         let unwritten = volatile.read {
             $0.history(of: channel, after: after, through: through, limit: limit, wall: wall)
         }
-        let trimmed = try Int64.fetchOne(
-            database.cachedStatement(sql: "SELECT trimmed FROM history WHERE channel = ?"), arguments: [channel.text])
-        guard let trimmed else { return unwritten }
+        let row = try Row.fetchOne(
+            database.cachedStatement(sql: "SELECT trimmed, aged FROM history WHERE channel = ?"),
+            arguments: [channel.text])
+        guard let row else { return unwritten }
+        let (trimmed, aged): (Int64, Int64) = (row[0], row[1])
         var losses = LossCollector()
         for case let sequences? in unwritten.losses.map(\.gap.sequences) { losses.add(sequences, of: channel) }
-        if UInt64(trimmed) > after { losses.add(after + 1...UInt64(trimmed), of: channel) }
+        let old = try lastAged(of: channel, after: max(after, UInt64(trimmed)), through: through, wall: wall)
+        let lost = max(UInt64(trimmed), UInt64(aged), old)
+        if lost > after { losses.add(after + 1...lost, of: channel) }
         let rows = try Row.fetchCursor(
             database.cachedStatement(
                 sql: """

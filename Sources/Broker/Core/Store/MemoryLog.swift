@@ -13,11 +13,18 @@ package struct MemoryLog: Sendable {
 
         func isLive(at wall: Int64) -> Bool { expiresAt.map { $0 > wall } ?? true }
         func isHistory(at wall: Int64) -> Bool { isInHistory && historyUntil.map { $0 > wall } ?? false }
+        /// Whether it is missed because it has grown too old. One that has expired is missed by nobody, and one that is
+        /// retained is given all the same.
+        func isAged(at wall: Int64) -> Bool {
+            isInHistory && !isRetained && isLive(at: wall) && !isHistory(at: wall)
+        }
     }
     private struct History {
         var sequences: ArraySlice<UInt64> = []
         /// The last one that made room.
         var trimmed: UInt64 = 0
+        /// The last one that was dropped because it had grown too old.
+        var aged: UInt64 = 0
     }
     private var publications: [UInt64: Kept] = [:]
     private var histories: [ChannelName: History] = [:]
@@ -106,6 +113,9 @@ package struct MemoryLog: Sendable {
         }
         for (channel, history) in histories {
             let old = history.sequences.prefix { publications[$0]?.isHistory(at: wall) != true }
+            if let aged = old.last(where: { publications[$0]?.isAged(at: wall) == true }) {
+                histories[channel]?.aged = max(history.aged, aged)
+            }
             for sequence in old {
                 publications[sequence]?.isInHistory = false
                 forget(sequence)
@@ -136,13 +146,17 @@ package struct MemoryLog: Sendable {
     ) -> Backlog {
         guard let history = histories[channel] else { return Backlog() }
         var page = HistoryPage(limit: limit)
+        var lost = max(history.trimmed, history.aged)
         for sequence in history.sequences where sequence > after && sequence <= through {
-            if page.isFull { break }
-            guard let kept = publications[sequence], kept.isHistory(at: wall) else { continue }
-            page.append(kept.publication)
+            guard let kept = publications[sequence] else { continue }
+            if kept.isHistory(at: wall) {
+                page.append(kept.publication)
+            } else if kept.isAged(at: wall) {
+                lost = max(lost, sequence)
+            }
         }
         var losses = LossCollector()
-        if history.trimmed > after { losses.add(after + 1...history.trimmed, of: channel) }
+        if lost > after { losses.add(after + 1...lost, of: channel) }
         return Backlog(entries: page.entries, losses: losses.losses)
     }
 
@@ -181,13 +195,18 @@ package struct MemoryLog: Sendable {
         into collector: inout BacklogCollector
     ) {
         guard let history, let start = wanted.start(in: channel) else { return }
+        var lost = max(history.trimmed, history.aged)
         for sequence in history.sequences where sequence > start.entries && sequence <= request.through {
-            guard publications[sequence]?.isHistory(at: request.wall) == true else { continue }
-            collector.add(sequence, of: channel)
+            guard let kept = publications[sequence] else { continue }
+            if kept.isHistory(at: request.wall) {
+                collector.add(sequence, of: channel)
+            } else if kept.isAged(at: request.wall) {
+                lost = max(lost, sequence)
+            }
         }
-        // What has made room since is live for the subscriber.
+        // What has left since is live for the subscriber.
         if let after = start.losses {
-            collector.addLoss(of: channel, after: after, through: min(history.trimmed, request.through))
+            collector.addLoss(of: channel, after: after, through: min(lost, request.through))
         }
     }
 }

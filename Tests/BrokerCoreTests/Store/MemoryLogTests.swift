@@ -1,0 +1,34 @@
+import BrokerCore
+import Testing
+
+/// What a log in memory knows of what it has let go.
+@Suite("The log in memory")
+struct MemoryLogTests {
+    @Test("What made room because it was too old is told as lost, and what had expired is not")
+    func swept() throws {
+        let channel = try ChannelName("/a", grammar: .cometd, maximumBytes: 100)
+        func draft(until: Int64, expiresAt: Int64? = nil, at time: Int64 = 0) -> PublicationDraft {
+            PublicationDraft(
+                channel: channel, data: [0x31], retention: nil, history: .init(count: 9, until: until),
+                publishedAt: time, expiresAt: expiresAt)
+        }
+        var log = MemoryLog()
+        log.append(draft(until: 100), sequence: 1)
+        log.append(draft(until: 100), sequence: 2)
+        log.append(draft(until: 900, expiresAt: 100), sequence: 3)
+        log.append(draft(until: 9_000), sequence: 4)
+        // Room for two: the first three have to go.
+        let isRoom = log.makeRoom(for: draft(until: 9_000, at: 2_000), within: 600)
+        #expect(isRoom)
+        #expect([1, 2, 3, 4].filter { log.publication($0) != nil } == [4])
+        let item = SubscriptionItem(ChannelPattern(channel), replay: .after(0))
+        let request = BacklogRequest(items: [item], through: .max, limit: 9, wall: 2_000)
+        var collector = BacklogCollector(limit: 9)
+        log.collect(request, into: &collector)
+        let page = collector.firstPage(of: request, read: log.publication)
+        let lost = [Backlog.Loss(channel, Gap(sequences: 1...2))]
+        #expect(page.entries.map(\.publication.sequence) == [4])
+        #expect(page.losses == lost)
+        #expect(log.history(of: channel, after: 0, limit: 9, wall: 2_000).losses == lost)
+    }
+}
