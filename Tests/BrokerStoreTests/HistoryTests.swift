@@ -46,6 +46,25 @@ struct HistoryTests {
         #expect(Self.backlog(outcomes[3])?.losses == [])
     }
 
+    @Test(
+        "Of more than may be given the newest are, and the gap goes from the oldest on", arguments: StoreKind.allCases)
+    func beyondTheLimit(kind: StoreKind) throws {
+        let folder = try TemporaryFolder()
+        let opened = try OpenedStore(kind, in: folder)
+        defer { opened.store.close() }
+        for number in 1...9 {
+            _ = opened.run([.publish(1, try Self.draft(number == 5 ? "/b" : "/a", "\(number)", count: 99))])
+        }
+        for patterns in [["/a", "/b"], ["/**"], ["/*", "/**", "/a"]] {
+            let backlog = opened.backlog(of: try patterns.map { try Self.item($0, .everything) }, limit: 2)
+            #expect(backlog?.publications.map(\.sequence) == [8, 9])
+            let lost = [
+                Backlog.Loss(try name("/a"), Gap(sequences: 1...7)), .init(try name("/b"), Gap(sequences: 5...5)),
+            ]
+            #expect(backlog?.losses == lost)
+        }
+    }
+
     @Test("What makes room after the subscription is not told as lost", arguments: StoreKind.allCases)
     func trimmedSince(kind: StoreKind) throws {
         let folder = try TemporaryFolder()

@@ -91,6 +91,8 @@ struct LogReader {
                 of: channel, after: max(after, trimmed), through: request.through, wall: request.wall)
             collector.addLoss(of: channel, after: after, through: min(max(trimmed, aged, old), request.through))
         }
+        let behind = Int64(clamping: max(start.entries, trimmed))
+        let through = Int64(clamping: request.through)
         // One more than may be, so that what is left out is told as lost.
         let sequences = try Int64.fetchCursor(
             database.cachedStatement(
@@ -99,11 +101,23 @@ struct LogReader {
                     WHERE channel = ? AND sequence > ? AND sequence <= ? AND history_until > ?
                     ORDER BY sequence DESC LIMIT ?
                     """),
-            arguments: [
-                channel.text, Int64(clamping: max(start.entries, trimmed)), Int64(clamping: request.through),
-                request.wall, request.limit + 1,
-            ])
-        while let sequence = try sequences.next() { collector.add(UInt64(sequence), of: channel) }
+            arguments: [channel.text, behind, through, request.wall, request.limit + 1])
+        var count = 0
+        while let sequence = try sequences.next() {
+            collector.add(UInt64(sequence), of: channel)
+            count += 1
+        }
+        guard count > request.limit else { return }
+        // What is left out begins with the oldest.
+        let oldest = try Int64.fetchOne(
+            database.cachedStatement(
+                sql: """
+                    SELECT sequence FROM publication
+                    WHERE channel = ? AND sequence > ? AND sequence <= ? AND history_until > ?
+                    ORDER BY sequence LIMIT 1
+                    """),
+            arguments: [channel.text, behind, through, request.wall])
+        if let oldest { collector.add(UInt64(oldest), of: channel) }
     }
 
     /// The last publication that has grown too old for a channel's history and is not deleted yet; 0 if there is none.
