@@ -161,7 +161,7 @@ extension HTTPConnection.Answer {
         case 200 where isReceipt: return nil
         // Too much is too much, whoever on the way says so.
         case 413: return CLIError(self, "refused")
-        case 400 where isProblem, 403 where isProblem: return CLIError(self, "refused")
+        case 400 where isProblem, 403 where isProblem, 422 where isProblem: return CLIError(self, "refused")
         case 401, 403, 429, 500...: throw CLIError(self, "refused")
         default:
             let detail = JSONText(body).member("detail").map { ": \($0)" } ?? ""

@@ -35,6 +35,20 @@ struct ChannelRequestTests {
         }
     }
 
+    @Test
+    func keyOfOtherData() async throws {
+        try await TestBroker.run { broker in
+            let socket = try await broker.connect()
+            let first = try await socket.request("POST", "/channels/kept?Idempotency-Key=one", body: "1")
+            #expect(first.status == 200)
+            let other = try await socket.request("POST", "/channels/kept?Idempotency-Key=one", body: "2")
+            #expect(other.status == 422)
+            #expect(other.body.contains("The Idempotency-Key stands for other data"))
+            let again = try await socket.request("POST", "/channels/kept?Idempotency-Key=one", body: "1")
+            #expect(again.body == first.body)
+        }
+    }
+
     @Test(arguments: ["", String(repeating: "k", count: 256)])
     func keyThatIsNone(key: String) async throws {
         try await TestBroker.run { broker in

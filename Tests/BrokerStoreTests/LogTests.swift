@@ -80,6 +80,7 @@ struct LogTests {
         let item = SubscriptionItem(try patterns("/a")[0])
         let origins: [PublicationOrigin?] = [
             .session(clientID: "s", fingerprint: .max), nil, .request(key: "k", receipt: "r"),
+            .request(key: "k", subject: "s", fingerprint: .max, receipt: "q"),
         ]
         for (index, origin) in origins.enumerated() {
             _ = first.run([.publish(1, try Self.draft("/a", "\(index)", origin: origin, publishedAt: 7))])
@@ -94,7 +95,7 @@ struct LogTests {
         defer { second.store.close() }
         #expect(
             second.state.sessions == [
-                .init(clientID: "s", subscriptions: [item.pattern: 3], cursor: 1, acknowledges: true),
+                .init(clientID: "s", subscriptions: [item.pattern: 4], cursor: 1, acknowledges: true),
                 .init(clientID: "t", cursor: 3),
             ])
         let channel = try name("/a")
@@ -103,6 +104,9 @@ struct LogTests {
                 .init(
                     origin: .session(clientID: "s", fingerprint: .max), channel: channel, sequence: 1, publishedAt: 7),
                 .init(origin: .request(key: "k", receipt: "r"), channel: channel, sequence: 3, publishedAt: 7),
+                .init(
+                    origin: .request(key: "k", subject: "s", fingerprint: .max, receipt: "q"), channel: channel,
+                    sequence: 4, publishedAt: 7),
             ])
     }
 

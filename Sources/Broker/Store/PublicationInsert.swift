@@ -26,7 +26,10 @@ struct PublicationInsert {
         var receipt: String?
         switch draft.origin {
         case .session(let id, let hash): (clientID, fingerprint) = (id, Int64(bitPattern: hash))
-        case .request(let requestKey, let name): (key, receipt) = (requestKey, name)
+        // The same two columns say whose a key is, and of what.
+        case .request(let requestKey, let subject, let hash, let name):
+            (key, clientID, receipt) = (requestKey, subject, name)
+            fingerprint = hash.map { Int64(bitPattern: $0) }
         case nil: break
         }
         sqlite3_bind_int64(statement, 1, Int64(sequence))

@@ -175,12 +175,11 @@ enum StoredLog {
     }
 
     private static func origin(in row: Row) -> PublicationOrigin? {
-        if let clientID = row[3] as String?, let fingerprint = row[4] as Int64? {
-            return .session(clientID: clientID, fingerprint: UInt64(bitPattern: fingerprint))
-        }
+        let (name, fingerprint) = (row[3] as String?, (row[4] as Int64?).map { UInt64(bitPattern: $0) })
         if let key = row[5] as String?, let receipt = row[6] as String? {
-            return .request(key: key, receipt: receipt)
+            return .request(key: key, subject: name, fingerprint: fingerprint, receipt: receipt)
         }
+        if let name, let fingerprint { return .session(clientID: name, fingerprint: fingerprint) }
         return nil
     }
 }

@@ -46,6 +46,73 @@ struct IdempotencyTests {
         #expect(harness.take(peer).count == 5)
     }
 
+    @Test("What has the key of other data is refused, and may come with another one", arguments: [false, true])
+    func otherData(retain: Bool) throws {
+        let harness = try RouterHarness()
+        let (peer, clientID) = harness.open()
+        harness.subscribe(clientID, to: "/**", from: peer)
+        let options = Self.options("k", retain: retain)
+        if retain { harness.storeMode = .held }
+        let exchange = harness.exchange()
+        var first = try harness.publishOverHTTP(1, to: "/a", options: options, from: exchange)
+        // While the first one is under way, too.
+        for _ in 0..<2 {
+            let second = try harness.publishOverHTTP(2, to: "/a", options: options, from: harness.exchange())
+            guard case .receipt(.failure(let error))? = second.first else { return #expect(Bool(false), "\(second)") }
+            #expect(error.wire == "422::The Idempotency-Key stands for other data")
+            harness.runStore()
+        }
+        first += harness.take(exchange)
+        #expect(Self.receipt(first) != nil)
+        let again = try harness.publishOverHTTP(1, to: "/a", options: options, from: harness.exchange())
+        #expect(again == first)
+        #expect(harness.take(peer).count == 1)
+    }
+
+    @Test("Each subject has keys of its own, whatever token it comes with")
+    func subjects() throws {
+        let harness = try RouterHarness()
+        let (peer, clientID) = harness.open()
+        harness.subscribe(clientID, to: "/**", from: peer)
+        func publish(_ data: JSON, as subject: String?, _ tokenID: String = "1") throws -> PublishReceipt? {
+            harness.caller = Caller(
+                principal: subject.map { Principal(subject: $0, tokenID: tokenID, expiresAt: .max) }, isBrowser: false)
+            return Self.receipt(
+                try harness.publishOverHTTP(data, to: "/a", options: Self.options("1"), from: harness.exchange()))
+        }
+        let receipts = [try publish(1, as: nil), try publish(2, as: "ann"), try publish(1, as: "bob")]
+        #expect(!receipts.contains(nil))
+        #expect(Set(receipts.map { $0?.id }).count == 3)
+        #expect(try publish(2, as: "ann", "2") == receipts[1])
+        #expect(harness.take(peer).count == 3)
+    }
+
+    @Test("After a new start keys are still those of their subject, and of their data")
+    func restored() throws {
+        let channel = try ChannelName("/a", grammar: .faye, maximumBytes: 512)
+        func recent(_ subject: String?, of data: JSON?, _ receipt: String) -> StoredState.Recent {
+            let fingerprint = data.map { RecentIDs.ID(data: Array($0.description.utf8).span.bytes).value }
+            let origin = PublicationOrigin.request(
+                key: "k", subject: subject, fingerprint: fingerprint, receipt: receipt)
+            return .init(origin: origin, channel: channel, sequence: 1, publishedAt: 1_700_000_000_000)
+        }
+        // What an older version has stored says nothing of the data.
+        let harness = try RouterHarness(recent: [recent("ann", of: 1, "x"), recent(nil, of: nil, "y")])
+        func publish(_ data: JSON, as subject: String?) throws -> Result<PublishReceipt, BayeuxError>? {
+            harness.caller = Caller(
+                principal: subject.map { Principal(subject: $0, expiresAt: .max) }, isBrowser: false)
+            let events = try harness.publishOverHTTP(
+                data, to: "/a", options: Self.options("k"), from: harness.exchange())
+            guard case .receipt(let result)? = events.first else { return nil }
+            return result
+        }
+        #expect(try publish(1, as: "ann")?.get().id == "x")
+        #expect(try publish(2, as: "ann") == .failure(.keyOfOtherData))
+        #expect(try publish(2, as: nil)?.get().id == "y")
+        let other = try publish(2, as: "bob")?.get().id
+        #expect(other != nil && other != "x" && other != "y")
+    }
+
     @Test("After the window the key is new")
     func window() throws {
         let harness = try RouterHarness()
@@ -54,8 +121,6 @@ struct IdempotencyTests {
         let second = try harness.publishOverHTTP(1, to: "/a", options: Self.options("k"), from: harness.exchange())
         #expect(first == second)
         harness.advance(by: .seconds(2))
-        // Time is looked at when a key comes.
-        _ = try harness.publishOverHTTP(1, to: "/a", options: Self.options("other"), from: harness.exchange())
         let third = try harness.publishOverHTTP(1, to: "/a", options: Self.options("k"), from: harness.exchange())
         #expect(first != third)
     }
@@ -110,11 +175,11 @@ struct IdempotencyTests {
     func bound() throws {
         let channel = try ChannelName("/a", grammar: .faye, maximumBytes: 512)
         let (now, count) = (Moment(monotonic: 1, wall: 1), IdempotencyKeys.maximumCount)
-        func key(_ number: Int) -> IdempotencyKeys.Key { .init(channel: channel, text: "\(number)") }
+        func key(_ number: Int) -> IdempotencyKeys.Key { .init(channel: channel, subject: nil, text: "\(number)") }
         var keys = IdempotencyKeys()
-        keys.begin(key(0), now: now, window: .seconds(1))
+        keys.begin(key(0), of: 1, now: now, window: .seconds(1))
         for number in 1...count + 10 {
-            keys.begin(key(number), now: now, window: .seconds(1))
+            keys.begin(key(number), of: 1, now: now, window: .seconds(1))
             _ = keys.finish(key(number), .failure(.tooMany("operations")))
         }
         #expect(keys.deadlineCount == count)

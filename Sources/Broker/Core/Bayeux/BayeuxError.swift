@@ -10,6 +10,7 @@
 /// | 405 | the channel's name breaks the grammar | none | with another name |
 /// | 407 | the store cannot keep the publication | none | later |
 /// | 410 | the administrator ended the session | it is gone | no |
+/// | 422 | the key of a request stands for other data | none | with another key |
 /// | 429 | a bound was reached | none | later, or with less |
 package struct BayeuxError: Error, Equatable, Sendable {
     /// What the broker itself has to know of an error, whatever its text says.
@@ -89,6 +90,8 @@ package struct BayeuxError: Error, Equatable, Sendable {
             code: 407, arguments: [channel], text: "Failed to publish" + (error.map { ": \($0.reason)" } ?? ""),
             storeFailure: error?.kind)
     }
+    /// A publication over plain HTTP with the key of another one.
+    static let keyOfOtherData = Self(code: 422, arguments: [], text: "The Idempotency-Key stands for other data")
     static func endedByAdministrator(_ clientID: String) -> Self {
         Self(code: 410, arguments: [clientID], text: "Ended by the administrator")
     }

@@ -1,10 +1,13 @@
 /// Publications over HTTP that carry an `Idempotency-Key`: one that is sent again gets the first one's answer.
 ///
-/// A key means something for one channel and for a while. There are at most so many; the oldest are forgotten first.
+/// A key means something for one channel, for those who publish there with the same subject, and for a while. It stands
+/// for what was published first: with other data it is refused. There are at most so many; the oldest are forgotten first.
 struct IdempotencyKeys {
     /// A key of a channel.
     struct Key: Hashable {
         let channel: ChannelName
+        /// Whose it is: what their token says; nil where none is needed.
+        let subject: String?
         let text: String
     }
 
@@ -17,6 +20,8 @@ struct IdempotencyKeys {
 
     private struct Known {
         var entry: Entry
+        /// A hash of what was published; none of what an older version has stored.
+        let fingerprint: UInt64?
         /// Until when it means something; none if it is forgotten as soon as it is decided.
         var deadline: UInt64?
     }
@@ -32,15 +37,29 @@ struct IdempotencyKeys {
 
     subscript(_ key: Key) -> Entry? { entries[key]?.entry }
 
+    /// Whether a key is known for other data than that with this fingerprint.
+    func isTaken(_ key: Key, by fingerprint: UInt64) -> Bool {
+        guard let known = entries[key]?.fingerprint else { return false }
+        return known != fingerprint
+    }
+
+    /// Forgets the keys whose time is over.
+    mutating func advance(to now: Moment) {
+        while let first = deadlines.first, first.deadline <= now.monotonic { forgetFirst() }
+    }
+
     /// Begins with the first publication of a key.
-    mutating func begin(_ key: Key, now: Moment, window: Duration) {
-        while let first = deadlines.first, first.deadline <= now.monotonic || deadlines.count >= Self.maximumCount {
-            deadlines.removeFirst()
-            forget(first.key, since: first.deadline)
-        }
+    mutating func begin(_ key: Key, of fingerprint: UInt64, now: Moment, window: Duration) {
+        advance(to: now)
+        while deadlines.count >= Self.maximumCount { forgetFirst() }
         let deadline = now.adding(window)
-        entries[key] = Known(entry: .pending([]), deadline: deadline)
+        entries[key] = Known(entry: .pending([]), fingerprint: fingerprint, deadline: deadline)
         deadlines.append((deadline, key))
+    }
+
+    private mutating func forgetFirst() {
+        let first = deadlines.removeFirst()
+        forget(first.key, since: first.deadline)
     }
 
     /// A deadline has come. Whoever waits is answered all the same, by `finish`.
@@ -53,9 +72,9 @@ struct IdempotencyKeys {
     }
 
     /// Knows the first publication of a key from before the broker was started again.
-    mutating func restore(_ key: Key, _ receipt: PublishReceipt, until deadline: UInt64) {
+    mutating func restore(_ key: Key, of fingerprint: UInt64?, _ receipt: PublishReceipt, until deadline: UInt64) {
         guard entries[key] == nil else { return }
-        entries[key] = Known(entry: .taken(receipt), deadline: deadline)
+        entries[key] = Known(entry: .taken(receipt), fingerprint: fingerprint, deadline: deadline)
         deadlines.append((deadline, key))
     }
 

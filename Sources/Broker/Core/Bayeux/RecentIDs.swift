@@ -3,7 +3,7 @@
 ///
 /// The id alone does not do: a page that goes on with its session after it was loaded again counts from 1 again.
 struct RecentIDs {
-    /// Stands for a publication: a 64-bit hash of its id, channel and data, as they were written.
+    /// Stands for a publication: a 64-bit hash of its id, channel and data, as they were written, or of its data alone.
     struct ID: Equatable {
         private(set) var value: UInt64 = 0x9E37_79B9_7F4A_7C15
 
@@ -16,6 +16,11 @@ struct RecentIDs {
             mix(text.extracting(envelope.id.range))
             mix(text.extracting(envelope.channel.range))
             mix(text.extracting(envelope.data.range))
+        }
+
+        /// What is told from others by another name, and compared by this.
+        init(data: RawSpan) {
+            mix(data)
         }
 
         /// Sixteen bytes at a time, in two halves that do not wait for each other. A client that makes hashes collide only

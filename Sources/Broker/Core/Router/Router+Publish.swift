@@ -128,22 +128,33 @@ extension Router {
         if rules != nil, let refusal = refusal(of: caller, .publish, ChannelPattern(channel), now: now) {
             return outbox.append(.receipt(connection, .failure(refusal)))
         }
-        let key = options.idempotencyKey.map { IdempotencyKeys.Key(channel: channel, text: $0) }
-        if let key, let entry = idempotencyKeys[key] {
-            return repeatAnswer(entry, of: key, to: connection, into: &outbox)
+        let key = options.idempotencyKey.map {
+            IdempotencyKeys.Key(channel: channel, subject: caller?.principal?.subject, text: $0)
+        }
+        let fingerprint = key == nil ? 0 : RecentIDs.ID(data: data).value
+        if let key {
+            idempotencyKeys.advance(to: now)
+            if idempotencyKeys.isTaken(key, by: fingerprint) {
+                return outbox.append(.receipt(connection, .failure(.keyOfOtherData)))
+            }
+            if let entry = idempotencyKeys[key] {
+                return repeatAnswer(entry, of: key, to: connection, into: &outbox)
+            }
         }
         let policy = policies.policy(for: channel)
         if let rate = policy.rate, let excess = excess(ofPublishingTo: channel, at: rate, now: now) {
             return outbox.append(.receipt(connection, .failure(excess)))
         }
-        if let key { idempotencyKeys.begin(key, now: now, window: limits.idempotencyWindow) }
+        if let key { idempotencyKeys.begin(key, of: fingerprint, now: now, window: limits.idempotencyWindow) }
         let id = ClientID.make(using: &generator)
         let publisher = Publisher.http(HTTPPublisher(connection: connection, id: id, key: key, trace: options.trace))
         tell(
             .publish(clientID: nil, channel: channel.text, data: data.withUnsafeBytes { Array($0) }), into: &outbox)
         if options.retain || policy.isStored {
             let whole = JSONSlice(kind: .object, offset: 0, count: UInt32(data.byteCount))
-            let origin = key.map { PublicationOrigin.request(key: $0.text, receipt: id) }
+            let origin = key.map {
+                PublicationOrigin.request(key: $0.text, subject: $0.subject, fingerprint: fingerprint, receipt: id)
+            }
             let draft = PublicationDraft(
                 channel: channel, data: whole, text: data, options: options, policy: policy, origin: origin, now: now)
             return store(draft, from: publisher, into: &outbox)

@@ -135,13 +135,14 @@ package struct Router: ~Copyable {
         case .session(let clientID, let fingerprint):
             guard let handle = handles[clientID] else { return }
             sessions[Int(handle)]?.recentIDs.insert(RecentIDs.ID(stored: fingerprint))
-        case .request(let key, let id):
+        case .request(let text, let subject, let fingerprint, let id):
             let rest = limits.idempotencyWindow - .milliseconds(now.wall - recent.publishedAt)
             guard rest > .zero else { return }
             // Nobody gets it now: those who could have it have it.
             let receipt = PublishReceipt(id: id, channel: recent.channel, sequence: recent.sequence, matchedCount: 0)
             let deadline = now.adding(min(rest, limits.idempotencyWindow))
-            idempotencyKeys.restore(.init(channel: recent.channel, text: key), receipt, until: deadline)
+            let key = IdempotencyKeys.Key(channel: recent.channel, subject: subject, text: text)
+            idempotencyKeys.restore(key, of: fingerprint, receipt, until: deadline)
         }
     }
 

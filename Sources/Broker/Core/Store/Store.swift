@@ -183,8 +183,9 @@ package struct StoredPublication: Sendable, Equatable {
 package enum PublicationOrigin: Sendable, Equatable {
     /// A session's, with a hash of its id, channel and data.
     case session(clientID: String, fingerprint: UInt64)
-    /// A request's with an `Idempotency-Key`, and what its answer calls the publication.
-    case request(key: String, receipt: String)
+    /// A request's with an `Idempotency-Key`: the subject of its token if there was one, a hash of its data, and what its
+    /// answer calls the publication. Of what an older version has stored there is no hash.
+    case request(key: String, subject: String? = nil, fingerprint: UInt64? = nil, receipt: String)
 }
 
 /// What outlived the last run of the broker.
