@@ -60,6 +60,41 @@ struct StreamTests {
         #expect(harness.take(socket) == [])
     }
 
+    /// A session with a stream of /h, which has a history; the stream has got message 1.
+    private static func streaming() throws -> (harness: RouterHarness, clientID: String) {
+        var policies = ChannelPolicies()
+        policies[try ChannelPattern("/h", grammar: .faye, maximumBytes: 100)] = ChannelPolicy(historyCount: 1000)
+        let harness = try RouterHarness(policies: policies)
+        let clientID = harness.handshake(harness.exchange())
+        harness.subscribe(clientID, to: "/h", from: harness.exchange())
+        let stream = harness.stream(of: clientID)
+        harness.publish(1, to: "/h", from: harness.socket())
+        #expect(harness.take(stream) == [.open, .message(1, on: "/h", sequence: 1)])
+        return (harness, clientID)
+    }
+
+    @Test(
+        "Signs of life do not say what has arrived over a stream, which may be half open: it comes again over the next")
+    func halfOpen() throws {
+        let (harness, clientID) = try Self.streaming()
+        for _ in 1...3 {
+            #expect(Self.beat(harness, clientID) == [Self.heartbeat(clientID), .finish])
+            harness.advance(by: .seconds(60))
+        }
+        #expect(harness.take(harness.stream(of: clientID)) == [.open, .message(1, on: "/h", sequence: 1)])
+    }
+
+    @Test("A stream that is still there after a long time has taken what was written to it")
+    func longStream() throws {
+        let (harness, clientID) = try Self.streaming()
+        for _ in 1...45 {
+            #expect(Self.beat(harness, clientID) == [Self.heartbeat(clientID), .finish])
+            harness.advance(by: .seconds(60))
+        }
+        harness.publish(2, to: "/h", from: harness.socket())
+        #expect(harness.take(harness.stream(of: clientID)) == [.open, .message(2, on: "/h", sequence: 2)])
+    }
+
     @Test("Without its stream a session gets what waits with the connect")
     func withoutStream() throws {
         let harness = try RouterHarness()

@@ -69,8 +69,11 @@ final class Session {
     var wantsConfirmation = false
     /// Up to where in the log its client is known to have everything.
     var cursor: UInt64
-    /// Up to where the client had everything when its last connect was answered: with the next one it says so.
+    /// Up to where the client had everything when its last connect was answered: with the next one it says so. Of a client
+    /// with an event stream, what it has when the doubt ends.
     var answeredPosition: UInt64
+    /// When what was written to its event stream before `answeredPosition` was noted has arrived (ns, monotonic).
+    var doubtEndsAt = UInt64.max
     /// How far its client has come with what its subscriptions asked for of the past.
     var replays = ReplayProgress()
     /// Subscriptions that the store could not take.

@@ -210,6 +210,12 @@ extension Router {
         noteProgress(of: session, now: now)
     }
 
+    /// A session's client is known to have what it had when it was last noted (`Session.noteAnswer`).
+    mutating func confirmAnswered(_ session: Session, now: Moment) {
+        confirm(session, session.answeredPosition, now: now)
+        confirmReplays(of: session, now: now) { $0.confirmAnswered() }
+    }
+
     /// What a session's client is known to have is to be written down.
     private mutating func noteProgress(of session: Session, now: Moment) {
         guard session.isStored else { return }

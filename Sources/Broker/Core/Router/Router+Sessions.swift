@@ -120,10 +120,7 @@ extension Router {
         if peer.kind == .socket { release(peer.connection, unlessBoundTo: session, into: &outbox) }
         let asked = ExtensionFields(of: request.envelope)
         if session.acknowledgements == nil {
-            if isBeat || hasAnswer(peer, of: session) {
-                confirm(session, session.answeredPosition, now: now)
-                confirmReplays(of: session, now: now) { $0.confirmAnswered() }
-            }
+            if hasAnswer(peer, of: session) { confirmAnswered(session, now: now) }
         } else {
             acknowledge(asked.acknowledgedBatch(in: text), of: session, now: now, into: &outbox)
         }
@@ -171,10 +168,10 @@ extension Router {
         schedule(session)
     }
 
-    /// Whether a connect says that the answer to the last one has come. It does not over another connection than the one
-    /// that the answer was written to, while that is taken for open: it may be half open, and have swallowed it. (A beat
-    /// beside an event stream always comes over another one.)
-    private func hasAnswer(_ peer: Peer, of session: Session) -> Bool {
+    /// Whether a connect says that the answer to the last one has come, and what was written before that. It does not over
+    /// another connection than the one that messages are written to, while that is taken for open: it may be half open,
+    /// and have swallowed them. (A beat beside an event stream always comes over another one.)
+    func hasAnswer(_ peer: Peer, of session: Session) -> Bool {
         guard let bound = session.link.connection else { return true }
         return bound == peer.connection
     }
