@@ -144,6 +144,30 @@ struct SlowSubscriberTests {
         #expect(Self.data(harness.connect(last[0], from: harness.socket())) == [1, 2])
     }
 
+    @Test("So do messages that wait before a replay: what the log has of them is read again")
+    func boundBeforeReplay() throws {
+        // {"channel":"/h/a","data":1,"ext":{"seq":1,"epoch":"log"}} has 57 bytes.
+        let harness = try Self.harness(queuedBytesInAll: 90)
+        Self.publish(9...9, to: "/h/z", on: harness)
+        let (peer, clientID) = harness.open()
+        harness.subscribe(clientID, to: ["/a", "/h/a"], from: peer)
+        harness.close(peer)
+        Self.publish(1...1, to: "/h/a", on: harness)
+        Self.publish(2...2, to: "/a", on: harness)
+        let message: JSON = [
+            "channel": "/meta/subscribe", "clientId": .string(clientID), "subscription": "/h/z",
+            "ext": ["replay": ["/h/z": -2]],
+        ]
+        harness.send([message], from: harness.exchange())
+        #expect(harness.queuedBytes == 82)
+        let others = Self.sleepers(of: "/b", on: harness)
+        Self.publish(1...2, to: "/b", on: harness)
+        #expect(harness.queuedBytes == 75)
+        #expect(Self.data(harness.connect(clientID, from: harness.socket())) == [1, 2, 9])
+        #expect(Self.data(harness.connect(others[0], from: harness.socket())) == [1, 2])
+        #expect(harness.queuedBytes == 0)
+    }
+
     @Test("Also the only message that waits makes room, and its client is told")
     func onlyMessage() throws {
         let harness = try Self.harness(queuedBytesInAll: 80)

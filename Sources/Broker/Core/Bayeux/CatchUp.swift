@@ -78,6 +78,40 @@ package struct CatchUp {
         return false
     }
 
+    /// The weight of the messages that wait between its parts.
+    var byteCount: Int {
+        steps.reduce(0) { sum, step in
+            if case .messages(let messages) = step { sum + messages.byteCount } else { sum }
+        }
+    }
+
+    /// Drops the oldest of the messages that wait between its parts; what the log has is read again in its place. How many
+    /// it does not have; nil if no message waits there.
+    mutating func dropFirst() -> UInt32? {
+        for index in steps.indices {
+            guard case .messages(var messages) = steps[index], messages.count > 0 else { continue }
+            // Else they would be copied.
+            steps[index] = .messages(MessageQueue())
+            let before = messages.lostCount
+            let logged = messages.dropFirst()
+            steps[index] = .messages(messages)
+            if let logged { putMissed(logged, before: index) }
+            return messages.lostCount - before
+        }
+        return nil
+    }
+
+    /// Messages at the beginning of a step have to be read again.
+    private mutating func putMissed(_ range: ClosedRange<UInt64>, before index: Int) {
+        position = min(position, range.lowerBound - 1)
+        if case .messages(let rest) = steps[index], rest.isEmpty { steps.remove(at: index) }
+        if index > steps.startIndex, case .part(.missed(let last)) = steps[index - 1] {
+            steps[index - 1] = .part(.missed(Gap.hull(last, range)))
+        } else {
+            steps.insert(.part(.missed(range)), at: index)
+        }
+    }
+
     /// The client may have missed what lies in this range, newer than all that is to be got already.
     mutating func addMissed(_ range: ClosedRange<UInt64>) {
         isResumption = true

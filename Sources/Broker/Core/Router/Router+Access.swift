@@ -191,8 +191,8 @@ extension Router {
             !lost.contains { $0.holds(channel) } || kept.contains { $0.holds(channel) }
                 || channel.hasPrefix("/meta/")
         }
-        changeQueue(of: session) { $0.keep(where: isKept) }
         session.catchUp?.restrict(to: { !lost.contains($0) }, messages: isKept)
+        changeQueue(of: session) { $0.keep(where: isKept) }
         goOn(session, now: now, into: &outbox)
         let clientID = session.clientID
         if session.mayBeStored {

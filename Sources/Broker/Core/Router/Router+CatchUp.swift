@@ -143,6 +143,7 @@ extension Router {
         }
         let patterns = session.subscriptions.keys
         var messages = session.catchUp?.takePage(epoch: epoch, patterns: patterns) ?? []
+        if !messages.isEmpty { weigh(session) }
         noteReplayed(session, now: now)
         if session.catchUp?.isOver == true { finishCatchUp(session) }
         if session.catchUp == nil, !session.queue.isEmpty {

@@ -31,12 +31,16 @@ extension Router {
     }
 
     /// While there is no room in all, the oldest message of one of those for whom most waits makes it: nobody who has
-    /// little loses it to somebody who has much. What was sent goes first, for its client most likely has it.
+    /// little loses it to somebody who has much. What was sent goes first, for its client most likely has it, then what
+    /// comes before the queue.
     mutating func makeRoom(for byteCount: Int = 0) {
         while queueWeights.total + byteCount > limits.queuedBytesInAll, let handle = queueWeights.heaviest,
             let session = sessions[Int(handle)]
         {
             if session.acknowledgements?.dropFirst() == true {
+                weigh(session)
+            } else if let lostCount = session.catchUp?.dropFirst() {
+                noteDropped(lostCount, of: session)
                 weigh(session)
             } else {
                 shorten(session) { $0.dropFirst() }
@@ -61,5 +65,5 @@ extension Router {
 
 extension Session {
     /// What is in memory for it: what waits, and what may have to be sent again.
-    var weight: Int { queue.byteCount + (acknowledgements?.byteCount ?? 0) }
+    var weight: Int { queue.byteCount + (acknowledgements?.byteCount ?? 0) + (catchUp?.byteCount ?? 0) }
 }

@@ -452,6 +452,7 @@ extension Router {
         movedCursors.remove(session.handle)
         forgetDeadlines()
         session.acknowledgements = nil
+        session.catchUp = nil
         changeQueue(of: session) { $0 = MessageQueue() }
         freeHandles.append(session.handle)
         if session.mayBeStored {
