@@ -109,7 +109,7 @@ struct HistoryTests {
                 #expect(opened.backlog(of: [try Self.item(pattern, .everything)], wall: wall)?.losses == [])
                 // What comes behind the subscription is live.
                 let older = opened.backlog(of: [try Self.item(pattern, .after(0))], through: 1, wall: wall)
-                let olderLosses = try wall < 100 ? [] : [Backlog.Loss(try name("/a"), Gap(sequences: 1...1))]
+                let olderLosses = wall < 100 ? [] : [Backlog.Loss(try name("/a"), Gap(sequences: 1...1))]
                 #expect(older?.losses == olderLosses)
             }
         }
