@@ -171,7 +171,7 @@ struct SQLiteStoreTests {
         try queue.close()
         let before = try Data(contentsOf: URL(filePath: path))
         let error = error { try OpenedStore(path: path) }
-        #expect(error?.reason == "the database has version 99, this broker knows up to 5")
+        #expect(error?.reason == "the database has version 99, this broker knows up to 6")
         #expect(error?.remedy != nil)
         #expect(try Data(contentsOf: URL(filePath: path)) == before)
     }
