@@ -28,7 +28,7 @@ function save(kept) {
     const { name, place, subscribers, requests } = kept;
     const waiting = [...requests].flatMap(([id, { fields, data }]) => (data ? [[id, fields, data]] : []));
     const confirmed = [...subscribers].filter((subscriber) => subscriber.confirmed)
-        .map(({ pattern, last, from }) => ({ pattern, last, from }));
+        .map(({ pattern, replay, from, seen }) => ({ pattern, replay, from, seen: [...seen] }));
     // What another page left here, to be published, is not lost; the mark tells one page from the other.
     const theirs = (read(name)?.requests ?? []).filter(([id]) => !requests.has(id));
     const saved = { mark: Math.random(), place, subscribers: confirmed, requests: [...theirs, ...waiting] };
@@ -91,17 +91,19 @@ function take(saved, { place, subscribers, requests, failed, unsubscribe }) {
     for (const [id, fields, data] of saved.requests) {
         const answer = deferred();
         answer.promise.catch(failed);
-        requests.set(id, { fields, data, answer, sentAt: 0 });
+        requests.set(id, { id, fields, data, answer, sentAt: 0 });
     }
     const asked = [...subscribers];
-    for (const known of saved.subscribers) {
-        const index = asked.findIndex(({ pattern }) => pattern === known.pattern);
-        let subscriber = { retained: true, orphan: true, backlog: [], subscribed: deferred() };
+    for (const { pattern, replay, from, seen } of saved.subscribers) {
+        const index = asked.findIndex((one) => one.pattern === pattern);
+        let subscriber = { retained: true, orphan: true, buffer: Infinity, backlog: [], subscribed: deferred() };
         if (index >= 0) {
             [subscriber] = asked.splice(index, 1);
-            fresh.splice(fresh.findIndex(([, { fields }]) => fields.subscription === known.pattern), 1);
+            fresh.splice(fresh.findIndex(([, { fields }]) => fields.subscription === pattern), 1);
         }
-        subscribers.add(Object.assign(subscriber, known, { active: true, confirmed: true }));
+        // Where the page before was counts, not where this one wanted to begin.
+        Object.assign(subscriber, { pattern, replay, from, seen: new Map(seen), active: true, confirmed: true });
+        subscribers.add(subscriber);
         subscriber.subscribed.resolve();
     }
     for (const [id, request] of fresh) requests.set(id, request);

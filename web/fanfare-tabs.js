@@ -25,7 +25,7 @@ const elections = new Map();
 const clients = new WeakMap();
 
 /** A socket to the hub, wherever that is. */
-export function open(endpoint, options, events) {
+export function open(transport, endpoint, events, options) {
     const name = `fanfare:${endpoint}`;
     if (!elections.has(name)) elections.set(name, stand(name, endpoint, options));
     if (!clients.has(options)) clients.set(options, register(name));

@@ -7,9 +7,13 @@
 const interval = 1_000;
 const program = `setInterval(() => postMessage(0), ${interval})`;
 
-/** Call `step` every second while the page is hidden. What is returned ends that. */
-export function tick(step) {
+/** Every second while the page is hidden, run the `timers` that are due, and `check`. What is returned ends that. */
+export function tick(timers, check) {
     let worker;
+    const step = () => {
+        for (const { due, run } of Object.values(timers)) if (performance.now() >= due) run();
+        check();
+    };
     const change = () => {
         const isHidden = document.visibilityState === "hidden";
         if (isHidden && !worker) worker = start(step);

@@ -8,15 +8,16 @@ const firstRetry = 5_000;
 const longestTimer = 2 ** 31 - 1;
 
 /**
- * Call `token` until it answers, every 5 to 10 s. Then `answered` gets its answer, and in how many milliseconds to ask
- * again; `refused` an `UnauthorizedError`, which says that there is none to be had; `failed` every other failure. Once
- * all `isOver`, nobody is asked, and nothing is told.
+ * Call `source` until it answers, every 5 to 10 s. Then `kept` has the `token`, which `isTokenNew`, and `renew` is told in how many milliseconds to ask again. `refused` gets an
+ * `UnauthorizedError`, which says that there is none to be had; `failed` every other failure. Once all `isOver`, nobody
+ * is asked, and nothing is told.
  */
-export async function fetchToken(token, { isOver, answered, refused, failed }) {
+export async function fetchToken(source, kept) {
+    const { isOver, refused, failed, renew } = kept;
     let answer;
     while (!isOver()) {
         try {
-            answer = await token();
+            answer = await source();
             break;
         } catch (error) {
             if (error?.name === "UnauthorizedError") return refused(error);
@@ -25,7 +26,10 @@ export async function fetchToken(token, { isOver, answered, refused, failed }) {
             await new Promise((resolve) => setTimeout(resolve, firstRetry * (1 + Math.random())));
         }
     }
-    if (!isOver()) answered(answer, renewalDelay(answer));
+    if (isOver()) return;
+    Object.assign(kept, { token: answer, isTokenNew: true });
+    const delay = renewalDelay(answer);
+    if (delay) renew(delay);
 }
 
 /** When 80 to 95 % of a JSON Web Token's life are over; never for a token that does not say. */

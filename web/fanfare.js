@@ -1,6 +1,6 @@
 /** Fanfare's browser client. What can be called: fanfare.d.ts; the session's rules: docs/browser.md. */
 
-const defaultAdvice = { reconnect: "retry", interval: 0, timeout: 60_000 };
+const defaultAdvice = { interval: 0, timeout: 60_000 };
 /** All in milliseconds: for an answer, and how long the broker may be silent before. */
 const answerTimeout = 10_000;
 const heartbeat = 25_000;
@@ -12,6 +12,8 @@ const longestRetry = 20_000;
 const watchInterval = 1_000;
 /** So often a transport that has worked is tried first. */
 const patience = 3;
+/** So many channels a subscription remembers. */
+const seenCount = 2_000;
 const closeReasons = { 1009: "too-large", 1012: "restart" };
 /** Why a state was entered. The place is its code, unless a socket or the broker gave one. */
 const reasons = [
@@ -50,20 +52,23 @@ export function connect(url = "/bayeux", options = {}) {
     if (!url.href && typeof url === "object") [url, options] = [url.url ?? "/bayeux", url];
     const endpoint = new URL(url, globalThis.location?.href);
     endpoint.protocol = endpoint.protocol.replace("ws", "http");
-    const all = { ...options, key: `fanfare:${endpoint}`, transports: options.transports ?? transports };
-    if (options.share && globalThis.navigator?.locks && globalThis.BroadcastChannel) {
-        const open = (events) => openLater("tabs", events, (tabs) => tabs.open(endpoint, all, events));
-        const key = `fanfare:shared:${endpoint}`;
-        return start(open, { ...all, key, transports: ["shared"], token: undefined, ext: undefined });
-    }
+    const { transports = ["websocket", "eventsource", "long-polling"] } = options;
+    const own = { ...options, key: `fanfare:${endpoint}`, transports };
+    const isShared = options.share && globalThis.navigator?.locks && globalThis.BroadcastChannel;
+    const shared = { key: `fanfare:shared:${endpoint}`, transports: ["shared"], token: undefined, ext: undefined };
+    const all = { ...own, ...(isShared && shared) };
     const open = (events, transport) => {
         if (transport === "websocket") return openWebSocket(endpoint, events);
-        return openLater("fallback", events, (fallback) => fallback.open(transport, endpoint, events));
+        const name = isShared ? "tabs" : "fallback";
+        return openLater(name, events, (loaded) => loaded.open(transport, endpoint, events, own));
     };
-    return start(open, all);
+    // To resume is to take up what a page before this one left before a socket is opened.
+    const resume = (events, transport, kept) => openLater("resume", events, ({ restore }) => {
+        restore(all, kept);
+        return open(events, transport);
+    });
+    return new Fanfare(all.resume ? resume : open, all);
 }
-
-const transports = ["websocket", "eventsource", "long-polling"];
 
 export function matches(pattern, channel) {
     if (pattern.endsWith("/**")) return channel.startsWith(pattern.slice(0, -2));
@@ -78,11 +83,11 @@ export class Fanfare extends EventTarget {
     #reason;
     /** The session, the newest sequence number and its log, what is acknowledged, if anything is. */
     #place = { seq: 0 };
-    /** What is wanted: { pattern, callback, backlog, last, active, … }. */
+    /** What is wanted: { pattern, callback, backlog, seen (numbers by channel), active, … }. */
     #subscribers = new Set();
-    /** By id, in the order they were made: { fields, data, answer, socket, sentAt }. */
+    /** By id, in the order they were made: { id, fields, data, answer, socket, sentAt }. */
     #requests = new Map();
-    /** What `resume` takes up, and with `save` keeps. */
+    /** What other modules share, and the token. */
     #kept = {
         place: this.#place,
         subscribers: this.#subscribers,
@@ -90,6 +95,9 @@ export class Fanfare extends EventTarget {
         hand,
         failed: (error) => this.#tell("error", error),
         unsubscribe: (subscriber) => this.#unsubscribe(subscriber),
+        refused: ({ message }) => this.#finish(message, "unauthorized"),
+        isOver: () => this.state === "closed",
+        renew: (delay) => this.#later("renewal", () => this.#fetchToken(() => this.#check()), delay),
     };
     #socket;
     #opened = false;
@@ -111,8 +119,6 @@ export class Fanfare extends EventTarget {
     #lastId = 0;
     #lastReceived = 0;
     #lastWatch = 0;
-    #token;
-    #isTokenNew = false;
     #isNew = false;
     /** By name: { run, due, timer }. */
     #timers = {};
@@ -149,12 +155,9 @@ export class Fanfare extends EventTarget {
         if (typeof callback !== "function") [callback, options] = [undefined, callback];
         const { since, replay = since === "start" ? -2 : since, retained = true, buffer = 10_000 } = options ?? {};
         const known = this.#kept.claim?.(pattern);
-        const last = Math.max(replay ?? 0, 0);
-        const subscriber = known ?? { pattern, replay, last, backlog: [], subscribed: deferred() };
+        const subscriber = known ?? { pattern, replay, seen: new Map(), backlog: [], subscribed: deferred() };
         Object.assign(subscriber, { callback, retained, buffer });
-        const closed = this.#closed();
-        if (closed) subscriber.subscribed.reject(closed);
-        else if (!known) {
+        if (!known) {
             this.#subscribers.add(subscriber);
             this.#requestSubscription(subscriber);
         }
@@ -167,8 +170,6 @@ export class Fanfare extends EventTarget {
     }
 
     async publish(channel, data, { ext, retain, ttl, noEcho, receipt, id } = {}) {
-        const closed = this.#closed();
-        if (closed) throw closed;
         const text = JSON.stringify(data);
         if (text === undefined) throw new TypeError("What is published must have a JSON form.");
         for (const [name, value] of Object.entries({ retain, ttl, noEcho, receipt })) {
@@ -192,24 +193,24 @@ export class Fanfare extends EventTarget {
     /** The sharing of tabs hands messages on from here. */
     deliver(message) {
         if (message.subscription) return this.#takeAway(message);
-        const { seq, epoch, gap, retained } = message.ext ?? {};
-        if (gap) this.#tell("gap", { channel: message.channel, ...gap });
+        const { channel, ext } = message;
+        const { seq, epoch, gap, retained } = ext ?? {};
+        if (gap) this.#tell("gap", { channel, ...gap });
         if (!("data" in message)) return;
         const place = this.#place;
         if (epoch && epoch !== place.epoch) {
             if (place.epoch) {
                 // The log began anew, with lower numbers.
-                for (const subscriber of this.#subscribers) subscriber.last = 0;
-                this.#tell("gap", { channel: message.channel, isReset: true });
+                for (const one of this.#subscribers) Object.assign(one, { replay: 0, from: 0, seen: new Map() });
+                this.#tell("gap", { channel, isReset: true });
                 place.seq = 0;
             }
             place.epoch = epoch;
         }
         place.seq = Math.max(place.seq, seq ?? 0);
         for (const subscriber of this.#subscribers) {
-            if (!subscriber.active || !matches(subscriber.pattern, message.channel)) continue;
-            if (seq <= subscriber.last) continue;
-            if (seq) subscriber.last = seq;
+            if (!subscriber.active || !matches(subscriber.pattern, channel)) continue;
+            if (seq && !isNews(subscriber, channel, seq)) continue;
             if (!retained || subscriber.retained) hand(subscriber, message);
         }
     }
@@ -323,11 +324,9 @@ export class Fanfare extends EventTarget {
 
     /** A hidden page's timers are late; a Worker's are not. A failed load is tried again. */
     #tickWhileHidden() {
-        const tick = () => {
-            for (const { due, run } of Object.values(this.#timers)) if (performance.now() >= due) run();
-            if (this.#socket) this.#checkAnswers();
-        };
-        this.#ticker ??= load("ticker").then((ticker) => ticker.tick(tick)).catch(() => (this.#ticker = undefined));
+        const check = () => this.#socket && this.#checkAnswers();
+        this.#ticker ??= load("ticker").then(({ tick }) => tick(this.#timers, check))
+            .catch(() => (this.#ticker = undefined));
     }
 
     /** Connect now, or see whether the connection still lives. */
@@ -351,11 +350,10 @@ export class Fanfare extends EventTarget {
 
     /** Never send again what the broker closes sockets over. */
     #rejectLargest() {
-        const sent = [...this.#requests].filter(([, { socket, data }]) => socket === this.#socket && data);
-        const largest = sent.sort(([, a], [, b]) => b.data.length - a.data.length)[0];
-        if (!largest) return;
-        this.#requests.delete(largest[0]);
-        largest[1].answer.reject(new FanfareError("The message is larger than the broker allows.", "too-large"));
+        const sent = [...this.#requests.values()].filter(({ socket, data }) => socket === this.#socket && data);
+        const [largest] = sent.sort((a, b) => b.data.length - a.data.length);
+        this.#requests.delete(largest?.id);
+        largest?.answer.reject(new FanfareError("The message is larger than the broker allows.", "too-large"));
     }
 
     /** `cause`: what the broker did, if the page is not leaving by itself. */
@@ -380,10 +378,12 @@ export class Fanfare extends EventTarget {
     }
 
     #handshake() {
-        if (typeof this.#options.token === "function" && !this.#token) return this.#fetchToken(() => this.#handshake());
+        if (typeof this.#options.token === "function" && !this.#kept.token) {
+            return this.#fetchToken(() => this.#handshake());
+        }
         const fields = { channel: "/meta/handshake", version: "1.0", supportedConnectionTypes: [this.transport] };
-        const token = this.#token ?? this.#options.token;
-        this.#isTokenNew = false;
+        const token = this.#kept.token ?? this.#options.token;
+        this.#kept.isTokenNew = false;
         // A response that is lost takes messages along, unless they are acknowledged.
         const ack = this.transport === "long-polling";
         const ext = { ...this.#options.ext, ...(token && { token }), ...(ack && { ack }) };
@@ -396,30 +396,19 @@ export class Fanfare extends EventTarget {
         const fields = { channel: "/meta/connect", clientId: this.clientId, connectionType: this.transport };
         const held = timeout ?? Math.min(this.#advice.timeout, this.#options.heartbeat ?? heartbeat);
         fields.advice = { timeout: held };
-        const token = this.#isTokenNew ? this.#token : undefined;
+        const token = this.#kept.isTokenNew ? this.#kept.token : undefined;
         const { ack = this.transport === "long-polling" ? -1 : undefined } = this.#place;
         if (token || ack) fields.ext = { ack, token };
-        this.#isTokenNew = false;
+        this.#kept.isTokenNew = false;
         this.#sendMeta(fields, held + this.#patience);
     }
 
     #fetchToken(next) {
         const socket = this.#socket;
         if (this.#meta) this.#meta.due = Infinity;
-        const steps = {
-            isOver: () => this.state === "closed",
-            failed: this.#kept.failed,
-            refused: ({ message }) => this.#finish(message, "unauthorized"),
-            answered: (token, renewal) => {
-                this.#token = token;
-                this.#isTokenNew = true;
-                if (renewal) this.#later("renewal", () => this.#fetchToken(() => this.#check()), renewal);
-                if (socket === this.#socket) next();
-            },
-        };
-        load("token").then(({ fetchToken }) => fetchToken(this.#options.token, steps)).catch(() => {
-            if (socket === this.#socket) this.#lost("network");
-        });
+        const current = (step) => () => socket === this.#socket && step();
+        load("token").then(({ fetchToken }) => fetchToken(this.#options.token, this.#kept))
+            .then(current(next), current(() => this.#lost("network")));
     }
 
     #receiveHandshake(reply) {
@@ -430,12 +419,12 @@ export class Fanfare extends EventTarget {
         this.#advice = { ...defaultAdvice, ...reply.advice };
         this.#connect(0);
         // Subscriptions first, before what waits to be published.
-        const waiting = [...this.#requests];
+        const waiting = [...this.#requests.values()];
         this.#requests.clear();
         for (const subscriber of this.#subscribers) this.#requestSubscription(subscriber);
-        for (const [id, request] of waiting) {
+        for (const request of waiting) {
             if (request.fields.channel === "/meta/unsubscribe") request.answer.resolve();
-            else if (request.fields.channel !== "/meta/subscribe") this.#requests.set(id, request);
+            else if (request.fields.channel !== "/meta/subscribe") this.#requests.set(request.id, request);
         }
         this.#flush();
     }
@@ -464,7 +453,7 @@ export class Fanfare extends EventTarget {
         let { reconnect = "handshake", interval = 0 } = reply.advice ?? {};
         // Its token may have expired.
         if (reconnect === "none" && typeof this.#options.token === "function" && this.#attempts < patience) {
-            this.#token = undefined;
+            this.#kept.token = undefined;
             reconnect = "handshake";
         }
         if (reconnect === "none") return this.#finish(reply.error ?? sessionEnded);
@@ -496,8 +485,8 @@ export class Fanfare extends EventTarget {
     }
 
     #requestSubscription(subscriber) {
-        const { pattern, confirmed, last, from, replay } = subscriber;
-        const number = (confirmed && (last || from)) || replay;
+        const { pattern, confirmed, seen, from, replay } = subscriber;
+        const number = (confirmed && (Math.max(0, replay ?? 0, ...seen.values()) || from)) || replay;
         const fields = { channel: "/meta/subscribe", subscription: pattern };
         if (number !== undefined) fields.ext = { replay: { [pattern]: number } };
         subscriber.active = false;
@@ -524,7 +513,7 @@ export class Fanfare extends EventTarget {
     async #unsubscribe(subscriber) {
         end(subscriber);
         const { pattern } = subscriber;
-        if (!this.#subscribers.delete(subscriber)) return;
+        if (!this.#subscribers.delete(subscriber) || this.#leaving) return;
         if ([...this.#subscribers].some((other) => other.pattern === pattern)) return;
         await this.#request({ channel: "/meta/unsubscribe", subscription: pattern });
     }
@@ -543,11 +532,12 @@ export class Fanfare extends EventTarget {
         }
     }
 
-    #request(fields, data, id = this.#newId(), agreed) {
+    async #request(fields, data, id = this.#newId(), agreed) {
+        if (this.state === "closed" || this.#leaving) throw sessionClosed();
         if (this.#requests.size >= (this.#options.queueLimit ?? 10_000)) {
-            return Promise.reject(new FanfareError("Too many requests are waiting for the broker's answer.", "full"));
+            throw new FanfareError("Too many requests are waiting for the broker's answer.", "full");
         }
-        const request = { fields, data, agreed, answer: deferred(), sentAt: 0 };
+        const request = { id, fields, data, agreed, answer: deferred(), sentAt: 0 };
         this.#requests.set(id, request);
         if (this.state === "connected") this.#flush();
         return request.answer.promise;
@@ -555,11 +545,11 @@ export class Fanfare extends EventTarget {
 
     /** Send what this socket has not carried yet. */
     #flush() {
-        for (const [id, request] of this.#requests) {
+        for (const request of this.#requests.values()) {
             if (request.socket === this.#socket) continue;
             request.socket = this.#socket;
             request.sentAt = performance.now();
-            this.#send({ ...request.fields, id, clientId: this.clientId }, request.data);
+            this.#send({ ...request.fields, id: request.id, clientId: this.clientId }, request.data);
         }
     }
 
@@ -572,7 +562,7 @@ export class Fanfare extends EventTarget {
     #send(fields, data) {
         const text = JSON.stringify(fields);
         const message = data === undefined ? text : `${text.slice(0, -1)},"data":${data}}`;
-        if (this.#opened) this.#socket?.send(`[${message}]`);
+        if (this.#opened) this.#socket.send(`[${message}]`);
     }
 
     #receive(text) {
@@ -614,10 +604,6 @@ export class Fanfare extends EventTarget {
         for (const [name, listener] of Object.entries(this.#listeners)) globalThis[change]?.(name, listener, true);
     }
 
-    #closed() {
-        if (this.state === "closed" || this.#leaving) return sessionClosed();
-    }
-
     #tell(name, detail) {
         this.dispatchEvent(new CustomEvent(name, { detail }));
     }
@@ -637,22 +623,11 @@ export class Fanfare extends EventTarget {
 }
 
 function openWebSocket(endpoint, events) {
-    const url = new URL(endpoint);
-    url.protocol = url.protocol.replace("http", "ws");
-    const socket = new WebSocket(url);
+    const socket = new WebSocket(endpoint.href.replace("http", "ws"));
     socket.onopen = events.open;
     socket.onmessage = (event) => events.receive(event.data);
     socket.onclose = ({ code, reason }) => events.close(code, reason);
     return { send: (text) => socket.send(text), close: () => socket.close() };
-}
-
-/** To resume is to take up what a page before this one left before a socket is opened. */
-function start(open, options) {
-    if (!options.resume) return new Fanfare(open, options);
-    return new Fanfare((events, transport, kept) => openLater("resume", events, (resume) => {
-        resume.restore(options, kept);
-        return open(events, transport);
-    }), options);
 }
 
 function openLater(name, events, open) {
@@ -668,6 +643,15 @@ function openLater(name, events, open) {
     };
 }
 
+/** By channel, for the replays of others may bring newer ones first. */
+function isNews({ seen, replay }, channel, seq) {
+    if (seq <= (seen.get(channel) ?? replay)) return false;
+    seen.delete(channel);
+    seen.set(channel, seq);
+    if (seen.size > seenCount) seen.delete(seen.keys().next().value);
+    return true;
+}
+
 /** A callback's fault keeps nothing from the others. */
 function hand(subscriber, message) {
     const { callback, backlog, buffer } = subscriber;
@@ -677,7 +661,7 @@ function hand(subscriber, message) {
         } catch (error) {
             (globalThis.reportError ?? console.error)(error);
         }
-    } else if (backlog.length < (buffer ?? Infinity)) {
+    } else if (backlog.length < buffer) {
         backlog.push(message);
         subscriber.wake?.();
     } else end(subscriber, new FanfareError("The iteration fell behind; messages were lost.", "slow"));

@@ -88,19 +88,29 @@ def test_session_is_lost(browser, tmp_path):
     try:
         with Network(broker) as network:
             script = Script(browser, network.url("/health/live"))
-            script.run("await start().subscribe('/kept/a', note); await fanfare.subscribe('/kept/*', () => {})")
+            script.run(
+                """
+                window.all = [];
+                await start().subscribe("/kept/a", note);
+                await fanfare.subscribe("/kept/*", (data) => all.push(data));
+                """
+            )
             broker.publish("/kept/a", 0)
             script.wait("got.length === 1")
             client = script.run("return fanfare.clientId")
             network.cut()
             script.wait("fanfare.state !== 'connected'")
+            # Older than what the other subscription will be given first.
+            broker.publish("/kept/b", "b")
             # Until the session has expired nobody else is subscribed.
             number = 1
             while broker.publish("/kept/a", number)["matched"]:
                 number += 1
             network.mend()
-            script.wait(f"got.length > {number}")
+            script.wait(f"got.length > {number} && all.length > {number + 1}")
             assert script.run("return got") == list(range(number + 1))
+            assert script.run("return all.filter((data) => data !== 'b')") == list(range(number + 1))
+            assert script.run("return all.length") == number + 2
             assert script.run("return fanfare.clientId") != client
             assert ["waiting", "session"] in script.run("return states")
             browser.get("about:blank")

@@ -301,6 +301,41 @@ SCRIPTS = [
         """,
         [1, ["closed"]],
     ),
+    (
+        "subscriptions that overlap: what comes for one of them is no reason to drop what another has not had",
+        """
+        const fanfare = start(), got = [];
+        await fanfare.subscribe("/config/theme", (data) => got.push(["theme", data]));
+        await fanfare.subscribe("/config/**", (data) => got.push(["all", data]));
+        const message = (channel, seq) => ({ channel, data: seq, ext: { seq, epoch: "log", retained: true } });
+        const receive = (...messages) => sockets[0].receive(JSON.stringify(messages));
+        receive(message("/config/theme", 90));
+        receive(message("/config/a", 10), message("/config/theme", 90));
+        answers["/meta/connect"] = (message) => message.clientId === "client1"
+            ? no(message, "401:client1:Unknown client", { advice: { reconnect: "handshake" } })
+            : isHeld(message) ? undefined : ok(message);
+        sockets[0].close(1006);
+        await state(fanfare, "connected");
+        const asked = sent[1].filter(({ channel }) => channel === "/meta/subscribe").map(({ ext }) => ext.replay);
+        return [got, asked];
+        """,
+        [[["theme", 90], ["all", 90], ["all", 10]], [{"/config/theme": 90}, {"/config/**": 90}]],
+    ),
+    (
+        "a subscription remembers what it has had of 2000 channels, and forgets the one that was silent for longest",
+        """
+        const fanfare = start(), got = [];
+        await fanfare.subscribe("/many/*", (data) => got.push(data));
+        const receive = (seq) => {
+            const message = { channel: `/many/${seq}`, data: seq, ext: { seq, epoch: "log" } };
+            sockets[0].receive(JSON.stringify([message]));
+        };
+        for (let seq = 1; seq <= 2001; seq++) receive(seq);
+        for (const seq of [2, 2001, 1]) receive(seq);
+        return [got.length, got.at(-1)];
+        """,
+        [2002, 1],
+    ),
 ]
 
 
