@@ -119,6 +119,8 @@ export class Fanfare extends EventTarget {
     #lastId = 0;
     #lastReceived = 0;
     #lastWatch = 0;
+    /** Tokens that were refused since it was connected. */
+    #refusals = 0;
     #isNew = false;
     /** By name: { run, due, timer }. */
     #timers = {};
@@ -439,6 +441,7 @@ export class Fanfare extends EventTarget {
         const { interval } = this.#advice;
         if (this.state !== "connected") {
             this.#usual = interval;
+            this.#refusals = 0;
             this.#later("stable", () => (this.#attempts = 0), stableAfter);
             this.#remember();
             this.#setState("connected");
@@ -452,7 +455,7 @@ export class Fanfare extends EventTarget {
     #refused(reply) {
         let { reconnect = "handshake", interval = 0 } = reply.advice ?? {};
         // Its token may have expired.
-        if (reconnect === "none" && typeof this.#options.token === "function" && this.#attempts < patience) {
+        if (reconnect === "none" && typeof this.#options.token === "function" && this.#refusals++ < patience) {
             this.#kept.token = undefined;
             reconnect = "handshake";
         }

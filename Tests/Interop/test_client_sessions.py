@@ -336,6 +336,28 @@ SCRIPTS = [
         """,
         [2002, 1],
     ),
+    (
+        "a token that is stale after lost connections is replaced",
+        """
+        let tokens = 0, refusals = 0;
+        Math.random = () => 0;
+        const fanfare = start({ token: async () => `token ${++tokens}` });
+        await state(fanfare, "connected");
+        answers["/meta/connect"] = (message, socket) => {
+            if (socket === 2) sockets[1].close(1006);
+            else if (message.clientId === "client1") {
+                return no(message, "401:client1:Unknown client", { advice: { reconnect: "handshake" } });
+            } else if (!isHeld(message)) return ok(message);
+        };
+        answers["/meta/handshake"] = (message) => refusals++
+            ? ok(message, { clientId: "new" }) : no(message, "401::Token expired", { advice: { reconnect: "none" } });
+        const end = Promise.race([state(fanfare, "connected"), state(fanfare, "closed")]);
+        sockets[0].close(1006);
+        await end;
+        return [fanfare.state, tokens, sent.length];
+        """,
+        ["connected", 2, 3],
+    ),
 ]
 
 
