@@ -8,11 +8,17 @@ const firstRetry = 5_000;
 const longestTimer = 2 ** 31 - 1;
 
 /**
- * Call `source` until it answers, every 5 to 10 s. Then `kept` has the `token`, which `isTokenNew`, and `renew` is told in how many milliseconds to ask again. `refused` gets an
+ * Call `source` until it answers, every 5 to 10 s; whoever asks meanwhile waits for the same answer. Then `kept` has
+ * the `token`, which `isTokenNew`, and `renew` is told in how many milliseconds to ask again. `refused` gets an
  * `UnauthorizedError`, which says that there is none to be had; `failed` every other failure. Once all `isOver`, nobody
  * is asked, and nothing is told.
  */
-export async function fetchToken(source, kept) {
+export function fetchToken(source, kept) {
+    kept.fetching ??= ask(source, kept).finally(() => (kept.fetching = undefined));
+    return kept.fetching;
+}
+
+async function ask(source, kept) {
     const { isOver, refused, failed, renew } = kept;
     let answer;
     while (!isOver()) {

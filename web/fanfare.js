@@ -540,6 +540,8 @@ export class Fanfare extends EventTarget {
         if (this.#requests.size >= (this.#options.queueLimit ?? 10_000)) {
             throw new FanfareError("Too many requests are waiting for the broker's answer.", "full");
         }
+        const waiting = this.#requests.get(id);
+        if (waiting) return waiting.answer.promise;
         const request = { id, fields, data, agreed, answer: deferred(), sentAt: 0 };
         this.#requests.set(id, request);
         if (this.state === "connected") this.#flush();

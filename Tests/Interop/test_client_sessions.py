@@ -358,6 +358,39 @@ SCRIPTS = [
         """,
         ["connected", 2, 3],
     ),
+    (
+        "a publication whose id is waiting already is the same one",
+        """
+        const fanfare = start();
+        const publications = [1, 2].map(() => fanfare.publish("/a", 1, { id: "mine" }));
+        answers["/a"] = ok;
+        const ids = (await Promise.all(publications)).map(({ id }) => id);
+        return [ids, sent[0].filter(({ channel }) => channel === "/a").length];
+        """,
+        [["mine", "mine"], 1],
+    ),
+    (
+        "as long as there is no token, one after the other is asked for, however often the connection is lost",
+        TIMERS
+        + """
+        let asked = 0;
+        const fanfare = start({ token: async () => {
+            if (++asked === 1) throw new Error("no network");
+            return "token";
+        } });
+        await until(() => timers.length);
+        sockets[0].close(1006);
+        await until(() => sockets.length === 2);
+        // The socket opens, and wants a token.
+        await turn();
+        const before = asked;
+        const connected = state(fanfare, "connected");
+        timers.shift()();
+        await connected;
+        return [before, asked, sent.map((log) => log.filter(({ channel }) => channel === "/meta/handshake").length)];
+        """,
+        [1, 2, [0, 1]],
+    ),
 ]
 
 
