@@ -65,8 +65,6 @@ extension ClientCore {
         if let number = group.replayNumber {
             fields += Self.list(#","ext":{"replay":{"#, group.texts, ":\(number)", "}}")
         }
-        // What it brings of the past may be another group's as well.
-        if group.replayNumber != nil { for group in groups { group.noteReplay() } }
         send("/meta/subscribe", .subscribe(group), fields)
     }
 
@@ -210,7 +208,10 @@ extension ClientCore {
         }
         self.clientID = clientID
         open(resumed: false)
-        for group in groups { sendSubscribe(group) }
+        for group in groups {
+            group.beginSession()
+            sendSubscribe(group)
+        }
         sendConnect()
     }
 
@@ -223,7 +224,7 @@ extension ClientCore {
             if phase == .resuming {
                 open(resumed: true)
                 // Their replies may have been lost. With replays the broker goes on by itself.
-                for group in groups where group.answered != nil || group.awaitsRestart {
+                for group in groups where !group.isActive || group.awaitsRestart {
                     sendSubscribe(group)
                 }
             }
@@ -237,7 +238,6 @@ extension ClientCore {
             return
         }
         guard phase != .closing else { return }
-        for group in groups { group.loseConnection() }
         publications.loseConnection()
         phase = .shakingHands
         isRenewed ? beginAgain(after: advice.interval) : after(advice.interval) { $0.shakeHands() }

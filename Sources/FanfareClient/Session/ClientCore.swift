@@ -107,7 +107,6 @@ final class ClientCore {
         openedAt = nil
         publications.loseConnection()
         failRequests(error)
-        for group in groups { group.loseConnection() }
         if error.kind == .denied || error.kind == .refused || error.kind == .protocolFailure { return end(error) }
         var generator = SystemRandomNumberGenerator()
         var delay = configuration.backoff.delay(

@@ -9,15 +9,17 @@ final class SubscriptionGroup {
     /// Told when the broker has answered for the first time.
     var answered: EventLoopPromise<Void>?
     private let replay: ReplayStart
-    /// The number of the last message that came; what names its log.
+    /// Whether the broker has answered in this session: what comes before that is for other groups.
+    private(set) var isActive = false
+    /// The highest number that came; what names its log.
     private var position: UInt64?
     private var epoch: [UInt8] = []
-    /// What came before the connection was lost is not taken again.
+    /// Up to here the caller has had everything before.
     private var floor: UInt64 = 0
+    /// What has come. What is replayed for another group may be newer than what is replayed for this one behind it.
+    private var seen = SeenNumbers()
     /// The log has started anew, and all of it has to be asked for; what comes before the answer comes again behind it.
     private(set) var awaitsRestart = false
-    /// Whether a replay was asked for: another group's, of the same channels, may bring what this one has.
-    private var hasAskedForReplay = false
     /// Whether that was not asked for yet.
     var mustAskAgain = false
     /// What this read has brought, given to the buffer at its end.
@@ -51,11 +53,12 @@ final class SubscriptionGroup {
         }
     }
 
-    /// A subscription with a replay is on its way to the broker.
-    func noteReplay() { hasAskedForReplay = true }
+    /// Another session has begun, which does not have the subscription yet.
+    func beginSession() { isActive = false }
 
     /// The broker has answered the subscription: what follows counts.
     func acceptAnswer() {
+        isActive = true
         awaitsRestart = false
         answered?.succeed()
         answered = nil
@@ -63,29 +66,22 @@ final class SubscriptionGroup {
 
     /// The numbers mean another log, of which nothing has come yet.
     private func restart() {
-        (position, floor) = (nil, 0)
+        (position, floor, seen) = (nil, 0, SeenNumbers())
         (awaitsRestart, mustAskAgain) = (true, true)
     }
 
     func matches(_ channel: ChannelName) -> Bool { patterns.contains { $0.matches(channel) } }
 
-    /// The connection is lost: what comes again with a number up to here is known.
-    func loseConnection() {
-        if let position { floor = max(floor, position) }
-    }
-
     /// Takes a message unless it has come before.
     func receive(_ message: Message) {
+        guard isActive else { return }
         if let sequence = message.sequence {
             if !message.epochSlice.isAbsent, !message.epochEquals(epoch) {
                 let isFirst = epoch.isEmpty
                 epoch = Array((message.epoch ?? "").utf8)
                 if !isFirst { restart() }
             }
-            guard !awaitsRestart else { return }
-            guard sequence > floor else { return }
-            // A replay comes in order, and so does what follows it: what is not above the last one has come by another way.
-            if hasAskedForReplay, !message.isRetained, let position, sequence <= position { return }
+            guard !awaitsRestart, sequence > floor, seen.advance(message.channel, to: sequence) else { return }
             position = max(position ?? 0, sequence)
         }
         arrived.append(message)
@@ -93,6 +89,7 @@ final class SubscriptionGroup {
 
     /// Takes word of a gap, which bears a channel or one of the patterns.
     func receiveGap(_ message: Message) {
+        guard isActive else { return }
         let channel = message.channel
         if texts.contains(channel) { return arrived.append(message) }
         guard let name = try? ChannelName(channel, grammar: .cometd, maximumBytes: .max) else { return }
