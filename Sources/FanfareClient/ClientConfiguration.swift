@@ -32,7 +32,8 @@ public struct ClientConfiguration: Sendable {
     /// Publications that may wait for their acknowledgement at a time. What is sent again after a lost connection is known
     /// to the broker among a session's last 128; more than that may be stored twice.
     public var window = 128
-    /// The most bytes of messages that wait for their readers before the connection is not read from any more.
+    /// The most bytes of messages that wait for their readers before the connection is not read from any more, as long as
+    /// nobody waits for an answer of the broker.
     public var maximumBufferedBytes = 8 << 20
 
     /// A client of a broker, with the defaults.

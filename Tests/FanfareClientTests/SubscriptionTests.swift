@@ -290,7 +290,7 @@ struct SubscriptionTests {
         #expect(harness.shared.bufferedBytes == 0)
     }
 
-    /// A subscriber that does not read holds up the connection, not the memory.
+    /// A subscriber that does not read holds up the connection, not the memory; but nobody waits for an answer for ever.
     @Test
     func slowReader() async throws {
         let harness = try SessionHarness { $0.maximumBufferedBytes = 100 }
@@ -299,7 +299,26 @@ struct SubscriptionTests {
         harness.answer("/meta/subscribe", [:])
         harness.receive(Self.message("short"))
         #expect(!harness.transport.isPaused)
-        harness.receive(Self.message(.string(String(repeating: "x", count: 100))))
+        let long = Self.message(.string(String(repeating: "x", count: 100)))
+        harness.receive(long)
+        #expect(harness.transport.isPaused)
+        // The reader may be the one who waits for an answer, which is behind what was not read.
+        let outcomes = harness.publish([FanfareClient.Publication(Array("1".utf8), to: "/b")])
+        #expect(!harness.transport.isPaused)
+        harness.receive(long)
+        #expect(!harness.transport.isPaused)
+        let id = try #require(harness.lastID("/b"))
+        harness.receive(["channel": "/b", "id": id, "successful": true])
+        #expect(outcomes.list?.count == 1)
+        #expect(harness.transport.isPaused)
+        let (group, _, _) = try harness.subscribe("/c")
+        #expect(!harness.transport.isPaused)
+        harness.answer("/meta/subscribe", [:])
+        #expect(harness.transport.isPaused)
+        let (done, _) = harness.promise(Void.self)
+        harness.core.sendUnsubscribe(group, done)
+        #expect(!harness.transport.isPaused)
+        harness.answer("/meta/unsubscribe", [:])
         #expect(harness.transport.isPaused)
         _ = try await buffer.take()
         harness.core.resumeReading()

@@ -202,7 +202,13 @@ extension ClientCore: ConnectionOwner {
             return end(error)
         }
         flush()
-        if shared.bufferedBytes > configuration.maximumBufferedBytes { handler?.pause(true) }
+        if !awaitsAnswer, shared.bufferedBytes > configuration.maximumBufferedBytes { handler?.pause(true) }
+    }
+
+    /// Whether somebody waits for an answer. Who reads messages may be the one, and not read on before it is there.
+    private var awaitsAnswer: Bool {
+        if !publications.isEmpty { return true }
+        return requests.values.contains { if case .connect = $0 { false } else { true } }
     }
 
     func connectionClosed(_ error: ClientError) {
@@ -217,6 +223,8 @@ extension ClientCore: ConnectionOwner {
     /// Writes what there is to say, and publications as far as the window has room.
     func flush() {
         guard let handler else { return }
+        // The answer comes behind what was not read.
+        if awaitsAnswer { handler.pause(false) }
         let texts = outgoing
         outgoing = []
         for text in texts { handler.send(text) }

@@ -43,6 +43,9 @@ struct PublicationQueue {
         }
     }
 
+    /// Whether all are answered.
+    var isEmpty: Bool { entries.isEmpty }
+
     /// All are sent again over the next connection.
     mutating func loseConnection() { sentCount = 0 }
 
