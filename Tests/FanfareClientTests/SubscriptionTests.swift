@@ -273,6 +273,49 @@ struct SubscriptionTests {
         #expect(again == [false, false, true])
     }
 
+    /// A session that goes on does not keep what was given up while there was no connection, or when it was lost.
+    @Test
+    func givenUpWhileAway() throws {
+        let harness = try SessionHarness()
+        harness.establish()
+        let groups = try ["/asked", "/away", "/again"].map { channel in
+            let group = try harness.subscribe(channel).group
+            harness.answer("/meta/subscribe", [:])
+            return group
+        }
+        let (asked, isAsked) = harness.promise(Void.self)
+        harness.core.sendUnsubscribe(groups[0], asked)
+        harness.lose()
+        #expect(throws: Never.self) { try isAsked.outcome?.get() }
+        #expect(isAsked.outcome != nil)
+        for group in groups[1...] {
+            let (done, isDone) = harness.promise(Void.self)
+            harness.core.sendUnsubscribe(group, done)
+            #expect(isDone.outcome != nil)
+        }
+        let again = try harness.subscribe("/again").group
+        harness.waitForDial()
+        harness.open()
+        harness.answer("/meta/connect", [:])
+        #expect(
+            harness.take().prefix(2) == [
+                ["channel": "/meta/unsubscribe", "clientId": "one", "subscription": ["/asked", "/away"]],
+                ["channel": "/meta/subscribe", "clientId": "one", "subscription": ["/again"]],
+            ])
+        harness.answer("/meta/unsubscribe", [:])
+        harness.answer("/meta/subscribe", [:])
+        // A new session does not have it.
+        harness.lose()
+        let (done, _) = harness.promise(Void.self)
+        harness.core.sendUnsubscribe(again, done)
+        harness.waitForDial()
+        harness.open()
+        harness.answer("/meta/connect", ["advice": ["reconnect": "handshake"]], successful: false)
+        harness.acceptHandshake("two")
+        harness.answer("/meta/connect", [:])
+        #expect(!harness.take().contains { $0["channel"] == "/meta/unsubscribe" })
+    }
+
     /// What nobody will read any more does not count.
     @Test
     func unreadMessages() throws {

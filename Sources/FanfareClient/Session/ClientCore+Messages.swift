@@ -27,6 +27,7 @@ extension ClientCore {
 
     func shakeHands() {
         clientID = nil
+        endedTexts = []
         acknowledgedBatch = nil
         phase = .shakingHands
         awaitsToken = token == nil && configuration.tokenSource != nil
@@ -100,8 +101,23 @@ extension ClientCore {
         hasUnsubscribed = true
         group.buffer.finish(error)
         let texts = group.texts.filter { !others.contains($0) && $0 != pattern }
-        guard phase == .open, !texts.isEmpty else { return promise.succeed() }
-        send("/meta/unsubscribe", .unsubscribe(promise), Self.member(subscription: texts))
+        guard phase == .open else {
+            endedTexts.formUnion(texts)
+            return promise.succeed()
+        }
+        sendUnsubscribe(texts, promise)
+    }
+
+    private func sendUnsubscribe(_ texts: [String], _ promise: EventLoopPromise<Void>) {
+        if texts.isEmpty { return promise.succeed() }
+        send("/meta/unsubscribe", .unsubscribe(texts, promise), Self.member(subscription: texts))
+    }
+
+    /// Ends what ended during an outage, unless it was subscribed to again.
+    private func sendEnded() {
+        let texts = endedTexts.subtracting(groups.flatMap(\.texts))
+        endedTexts = []
+        sendUnsubscribe(texts.sorted(), loop.makePromise())
     }
 
     /// The broker has taken a subscription away: whoever reads it is told why, behind what had come.
@@ -179,7 +195,7 @@ extension ClientCore {
                 group.answered?.fail(error)
             }
             group.answered = nil
-        case .unsubscribe(let promise):
+        case .unsubscribe(_, let promise):
             promise.succeed()
         case .service(let promise):
             if envelope.successful.bool == false {
@@ -223,6 +239,7 @@ extension ClientCore {
         if isSuccessful {
             if phase == .resuming {
                 open(resumed: true)
+                sendEnded()
                 // Their replies may have been lost. With replays the broker goes on by itself.
                 for group in groups where !group.isActive || group.awaitsRestart {
                     sendSubscribe(group)

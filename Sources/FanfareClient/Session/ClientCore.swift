@@ -12,7 +12,7 @@ final class ClientCore {
     enum Request {
         case handshake, connect, disconnect
         case subscribe(SubscriptionGroup)
-        case unsubscribe(EventLoopPromise<Void>)
+        case unsubscribe([String], EventLoopPromise<Void>)
         case service(EventLoopPromise<Message>)
     }
 
@@ -29,6 +29,8 @@ final class ClientCore {
     var outgoing: [[UInt8]] = []
     var groups: [SubscriptionGroup] = []
     var hasUnsubscribed = false
+    /// What ended without the broker's answer: a session that goes on may still have it.
+    var endedTexts: Set<String> = []
     var publications = PublicationQueue()
     /// Requests to services that wait for the session.
     var services: [(channel: String, data: [UInt8], promise: EventLoopPromise<Message>)] = []
@@ -133,7 +135,9 @@ final class ClientCore {
         requests = [:]
         for request in old.values {
             switch request {
-            case .unsubscribe(let promise): promise.succeed()
+            case .unsubscribe(let texts, let promise):
+                endedTexts.formUnion(texts)
+                promise.succeed()
             case .service(let promise): promise.fail(error)
             case .handshake, .connect, .disconnect, .subscribe: break
             }
