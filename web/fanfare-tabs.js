@@ -102,7 +102,7 @@ class Hub {
     #tabs = new Map();
     /** The tabs whose locks it waits for. */
     #watched = new Set();
-    /** Why the broker does not want us. */
+    /** Why the broker does not want us, until another tab comes. */
     #refusal;
 
     constructor(name, endpoint, options, { clientId, patterns }) {
@@ -169,7 +169,12 @@ class Hub {
         await this.#leaving;
         const known = this.#tabs.get(tab);
         if (known?.waiting) known.isBack = true;
-        if (this.#upstream.state === "closed" && !this.#refusal) this.#start();
+        // Another one that comes is a reason to ask again. The others come anew, for their subscriptions are gone.
+        if (this.#upstream.state === "closed" && !(this.#refusal && this.#watched.has(tab))) {
+            this.#refusal = undefined;
+            this.#tabs.clear();
+            this.#start();
+        }
         if (this.#upstream.state === "connected" || this.#refusal) this.#announce();
         if (this.#watched.has(tab)) return;
         this.#watched.add(tab);

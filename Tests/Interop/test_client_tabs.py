@@ -100,6 +100,34 @@ def test_refusals_reach_the_tab(tabs):
     assert error == 405
 
 
+# The broker wants nobody back.
+REFUSE = """
+    window.isWanted = false;
+    window.WebSocket = class extends WebSocket {
+        constructor(url) {
+            super(url);
+            if (!isWanted) setTimeout(() => this.onclose({ code: 4403, reason: "Log in first" }));
+        }
+    };
+    start({ share: true });
+"""
+
+
+def test_refusal_is_not_for_ever(tabs):
+    """Another tab that comes, or another client of a page, has the broker asked again."""
+    tabs.script.run(REFUSE)
+    tabs.script.wait("fanfare.state === 'closed'")
+    tabs.script.run("start({ share: true })")
+    tabs.script.wait("fanfare.state === 'closed'")
+    tabs.script.run("isWanted = true")
+    tabs.open()
+    assert tabs.script.run(START, "/live/again") == "shared"
+    assert tabs.go(0).run(START, "/live/again") == "shared"
+    tabs.script.run("await fanfare.publish('/live/again', 1)")
+    for index in range(2):
+        tabs.go(index).wait("got.length === 1")
+
+
 def test_tab_with_the_connection_is_closed(tabs, keeper):
     """While messages flow: another one takes over; nothing is missed, nothing comes twice or is stored twice."""
     tabs.script.run(START, "/kept/flow")
