@@ -26,35 +26,17 @@ struct HistoryCommand: AsyncParsableCommand {
             var format = try output.outputFormat(settings)
             format.isColoured = Console.outputIsColoured
             let http = try HTTPConnection(configuration)
-            var (position, left) = (since, limit ?? .max)
+            var history = History(of: channel, since: since, over: http)
+            var left = limit ?? .max
             while left > 0 {
-                let page = try await History.read(channel, since: position, limit: min(left, 1000), over: http)
+                let page = try await history.next(limit: min(left, 1000))
+                if page.isEmpty { break }
                 var output: [UInt8] = []
                 for message in page { format.append(message, to: &output) }
                 try Console.write(output)
                 left -= page.count
-                guard let end = page.last?.sequence else { break }
-                position = end
             }
             await http.close()
         }
-    }
-}
-
-/// A channel's history over HTTP.
-enum History {
-    /// The messages behind `since`, at most `limit` of them, or fewer if the broker gives no more at a time: behind the
-    /// last one there may be others unless there was none.
-    static func read(
-        _ channel: String, since: UInt64, limit: Int, over http: HTTPConnection
-    ) async throws -> [Received] {
-        let path = HTTPConnection.path(of: channel) + "?since=\(since)&limit=\(limit)"
-        let answer = try await http.send("GET", path)
-        guard answer.status == 200 else { throw CLIError(answer, channel) }
-        let text = JSONText(answer.body)
-        guard text.isArray else {
-            throw CLIError.unreachable("\(channel): what answers is no broker, or its answer cannot be read")
-        }
-        return text.elements.map { Received(json: $0) }
     }
 }

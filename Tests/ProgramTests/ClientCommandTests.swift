@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 /// What `broker-cli` does beyond publishing and subscribing: all of the output, and the exit status.
@@ -47,6 +48,39 @@ struct ClientCommandTests {
             try await broker.cli("sub", "/log/*", "--since", "0", "--count", "3", "--format", format)
                 == ending(lines))
         try await broker.stop()
+    }
+
+    /// The history of a channel that gets another message with each request.
+    private final class GrowingHistory: Sendable {
+        private let newest = Atomic(5)
+
+        func answer(_ head: String) -> String {
+            guard let query = head.firstMatch(of: #/since=(\d+)&limit=(\d+)/#), let since = Int(query.1),
+                let limit = Int(query.2)
+            else { return "[]" }
+            let newest = self.newest.add(1, ordering: .relaxed).newValue
+            guard since < newest else { return "[]" }
+            let messages = (since + 1...newest).prefix(limit).map { number in
+                #"{"channel":"/log/a","data":\#(number),"ext":{"seq":\#(number),"epoch":"log"}}"#
+            }
+            return "[" + messages.joined(separator: ",") + "]"
+        }
+    }
+
+    /// Who publishes as fast as it is read keeps nobody from the end of what was there.
+    @Test
+    func historyThatGrows() async throws {
+        let history = GrowingHistory()
+        let server = try Acceptor(answering: { history.answer($0) })
+        let all = try await Program.run(
+            "broker-cli", "--url", server.endpoint, "history", "/log/a", "--format", "raw")
+        #expect(all.status == 0)
+        let numbers = all.output.split(separator: "\n").compactMap { Int($0) }
+        #expect(numbers.count >= 5)
+        #expect(numbers == Array(1...max(numbers.count, 1)))
+        // Behind the past it subscribes, of which this server knows nothing.
+        let last = try await Program.run("broker-cli", "--url", server.endpoint, "subscribe", "/log/a", "--last", "1")
+        #expect(last.errors.contains("Unexpected response code: 200"))
     }
 
     @Test

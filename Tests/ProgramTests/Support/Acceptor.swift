@@ -34,8 +34,19 @@ final class Acceptor {
     convenience init(answer status: String, _ body: String) throws {
         let answer = "HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)"
         try self.init { connection in
-            guard Self.readRequest(connection) else { return }
+            guard Self.readRequest(connection) != nil else { return }
             Self.send(Array(answer.utf8)[...], connection)
+        }
+    }
+
+    /// Answers each request of a connection with the body that is made for its head.
+    convenience init(answering body: @escaping @Sendable (_ head: String) -> String) throws {
+        try self.init { connection in
+            while let head = Self.readRequest(connection) {
+                let text = body(head)
+                let answer = "HTTP/1.1 200 OK\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)"
+                Self.send(Array(answer.utf8)[...], connection)
+            }
         }
     }
 
@@ -83,20 +94,21 @@ final class Acceptor {
         return (Int(UInt16(bigEndian: address.sin_port)), isDone)
     }
 
-    /// Reads one request with its body; false when the connection ends before.
-    private static func readRequest(_ connection: Int32) -> Bool {
+    /// Reads one request with its body; its head, or nil when the connection ends before.
+    private static func readRequest(_ connection: Int32) -> String? {
         var text = Data()
         var buffer = [UInt8](repeating: 0, count: 65_536)
         while true {
             if let head = text.firstRange(of: Data("\r\n\r\n".utf8)) {
-                let fields = String(decoding: text[..<head.lowerBound], as: UTF8.self).lowercased()
+                let whole = String(decoding: text[..<head.lowerBound], as: UTF8.self)
+                let fields = whole.lowercased()
                 let length = fields.firstRange(of: "content-length: ").flatMap { range in
                     Int(fields[range.upperBound...].prefix { $0.isNumber })
                 }
-                if text.count >= head.upperBound + (length ?? 0) { return true }
+                if text.count >= head.upperBound + (length ?? 0) { return whole }
             }
             let count = recv(connection, &buffer, buffer.count, 0)
-            guard count > 0 else { return false }
+            guard count > 0 else { return nil }
             text += buffer.prefix(count)
         }
     }
