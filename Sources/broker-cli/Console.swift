@@ -25,16 +25,44 @@ enum Console {
     /// Takes away what was shown last.
     static func clearProgress() { showProgress("") }
 
-    /// A text, some of which may be a server's, without what a terminal would obey (CVE-2003-0063 and many since).
+    /// What a terminal obeys (CVE-2003-0063 and many since), and what changes the order of that which stands around it.
+    private static func isObeyed(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0..<0x20, 0x7F..<0xA0, 0x202A...0x202E, 0x2066...0x2069: true
+        default: false
+        }
+    }
+
+    /// A text, some of which may be a server's, without what a terminal would obey.
     static func harmless(_ text: String) -> String {
+        shown(text) { $0 == "\n" || $0 == "\t" }
+    }
+
+    /// The same for what stands beside others on a line.
+    static func harmless(onOneLine text: String) -> String {
+        shown(text) { _ in false }
+    }
+
+    private static func shown(_ text: String, _ isKept: (Unicode.Scalar) -> Bool) -> String {
         let scalars = text.unicodeScalars.map { scalar -> Unicode.Scalar in
-            switch scalar.value {
-            case 0x09, 0x0A: scalar
-            case 0..<0x20, 0x7F..<0xA0, 0x202A...0x202E, 0x2066...0x2069: "\u{FFFD}"
-            default: scalar
-            }
+            isObeyed(scalar) && !isKept(scalar) ? "\u{FFFD}" : scalar
         }
         return String(String.UnicodeScalarView(scalars))
+    }
+
+    /// A JSON document with the same meaning: what a terminal would obey is escaped, for it is part of a string unless it
+    /// is white space.
+    static func harmless(json: ArraySlice<UInt8>) -> String {
+        var text = String.UnicodeScalarView()
+        for scalar in String(decoding: json, as: UTF8.self).unicodeScalars {
+            if isObeyed(scalar), !["\t", "\n", "\r"].contains(scalar) {
+                let digits = String(scalar.value, radix: 16)
+                text += "\\u\(String(repeating: "0", count: 4 - digits.count))\(digits)".unicodeScalars
+            } else {
+                text.append(scalar)
+            }
+        }
+        return String(text)
     }
 
     /// What cannot be said, because the log's disk is full or nobody reads it, is not.

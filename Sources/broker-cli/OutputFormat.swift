@@ -85,10 +85,10 @@ struct OutputFormat: Sendable {
 
     private func appendPretty(_ message: Received, to line: inout [UInt8]) {
         let (bold, dim, plain) = isColoured ? ("\u{1B}[1;36m", "\u{1B}[2m", "\u{1B}[0m") : ("", "", "")
-        line += "\(bold)\(message.channel)\(plain) ".utf8
+        line += "\(bold)\(Console.harmless(onOneLine: message.channel))\(plain) ".utf8
         if let sequence = message.sequence { line += "\(dim)#\(sequence)\(plain) ".utf8 }
         if message.isRetained { line += "\(dim)retained\(plain) ".utf8 }
-        Self.append(message.data, to: &line)
+        Self.append(Array(Console.harmless(json: message.data).utf8)[...], to: &line)
     }
 
     /// On one line: a line end in JSON is white space, never part of a string.

@@ -2,6 +2,8 @@
 
 import contextlib
 import itertools
+import os
+import pty
 import re
 import subprocess
 import time
@@ -37,15 +39,37 @@ class Server(Acceptor):
             self._talk(connection, head.decode("latin-1"))
 
 
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
+
+
 def cli(*arguments, memory=None, **environment):
     """The program to its end, which may take so much memory (MiB): how long it took, and what it said."""
     limit = ["prlimit", f"--data={memory << 20}"] if memory else []
     start = time.monotonic()
     run = subprocess.run(
         [*limit, PROGRAMS / "broker-cli", *map(str, arguments)], capture_output=True, encoding="utf-8",
-        timeout=2 * PATIENCE, env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **environment},
+        timeout=2 * PATIENCE, env={**ENVIRONMENT, **environment},
     )  # fmt: skip
     return time.monotonic() - start, run
+
+
+def cli_on_a_terminal(*arguments):
+    """What the program writes to a terminal, to its end."""
+    terminal, output = pty.openpty()
+    command = [PROGRAMS / "broker-cli", *map(str, arguments)]
+    text = b""
+    try:
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.DEVNULL, env=ENVIRONMENT
+        ):
+            os.close(output)
+            # Nobody holds the other end any more: that is an error.
+            with contextlib.suppress(OSError):
+                while more := os.read(terminal, 65536):
+                    text += more
+    finally:
+        os.close(terminal)
+    return text.decode()
 
 
 def publish(port, *arguments, **options):

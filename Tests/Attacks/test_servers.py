@@ -8,7 +8,9 @@ import socket
 import pytest
 
 from acceptor import Acceptor
-from hostile import HANDSHAKE_TIMEOUT, SLACK, SWITCHING, Server, accepted, cli, drip, dripping, peer_frame, publish
+from hostile import (
+    HANDSHAKE_TIMEOUT, SLACK, SWITCHING, Server, accepted, cli, cli_on_a_terminal, drip, dripping, peer_frame, publish,
+)  # fmt: skip
 from wire import bomb
 
 
@@ -83,6 +85,21 @@ def test_reasons_do_not_reach_the_terminal(reason):
         _, run = publish(server.port)
         assert run.returncode == 69, run.stderr
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]", run.stderr), ascii(run.stderr)
+
+
+def test_tables_do_not_reach_the_terminal():
+    """Nor is there a row that is none."""
+    session = {"id": "a\x1b[2J\u009b2J\u202e\nforged\r\t", "state": "open"}
+    body = json.dumps({"sessions": [session]})
+
+    def talk(connection, _):
+        connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+
+    with Server(talk) as server:
+        text = cli_on_a_terminal("--url", server.url("/bayeux"), "sessions", "list")
+    title, row = text.replace("\r\n", "\n").splitlines()
+    assert title.startswith("ID ") and "forged" in row
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e]", title + row), ascii(text)
 
 
 EXTENSIONS = [

@@ -81,6 +81,23 @@ struct SubscribeOptionTests {
         try await broker.stop()
     }
 
+    /// What strangers write is not obeyed by the terminal of who reads it, and is the same JSON; scripts get it as it is.
+    @Test
+    func prettyIsHarmless() async throws {
+        let folder = try TemporaryFolder()
+        let broker = try await broker(folder)
+        let data = "[\"\u{9B}2J\u{9D}\u{7F}\",\t\"a\u{202E}b\u{2066}é\\u001b\"]"
+        #expect(try await broker.cli("publish", "/log/c", data) == Self.done)
+        let pretty = #"/log/c #4 ["\u009b2J\u009d\u007f","# + "\t" + #""a\u202eb\u2066é\u001b"]"# + "\n"
+        #expect(
+            try await broker.cli("history", "/log/c", "--format", "pretty")
+                == Ending(status: 0, output: pretty, errors: ""))
+        #expect(
+            try await broker.cli("history", "/log/c", "--format", "raw")
+                == Ending(status: 0, output: data + "\n", errors: ""))
+        try await broker.stop()
+    }
+
     /// Where a position is saved, `--last` does not jump over what has not had its turn.
     @Test
     func lastBeforeAPosition() async throws {

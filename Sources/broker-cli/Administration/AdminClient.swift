@@ -61,7 +61,8 @@ struct ObjectPrinter {
         rows += objects.map { object in
             let text = JSONText(object)
             return columns.map { column in
-                text.member(column.member) ?? text.raw(column.member).map(Self.cell) ?? ""
+                let cell = text.member(column.member) ?? text.raw(column.member).map(Self.cell) ?? ""
+                return Console.harmless(onOneLine: cell)
             }
         }
     }
