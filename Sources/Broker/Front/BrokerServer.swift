@@ -169,6 +169,10 @@ package final class BrokerServer: Service, Sendable {
         _ loops: [any EventLoop]
     ) async throws -> (ShardDirectory, NIOLoopBound<RouterLoop>) {
         let configuration = configuration
+        var limits = configuration.limits
+        // The system gives a connection up after half of it.
+        limits.streamDoubt = configuration.writeTimeout * 2
+        let routerLimits = limits
         let store = store
         let hooks = hooks
         let logger = logger
@@ -184,7 +188,7 @@ package final class BrokerServer: Service, Sendable {
         let state = try store.open { outcomes in inbox.mailbox?.send([.outcomes(outcomes)]) }
         let router = try await first.submit {
             let router = Router(
-                limits: configuration.limits, policies: configuration.policies, rules: rules,
+                limits: routerLimits, policies: configuration.policies, rules: rules,
                 revocations: revocations?.entries ?? [], embedding: hooks.embedding,
                 offersCallbackPolling: configuration.allowsCallbackPolling, state: state, loopCount: loopCount,
                 generator: SystemRandomNumberGenerator(),
@@ -244,7 +248,7 @@ package final class BrokerServer: Service, Sendable {
         do {
             for listener in configuration.listeners {
                 let prepare = setUp(listener, counters, shards)
-                open.append(try await OpenListener.open(listener, on: group, prepare))
+                open.append(try await OpenListener.open(listener, on: group, patience: configuration.writeTimeout, prepare))
             }
             for listener in open { try await listener.accept() }
             return open

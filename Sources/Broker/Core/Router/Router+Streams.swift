@@ -2,11 +2,6 @@
 ///
 /// Each asks once, and is answered with `open` or `refuse`.
 extension Router {
-    /// After so long what was written to a stream that is still there has arrived. Nobody says so: its client's connects
-    /// come over other connections, also when a NAT has forgotten the stream. But then its end comes, for systems give up
-    /// what nobody takes (Linux after a quarter of an hour, `tcp_retries2`).
-    static let streamDoubt = Duration.seconds(20 * 60)
-
     /// A stream for a session: from now on its messages go there. It does not keep the session alive; connects do.
     package mutating func openStream(
         for clientID: String, from connection: ConnectionID, caller: Caller? = nil, now: Moment,
@@ -95,7 +90,7 @@ extension Router {
     /// What a session's stream has got by now will have arrived when the doubt ends.
     private func noteWritten(to session: Session, now: Moment) {
         session.noteAnswer(position: position(of: session))
-        session.doubtEndsAt = now.adding(Self.streamDoubt)
+        session.doubtEndsAt = now.adding(limits.streamDoubt)
     }
 
     /// A connect of a client that has an event stream: a sign of life, answered at once. Without a stream it fetches what

@@ -1,3 +1,4 @@
+import BrokerCore
 import Foundation
 import NIOCore
 import NIOPosix
@@ -12,10 +13,14 @@ package struct OpenListener: Sendable {
     package var port: Int? { channel.localAddress?.port }
 
     private static let backlog: Int32 = 4096
+    /// `TCP_USER_TIMEOUT` of tcp(7).
+    private static let userTimeout = NIOBSDSocket.Option(rawValue: 18)
 
     /// Takes the address. Connections wait until `accept` is called. Throws `ListenError`.
+    ///
+    /// A connection on which nobody takes what was sent is given up after `patience`, where the system does that.
     static func open(
-        _ options: ListenerOptions, on group: MultiThreadedEventLoopGroup,
+        _ options: ListenerOptions, on group: MultiThreadedEventLoopGroup, patience: Duration,
         _ prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws -> OpenListener {
         var bootstrap = ServerBootstrap(group: group)
@@ -35,6 +40,10 @@ package struct OpenListener: Sendable {
         switch options.address {
         case .tcp(let host, let port):
             bootstrap = bootstrap.childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            #if os(Linux)
+            bootstrap = bootstrap.childChannelOption(
+                .tcpOption(userTimeout), value: max(patience.milliseconds, 1))
+            #endif
             if let socket = options.inherited { return try await adopt(socket, options, nil, bootstrap) }
             do {
                 let channel = try await bootstrap.serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
