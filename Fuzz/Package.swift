@@ -52,6 +52,7 @@ let package = Package(
         fuzzTarget("FuzzProxyConnect", ["Driver"]),
         fuzzTarget("FuzzTarget", ["FrontParsers"]),
         fuzzTarget("FuzzFields", ["FrontParsers"]),
+        fuzzTarget("FuzzToken", ["FrontParsers"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -299,3 +299,20 @@ write(
     date="\1Sun, 06 Nov 1994 08:49:37 GMT", old_date="\1Sunday, 06-Nov-94 08:49:37 GMT", asctime="\1Sun Nov  6 08:49:37 1994",
     far_date="\1Fri, 31 Dec 9999 23:59:60 GMT", no_date="\1Sun, 99 Foo -1 99:99:99 GMT",
 )
+
+objects = {
+    "plain": ('{"alg":"HS256"}', '{"sub":"alice","exp":1700003600}'),
+    "full": (
+        '{"alg":"ES256","kid":"a","typ":"JWT","crit":["x"]}',
+        '{"sub":"a","exp":1.5e9,"nbf":1,"iat":-1,"iss":"i","aud":["a","b"],"jti":"j","publish":["/a/**"],'
+        '"subscribe":[],"admin":true}',
+    ),
+    "numbers": ('{"alg":"HS256","x":1e300,"y":-0,"z":[1e19]}', '{"sub":"a","exp":1e308,"nbf":1e-400,"x":123456789012345678901}'),
+    "twice": ('{"alg":"a","alg":"b"}', '{"sub":"a","\\u0073ub":"b"}'),
+    "types": ('{"alg":1,"kid":{}}', '{"sub":null,"aud":"a","publish":"/a","admin":1}'),
+}
+write("FuzzToken", **{name: "\0" + "\n".join(pair) for name, pair in objects.items()})
+write("FuzzToken", **{
+    f"encoded_{name}": "\1" + ".".join(base64.urlsafe_b64encode(text.encode()).decode().rstrip("=") for text in pair)
+    for name, pair in objects.items()
+})  # fmt: skip

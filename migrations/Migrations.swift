@@ -15,6 +15,7 @@ package struct Migration: Sendable {
         Migration(version: 4, name: "0004_replay.sql", sql: text(PackageResources._004_replay_sql)),
         Migration(version: 5, name: "0005_cleaning.sql", sql: text(PackageResources._005_cleaning_sql)),
         Migration(version: 6, name: "0006_aging.sql", sql: text(PackageResources._006_aging_sql)),
+        Migration(version: 7, name: "0007_reserved.sql", sql: text(PackageResources._007_reserved_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

@@ -23,6 +23,7 @@ let package = Package(
                 .embedInCode("0001_initial.sql"), .embedInCode("0002_history.sql"), .embedInCode("0003_log.sql"),
                 .embedInCode("0004_replay.sql"), .embedInCode("0005_cleaning.sql"),
                 .embedInCode("0006_aging.sql"),
+                .embedInCode("0007_reserved.sql"),
             ], swiftSettings: settings),
         .target(
             name: "BrokerStore",

@@ -159,6 +159,33 @@ struct SQLiteStoreTests {
         try OpenedStore(path: path).store.close()
     }
 
+    @Test("After an end that was none no number comes again that may have been given; else the next one comes")
+    func reservedNumbers() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("fanfare.db")
+        let first = try OpenedStore(path: path)
+        #expect(first.run([.publish(1, try draft("/a", "1"))]) == [.published(1, sequence: 1)])
+        // As the disk is when the process is killed, and may be when the power is lost much later.
+        let left = folder.file("left.db")
+        for suffix in ["", "-wal"] { try FileManager.default.copyItem(atPath: path + suffix, toPath: left + suffix) }
+        for number in 2...1_000 { _ = first.run([.publish(StoreTicket(number), try draft("/a", "1"))]) }
+        first.store.close()
+
+        var last: UInt64 = 1_000
+        for next in 0..<3 {
+            let again = try OpenedStore(path: left)
+            guard case .published(_, let sequence)? = again.run([.publish(1, try draft("/a", "1"))]).first else {
+                return #expect(Bool(false))
+            }
+            if next == 0 { #expect(sequence > last) } else { #expect(sequence == last + 1) }
+            last = sequence
+            again.store.close()
+        }
+        let again = try OpenedStore(path: path)
+        #expect(again.run([.publish(1, try draft("/a", "1"))]) == [.published(1, sequence: 1_001)])
+        again.store.close()
+    }
+
     @Test("A database of a newer broker is refused and stays as it is", arguments: ["DELETE", "WAL"])
     func newerVersion(journal: String) throws {
         let folder = try TemporaryFolder()
@@ -171,7 +198,7 @@ struct SQLiteStoreTests {
         try queue.close()
         let before = try Data(contentsOf: URL(filePath: path))
         let error = error { try OpenedStore(path: path) }
-        #expect(error?.reason == "the database has version 99, this broker knows up to 6")
+        #expect(error?.reason == "the database has version 99, this broker knows up to 7")
         #expect(error?.remedy != nil)
         #expect(try Data(contentsOf: URL(filePath: path)) == before)
     }

@@ -19,7 +19,7 @@ struct DatabaseCommandTests {
     private func report(_ path: String, epoch: String, last: Int, publications: Int) -> String {
         """
         \(path)
-        schema version 6
+        schema version 7
         epoch \(epoch)
         last sequence number \(last)
         publications \(publications)

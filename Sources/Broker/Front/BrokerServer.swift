@@ -247,8 +247,8 @@ package final class BrokerServer: Service, Sendable {
         var open: [OpenListener] = []
         do {
             for listener in configuration.listeners {
-                let prepare = setUp(listener, counters, shards)
-                open.append(try await OpenListener.open(listener, on: group, patience: configuration.writeTimeout, prepare))
+                let (prepare, patience) = (setUp(listener, counters, shards), configuration.writeTimeout)
+                open.append(try await OpenListener.open(listener, on: group, patience: patience, prepare))
             }
             for listener in open { try await listener.accept() }
             return open

@@ -22,21 +22,54 @@ struct LogWriter {
     /// So many channels are remembered.
     private static let historyCapacity = 65_536
 
+    /// So many numbers more than are needed are reserved at a time.
+    private static let reserve: UInt64 = 65_536
+
     private(set) var lastSequence: UInt64 = 0
     private var writtenSequence: UInt64 = 0
+    /// Up to where numbers may be given.
+    private var reservedSequence: UInt64 = 0
+    /// What was given before this run.
+    private var firstSequence: UInt64 = 0
     private var histories: [ChannelName: History] = [:]
     private var touched: [History] = []
     private var insert: PublicationInsert?
     /// Publications that nothing needed any more, since it was last set to 0.
     var garbageCount = 0
 
+    /// Starts behind what earlier runs may have given: behind one that was not ended publications may have been, and be lost.
+    mutating func begin(_ database: Database) throws {
+        try forget(database)
+        firstSequence = max(lastSequence, reservedSequence)
+        lastSequence = firstSequence
+    }
+
     /// Starts from what the database says.
     mutating func forget(_ database: Database) throws {
         histories.removeAll()
         touched.removeAll()
-        let last = try Int64.fetchOne(database.cachedStatement(sql: "SELECT last_sequence FROM log")) ?? 0
-        lastSequence = UInt64(last)
-        writtenSequence = lastSequence
+        let row = try Row.fetchOne(database.cachedStatement(sql: "SELECT last_sequence, reserved FROM log"))
+        writtenSequence = UInt64(row?[0] as Int64? ?? 0)
+        lastSequence = max(writtenSequence, firstSequence)
+        reservedSequence = UInt64(row?[1] as Int64? ?? 0)
+    }
+
+    /// Whether a transaction of so many operations, which begins, may need more numbers than are reserved. It must be synced:
+    /// clients know a publication by its number, and what was not synced is given another meaning when the power is lost.
+    mutating func mustReserve(for count: Int) -> Bool {
+        guard lastSequence + UInt64(count) > reservedSequence else { return false }
+        reservedSequence = lastSequence + UInt64(count) + Self.reserve
+        return true
+    }
+
+    /// Writes down, in a transaction, what is reserved.
+    func writeReserve(_ database: Database) throws {
+        try database.cachedStatement(sql: "UPDATE log SET reserved = ?").execute(arguments: [Int64(reservedSequence)])
+    }
+
+    /// Nothing is given any more: the next run goes on from the last number.
+    static func release(_ database: Database) throws {
+        try database.execute(sql: "UPDATE log SET reserved = last_sequence WHERE reserved > last_sequence")
     }
 
     /// Gives a publication that is not written its number.

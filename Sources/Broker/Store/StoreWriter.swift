@@ -39,9 +39,10 @@ struct StoreWriter {
         do {
             return try connection.writeWithoutTransaction { database in
                 let publishedAfter = options.wall() - options.repeatWindow
-                let state = try StoredLog.load(
+                var state = try StoredLog.load(
                     from: database, makeEpoch: options.makeEpoch, publishedAfter: publishedAfter)
-                try log.forget(database)
+                try log.begin(database)
+                state.lastSequence = log.lastSequence
                 volatile.follow(VolatileChanges(), through: log.lastSequence)
                 checkpointer.watch(database)
                 return state
@@ -53,6 +54,7 @@ struct StoreWriter {
 
     /// The last connection to close, so that SQLite brings its log into the database then.
     mutating func close() {
+        if fatal == nil { try? connection.writeWithoutTransaction { try LogWriter.release($0) } }
         log.close()
         try? connection.close()
     }
@@ -84,12 +86,14 @@ struct StoreWriter {
     }
 
     private mutating func transaction(_ batch: [StoreOperation], in database: Database) throws -> [StoreOutcome] {
-        try sync(batch.contains(where: \.mustSync), database)
+        let reserves = log.mustReserve(for: batch.count)
+        try sync(reserves || batch.contains(where: \.mustSync), database)
         var outcomes: [StoreOutcome] = []
         outcomes.reserveCapacity(batch.count)
         var changes = VolatileChanges()
         do {
             try database.inTransaction(.immediate) {
+                if reserves { try log.writeReserve(database) }
                 for operation in batch {
                     outcomes.append(try apply(operation, in: database, &changes))
                 }

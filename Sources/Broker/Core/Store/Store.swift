@@ -236,7 +236,7 @@ package struct StoredState: Sendable, Equatable {
     /// Names this log; changes when the log starts anew.
     package let epoch: String
     /// The last sequence number that was given.
-    package let lastSequence: UInt64
+    package var lastSequence: UInt64
     package let sessions: [Session]
     /// In order of sequence numbers.
     package let recent: [Recent]

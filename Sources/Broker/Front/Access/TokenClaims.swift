@@ -1,7 +1,5 @@
-package import JWTKit
-
 /// What a token says (RFC 7519 §4.1, and our own: `publish`, `subscribe`, `admin`). Instants are seconds since 1970.
-package struct TokenClaims: JWTPayload, Equatable {
+package struct TokenClaims: Codable, Sendable, Equatable {
     /// Whose it is.
     package var sub: String?
     /// When it ends.
@@ -49,7 +47,4 @@ package struct TokenClaims: JWTPayload, Equatable {
 
     /// Says nothing yet.
     package init() {}
-
-    /// Nothing: what is asked of the claims depends on the configuration, and is asked by `TokenVerifier`.
-    package func verify(using algorithm: some JWTAlgorithm) {}
 }

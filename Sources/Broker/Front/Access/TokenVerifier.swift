@@ -99,9 +99,9 @@ package final class TokenVerifier: Sendable {
     private func signedClaims(of token: String, _ keys: TokenKeys) throws -> (TokenClaims, TokenKeys.Key) {
         let parts = try DefaultJWTParser().getTokenParts(Array(token.utf8))
         guard !parts.signature.isEmpty else { throw TokenRefusal("no signature") }
-        guard let signature = Self.decode(parts.signature) else { throw TokenRefusal("it cannot be read") }
-        let header = try Self.read(TokenHeader.self, from: parts.header)
-        let claims = try Self.read(TokenClaims.self, from: parts.payload)
+        let signature = try TokenPart.decode(parts.signature)
+        let header = try TokenPart.read(TokenHeader.self, in: TokenPart.decode(parts.header))
+        let claims = try TokenPart.read(TokenClaims.self, in: TokenPart.decode(parts.payload))
         // An extension that must be understood (RFC 7515 §4.1.11): there is none that is.
         if header.isCritical { throw TokenRefusal("crit is not supported") }
         let candidates = keys.keys.filter { key in
@@ -122,25 +122,6 @@ package final class TokenVerifier: Sendable {
             return (claims, key)
         }
         throw TokenRefusal("the signature is not good")
-    }
-
-    /// What a part of a token says: a JSON object in UTF-8.
-    private static func read<Part: Decodable>(_: Part.Type, from part: ArraySlice<UInt8>) throws -> Part {
-        guard let text = decode(part), String(validating: text, as: UTF8.self) != nil else {
-            throw TokenRefusal("it cannot be read")
-        }
-        // Which of two holds is read differently elsewhere (RFC 7519 §4, RFC 7515 §4).
-        if let name = try JSONNames.repeated(in: Array(text).span.bytes) {
-            throw TokenRefusal("it says \(name.prefix(32)) more than once")
-        }
-        return try JSONDecoder().decode(Part.self, from: text)
-    }
-
-    /// What a part of a token stands for (base64url, RFC 7515 §2).
-    private static func decode(_ part: ArraySlice<UInt8>) -> Data? {
-        let text = String(decoding: part, as: UTF8.self).replacing("-", with: "+").replacing("_", with: "/")
-        let padding = String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
-        return Data(base64Encoded: text + padding)
     }
 
     private static func principal(
@@ -182,18 +163,5 @@ package final class TokenVerifier: Sendable {
             }
             return pattern
         }
-    }
-}
-
-/// Why a token is refused. Its holder is told; nothing of the token is repeated.
-private struct TokenRefusal: Error {
-    let error: BayeuxError
-
-    init(_ reason: String, retryAfter: Int? = nil) {
-        error = .token("Token refused: \(reason)", retryAfter: retryAfter)
-    }
-
-    init(error: BayeuxError) {
-        self.error = error
     }
 }

@@ -126,7 +126,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         case (.body(let part), .ending), (.body(let part), .sending), (.body(let part), .streaming):
             passOver(part.readableBytes)
         case (.head(let head), .ending), (.head(let head), .sending), (.head(let head), .streaming):
-            passOver(head.headers.reduce(head.uri.utf8.count + 16) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 })
+            let fields = head.headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 }
+            passOver(head.uri.utf8.count + fields + 16)
         case (.end, .ending), (.end, .sending), (.end, .streaming), (_, .idle), (_, .answering), (.head, .receiving),
             (_, .upgrading):
             break

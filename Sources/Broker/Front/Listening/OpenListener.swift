@@ -42,7 +42,7 @@ package struct OpenListener: Sendable {
             bootstrap = bootstrap.childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             #if os(Linux)
             bootstrap = bootstrap.childChannelOption(
-                .tcpOption(userTimeout), value: max(patience.milliseconds, 1))
+                .tcpOption(userTimeout), value: Int(CInt(clamping: max(patience.milliseconds, 1))))
             #endif
             if let socket = options.inherited { return try await adopt(socket, options, nil, bootstrap) }
             do {
