@@ -136,7 +136,12 @@ class Hub {
         };
         upstream.addEventListener("state", ({ detail: { state, error } }) => {
             if (upstream !== this.#upstream) return;
-            if (state === "closed" && error) this.#refusal = error;
+            if (state === "closed" && error) {
+                // The tabs come again, for their hub has another name, and are told why.
+                this.#refusal = error;
+                this.#tabs.clear();
+                this.#id = crypto.randomUUID();
+            }
             this.#announce();
         });
         this.#upstream = upstream;
@@ -169,10 +174,9 @@ class Hub {
         await this.#leaving;
         const known = this.#tabs.get(tab);
         if (known?.waiting) known.isBack = true;
-        // Another one that comes is a reason to ask again. The others come anew, for their subscriptions are gone.
+        // Another one that comes is a reason to ask again.
         if (this.#upstream.state === "closed" && !(this.#refusal && this.#watched.has(tab))) {
             this.#refusal = undefined;
-            this.#tabs.clear();
             this.#start();
         }
         if (this.#upstream.state === "connected" || this.#refusal) this.#announce();

@@ -24,7 +24,8 @@ async function ask(source, kept) {
     while (!isOver()) {
         try {
             answer = await source();
-            break;
+            if (answer) break;
+            throw new Error("There is no token.");
         } catch (error) {
             if (error?.name === "UnauthorizedError") return refused(error);
             if (isOver()) return;

@@ -182,7 +182,7 @@ export class Fanfare extends EventTarget {
     /** What is used, or tried. */
     readonly transport: Transport | "shared";
 
-    /** Have `callback` called for every message on the channels of a pattern, in order, each once. */
+    /** Have `callback` called for every message on the channels of a pattern, each once, those of a channel in order. */
     subscribe<Data = any>(
         pattern: string, callback: Callback<Data>, options?: SubscribeOptions,
     ): PendingSubscription<Data>;

@@ -10,9 +10,9 @@ const stableAfter = 10_000;
 const firstRetry = 500;
 const longestRetry = 20_000;
 const watchInterval = 1_000;
-/** So often a transport that has worked is tried first. */
+/** So often what has worked is tried first. */
 const patience = 3;
-/** So many channels a subscription remembers. */
+/** Channels that a subscription remembers. */
 const seenCount = 2_000;
 const closeReasons = { 1009: "too-large", 1012: "restart" };
 /** Why a state was entered. The place is its code, unless a socket or the broker gave one. */
@@ -87,7 +87,7 @@ export class Fanfare extends EventTarget {
     #subscribers = new Set();
     /** By id, in the order they were made: { id, fields, data, answer, socket, sentAt }. */
     #requests = new Map();
-    /** What other modules share, and the token. */
+    /** For other modules, and the token. */
     #kept = {
         place: this.#place,
         subscribers: this.#subscribers,
@@ -107,7 +107,7 @@ export class Fanfare extends EventTarget {
     #usual = 0;
     /** The handshake or connect under way: { id, due }. */
     #meta;
-    /** While the broker is being told good-bye. */
+    /** While the broker is told good-bye. */
     #leaving;
     #attempts = 0;
     /** Transports that failed since one last worked, and the one that did. */
@@ -119,7 +119,7 @@ export class Fanfare extends EventTarget {
     #lastId = 0;
     #lastReceived = 0;
     #lastWatch = 0;
-    /** Tokens that were refused since it was connected. */
+    /** Since it was connected. */
     #refusals = 0;
     #isNew = false;
     /** By name: { run, due, timer }. */
@@ -157,7 +157,8 @@ export class Fanfare extends EventTarget {
         if (typeof callback !== "function") [callback, options] = [undefined, callback];
         const { since, replay = since === "start" ? -2 : since, retained = true, buffer = 10_000 } = options ?? {};
         const known = this.#kept.claim?.(pattern);
-        const subscriber = known ?? { pattern, replay, seen: new Map(), backlog: [], subscribed: deferred() };
+        const from = replay === -1 ? undefined : replay;
+        const subscriber = known ?? { pattern, replay, from, seen: new Map(), backlog: [], subscribed: deferred() };
         Object.assign(subscriber, { callback, retained, buffer });
         if (!known) {
             this.#subscribers.add(subscriber);
@@ -212,7 +213,7 @@ export class Fanfare extends EventTarget {
         place.seq = Math.max(place.seq, seq ?? 0);
         for (const subscriber of this.#subscribers) {
             if (!subscriber.active || !matches(subscriber.pattern, channel)) continue;
-            if (seq && !isNews(subscriber, channel, seq)) continue;
+            if (seq && !isNews(subscriber, channel, seq, retained)) continue;
             if (!retained || subscriber.retained) hand(subscriber, message);
         }
     }
@@ -489,7 +490,7 @@ export class Fanfare extends EventTarget {
 
     #requestSubscription(subscriber) {
         const { pattern, confirmed, seen, from, replay } = subscriber;
-        const number = (confirmed && (Math.max(0, replay ?? 0, ...seen.values()) || from)) || replay;
+        const number = (confirmed && (Math.max(0, ...seen.values()) || from)) || replay;
         const fields = { channel: "/meta/subscribe", subscription: pattern };
         if (number !== undefined) fields.ext = { replay: { [pattern]: number } };
         subscriber.active = false;
@@ -648,16 +649,16 @@ function openLater(name, events, open) {
     };
 }
 
-/** By channel, for the replays of others may bring newer ones first. */
-function isNews({ seen, replay }, channel, seq) {
-    if (seq <= (seen.get(channel) ?? replay)) return false;
+/** By channel: replays of others may bring newer ones first. */
+function isNews({ seen, from }, channel, seq, retained) {
+    if (seq <= (seen.get(channel) ?? (retained ? 0 : from))) return false;
     seen.delete(channel);
     seen.set(channel, seq);
     if (seen.size > seenCount) seen.delete(seen.keys().next().value);
     return true;
 }
 
-/** A callback's fault keeps nothing from the others. */
+/** A callback's fault is its own. */
 function hand(subscriber, message) {
     const { callback, backlog, buffer } = subscriber;
     if (callback) {

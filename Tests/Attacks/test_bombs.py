@@ -8,7 +8,7 @@ import pytest
 
 from bayeux import Peer
 from conftest import watch
-from wire import UPGRADE, Wire, bomb, deflated, frame, noise, request
+from wire import UPGRADE, Wire, batch, bomb, deflated, frame, noise, request
 
 DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate"
 MIB = 1 << 20
@@ -149,6 +149,24 @@ def test_inflated_publications_wait(make_broker):
             other.send(request("POST", "/channels/kept/a", body="1").encode())
             status, body = other.answer()
             assert status == 200 and json.loads(body)["seq"] == 20 * 500 + 1
+
+
+def test_end_of_a_session_that_is_held_back(make_broker):
+    """What ends with the last session of a connection is not read from: its closing handshake is."""
+    broker = make_broker("limits: {pending-operations-per-connection: 50}\ntimeouts: {close: 60s}\nthreads: 1\n")
+    with watch(broker), Wire(broker.port) as wire:
+        client = wire.upgrade().shake_hands()
+        wire.send(
+            batch(
+                {"channel": "/meta/connect", "clientId": client, "connectionType": "websocket"},
+                *[{"channel": "/kept", "data": 1, "ext": {"retain": True}}] * 100,
+                {"channel": "/meta/disconnect", "clientId": client},
+            )
+        )
+        while wire.frame()[0] != 8:
+            pass
+        wire.send(frame(8, b"\x03\xe8"))
+        assert wire.read_to_end() == b""
 
 
 @pytest.mark.long

@@ -27,19 +27,19 @@ struct WaitingLinesTests {
         #expect(beginsAnew)
     }
 
-    @Test("Answers that nobody takes: a bound for an address, and one in all")
-    func untakenAnswers() throws {
-        let most = UntakenAnswers.bytesPerAddress
-        var answers = UntakenAnswers(bytesInAll: 2 * most)
+    @Test("Answers that nobody takes: a bound for an address, and one in all", arguments: [32 << 20, 1 << 30])
+    func untakenAnswers(bytesInAll: Int) throws {
+        let most = min(32 << 20, bytesInAll / 4)
+        var answers = UntakenAnswers(bytesInAll: bytesInAll)
         let (one, other) = (try Self.address("203.0.113.1"), try Self.address("203.0.113.2"))
         // The first one always has room, however large it is.
-        #expect(answers.hasRoom(for: 10 * most, of: one))
+        #expect(answers.hasRoom(for: 2 * bytesInAll, of: one))
         answers.add(most, of: one)
         #expect(!answers.hasRoom(for: 1 << 20, of: one))
         #expect(answers.hasRoom(for: 1 << 10, of: one))
         #expect(answers.hasRoom(for: most, of: other))
         #expect(answers.hasRoom(for: most, of: nil))
-        answers.add(most, of: nil)
+        answers.add(bytesInAll - most, of: nil)
         #expect(!answers.hasRoom(for: 1 << 20, of: other))
         #expect(!answers.hasRoom(for: 1 << 20, of: nil))
         answers.remove(most, of: one)

@@ -189,6 +189,35 @@ struct SubscriptionTests {
         #expect(try await Self.data(second) == ["4", "5", "6", "7"])
     }
 
+    /// Who wants nothing of the past gets none that is replayed for others.
+    @Test
+    func pastOfAnotherGroup() async throws {
+        let harness = try SessionHarness()
+        harness.establish()
+        let first = try harness.subscribe("/a").buffer
+        harness.answer("/meta/subscribe", [:])
+        harness.receive(Self.message(5, 5))
+        let new = try harness.subscribe("/*", start: .new).buffer
+        harness.answer("/meta/subscribe", [:])
+        let all = try harness.subscribe("/b", start: .everything).buffer
+        harness.answer("/meta/subscribe", [:])
+        for number in [3, 4, 6] { harness.receive(Self.message(.number(Double(number)), number, on: "/b")) }
+        #expect(try await Self.data(first) == ["5"])
+        #expect(try await Self.data(new) == ["6"])
+        #expect(try await Self.data(all) == ["3", "4", "6"])
+    }
+
+    /// What has no number, as with other brokers, may come before the answer.
+    @Test
+    func messageBeforeTheAnswer() async throws {
+        let harness = try SessionHarness()
+        harness.establish()
+        let buffer = try harness.subscribe("/a").buffer
+        harness.receive(Self.message("early"))
+        harness.answer("/meta/subscribe", [:])
+        #expect(try await Self.data(buffer) == [#""early""#])
+    }
+
     /// Each group's past is replayed for itself, and numbers grow within a channel only.
     @Test
     func replaysThatOverlap() async throws {
@@ -353,6 +382,18 @@ struct SubscriptionTests {
         let id = try #require(harness.lastID("/b"))
         harness.receive(["channel": "/b", "id": id, "successful": true])
         #expect(outcomes.list?.count == 1)
+        #expect(harness.transport.isPaused)
+        _ = harness.publish([FanfareClient.Publication(Array("1".utf8), to: "/b")])
+        #expect(!harness.transport.isPaused)
+        // Not without end, whoever waits.
+        for _ in 0..<6 { harness.receive(long) }
+        #expect(harness.transport.isPaused)
+        _ = try await buffer.take()
+        harness.core.resumeReading()
+        #expect(!harness.transport.isPaused)
+        harness.receive(["channel": "/b", "id": try #require(harness.lastID("/b")), "successful": true])
+        harness.receive(long)
+        harness.receive(long)
         #expect(harness.transport.isPaused)
         let (group, _, _) = try harness.subscribe("/c")
         #expect(!harness.transport.isPaused)

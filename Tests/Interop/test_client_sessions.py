@@ -322,6 +322,33 @@ SCRIPTS = [
         [[["theme", 90], ["all", 90], ["all", 10]], [{"/config/theme": 90}, {"/config/**": 90}]],
     ),
     (
+        "who wants nothing of the past gets none that is replayed for others",
+        """
+        const fanfare = start(), got = [];
+        const receive = (channel, seq) =>
+            sockets[0].receive(JSON.stringify([{ channel, data: seq, ext: { seq, epoch: "log" } }]));
+        await fanfare.subscribe("/a", () => {});
+        receive("/a", 5);
+        await fanfare.subscribe("/*", (data) => got.push(["new", data]), { replay: -1 });
+        await fanfare.subscribe("/b", (data) => got.push(["all", data]), { since: "start" });
+        for (const seq of [3, 4, 6]) receive("/b", seq);
+        return got;
+        """,
+        [["all", 3], ["all", 4], ["new", 6], ["all", 6]],
+    ),
+    (
+        "a token function that answers nothing is asked again later, not at once",
+        TIMERS
+        + """
+        let asked = 0;
+        start({ token: async () => void asked++ });
+        await until(() => timers.length);
+        for (let turns = 0; turns < 20; turns++) await turn();
+        return asked;
+        """,
+        1,
+    ),
+    (
         "a subscription remembers what it has had of 2000 channels, and forgets the one that was silent for longest",
         """
         const fanfare = start(), got = [];

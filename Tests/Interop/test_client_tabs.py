@@ -1,6 +1,7 @@
 """fanfare.js in several tabs that share one connection."""
 
 import json
+import urllib.request
 
 import pytest
 
@@ -126,6 +127,18 @@ def test_refusal_is_not_for_ever(tabs):
     tabs.script.run("await fanfare.publish('/live/again', 1)")
     for index in range(2):
         tabs.go(index).wait("got.length === 1")
+
+
+def test_end_of_the_session_reaches_the_tabs(tabs, keeper):
+    """The administrator ends it: both tabs are told, not only the one that has the connection."""
+    tabs.script.run(START, "/live/ended")
+    tabs.open()
+    assert tabs.script.run(START, "/live/ended") == "shared"
+    with urllib.request.urlopen(keeper.url("/admin/sessions")) as answer:
+        (session,) = json.load(answer)["sessions"]
+    keeper.run_cli("sessions", "kick", session["id"])
+    for index in range(2):
+        tabs.go(index).wait("fanfare.state === 'closed'")
 
 
 def test_tab_with_the_connection_is_closed(tabs, keeper):

@@ -170,8 +170,8 @@ package final class BrokerServer: Service, Sendable {
     ) async throws -> (ShardDirectory, NIOLoopBound<RouterLoop>) {
         let configuration = configuration
         var limits = configuration.limits
-        // The system gives a connection up after half of it.
-        limits.streamDoubt = configuration.writeTimeout * 2
+        // The system gives up a connection much earlier when nothing is taken; the rest is for who takes a little.
+        limits.streamDoubt = configuration.writeTimeout * 10
         let routerLimits = limits
         let store = store
         let hooks = hooks
@@ -247,7 +247,8 @@ package final class BrokerServer: Service, Sendable {
         var open: [OpenListener] = []
         do {
             for listener in configuration.listeners {
-                let (prepare, patience) = (setUp(listener, counters, shards), configuration.writeTimeout)
+                // Whoever takes nothing of what waits here is cut, and counted, before the system gives it up.
+                let (prepare, patience) = (setUp(listener, counters, shards), configuration.writeTimeout * 2)
                 open.append(try await OpenListener.open(listener, on: group, patience: patience, prepare))
             }
             for listener in open { try await listener.accept() }

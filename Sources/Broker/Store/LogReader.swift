@@ -170,11 +170,6 @@ struct LogReader {
             arguments: [channel.text])
         guard let row else { return unwritten }
         let (trimmed, aged): (Int64, Int64) = (row[0], row[1])
-        var losses = LossCollector()
-        for case let sequences? in unwritten.losses.map(\.gap.sequences) { losses.add(sequences, of: channel) }
-        let old = try lastAged(of: channel, after: max(after, UInt64(trimmed)), through: through, wall: wall)
-        let lost = max(UInt64(trimmed), UInt64(aged), old)
-        if lost > after { losses.add(after + 1...lost, of: channel) }
         let rows = try Row.fetchCursor(
             database.cachedStatement(
                 sql: """
@@ -193,6 +188,15 @@ struct LogReader {
             page.append(publication)
         }
         for publication in waiting { page.append(publication) }
+        // What is missing behind it is told with the next page, which looks for it.
+        let end = page.end ?? through
+        var losses = LossCollector()
+        for case let sequences? in unwritten.losses.map(\.gap.sequences) where sequences.lowerBound <= end {
+            losses.add(sequences.clamped(to: 0...end), of: channel)
+        }
+        let old = try lastAged(of: channel, after: max(after, UInt64(trimmed)), through: end, wall: wall)
+        let lost = min(max(UInt64(trimmed), UInt64(aged), old), end)
+        if lost > after { losses.add(after + 1...lost, of: channel) }
         return Backlog(entries: page.entries, losses: losses.losses)
     }
 

@@ -54,18 +54,20 @@ struct LogWriter {
         reservedSequence = UInt64(row?[1] as Int64? ?? 0)
     }
 
-    /// Whether a transaction of so many operations, which begins, may need more numbers than are reserved. It must be synced:
+    /// Up to where a transaction of so many operations has to reserve numbers; nil if as many are. It must be synced then:
     /// clients know a publication by its number, and what was not synced is given another meaning when the power is lost.
-    mutating func mustReserve(for count: Int) -> Bool {
-        guard lastSequence + UInt64(count) > reservedSequence else { return false }
-        reservedSequence = lastSequence + UInt64(count) + Self.reserve
-        return true
+    func reserve(for count: Int) -> UInt64? {
+        let last = lastSequence + UInt64(count)
+        return last > reservedSequence ? last + Self.reserve : nil
     }
 
     /// Writes down, in a transaction, what is reserved.
-    func writeReserve(_ database: Database) throws {
-        try database.cachedStatement(sql: "UPDATE log SET reserved = ?").execute(arguments: [Int64(reservedSequence)])
+    func writeReserve(_ sequence: UInt64, _ database: Database) throws {
+        try database.cachedStatement(sql: "UPDATE log SET reserved = ?").execute(arguments: [Int64(sequence)])
     }
+
+    /// The transaction is committed.
+    mutating func noteReserve(_ sequence: UInt64) { reservedSequence = sequence }
 
     /// Nothing is given any more: the next run goes on from the last number.
     static func release(_ database: Database) throws {

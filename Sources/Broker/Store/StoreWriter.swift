@@ -86,14 +86,14 @@ struct StoreWriter {
     }
 
     private mutating func transaction(_ batch: [StoreOperation], in database: Database) throws -> [StoreOutcome] {
-        let reserves = log.mustReserve(for: batch.count)
-        try sync(reserves || batch.contains(where: \.mustSync), database)
+        let reserve = log.reserve(for: batch.count)
+        try sync(reserve != nil || batch.contains(where: \.mustSync), database)
         var outcomes: [StoreOutcome] = []
         outcomes.reserveCapacity(batch.count)
         var changes = VolatileChanges()
         do {
             try database.inTransaction(.immediate) {
-                if reserves { try log.writeReserve(database) }
+                if let reserve { try log.writeReserve(reserve, database) }
                 for operation in batch {
                     outcomes.append(try apply(operation, in: database, &changes))
                 }
@@ -105,6 +105,7 @@ struct StoreWriter {
             try? log.forget(database)
             throw error
         }
+        if let reserve { log.noteReserve(reserve) }
         volatile.follow(changes, through: log.lastSequence)
         return outcomes
     }

@@ -185,7 +185,7 @@ extension ClientCore {
             loop.execute { bound.value.end(nil) }
         case .subscribe(let group):
             if isSuccessful {
-                return group.acceptAnswer()
+                return group.acceptAnswer(behind: groups.compactMap(\.position).max())
             } else if error.code == 401 {
                 // The connect is answered with the same, and then all is asked for again.
                 return

@@ -206,7 +206,14 @@ extension ClientCore: ConnectionOwner {
             return end(error)
         }
         flush()
-        if !awaitsAnswer, shared.bufferedBytes > configuration.maximumBufferedBytes { handler?.pause(true) }
+        if mustPause { handler?.pause(true) }
+    }
+
+    /// Whether too much waits for its readers. It may be much more while somebody waits for an answer, who may be the one
+    /// that reads.
+    private var mustPause: Bool {
+        let most = configuration.maximumBufferedBytes
+        return shared.bufferedBytes > (awaitsAnswer ? 8 * min(most, .max / 8) : most)
     }
 
     /// Whether somebody waits for an answer. Who reads messages may be the one, and not read on before it is there.
@@ -228,7 +235,7 @@ extension ClientCore: ConnectionOwner {
     func flush() {
         guard let handler else { return }
         // The answer comes behind what was not read.
-        if awaitsAnswer { handler.pause(false) }
+        if awaitsAnswer, !mustPause { handler.pause(false) }
         let texts = outgoing
         outgoing = []
         for text in texts { handler.send(text) }

@@ -12,7 +12,7 @@ final class SubscriptionGroup {
     /// Whether the broker has answered in this session: what comes before that is for other groups.
     private(set) var isActive = false
     /// The highest number that came; what names its log.
-    private var position: UInt64?
+    private(set) var position: UInt64?
     private var epoch: [UInt8] = []
     /// Up to here the caller has had everything before.
     private var floor: UInt64 = 0
@@ -56,8 +56,10 @@ final class SubscriptionGroup {
     /// Another session has begun, which does not have the subscription yet.
     func beginSession() { isActive = false }
 
-    /// The broker has answered the subscription: what follows counts.
-    func acceptAnswer() {
+    /// The broker has answered the subscription: what follows counts. What is up to `highest`, the last number that any
+    /// group has had, is replayed for others, and not new.
+    func acceptAnswer(behind highest: UInt64?) {
+        if replay == .new, position == nil, !awaitsRestart { floor = max(floor, highest ?? 0) }
         isActive = true
         awaitsRestart = false
         answered?.succeed()
@@ -74,7 +76,8 @@ final class SubscriptionGroup {
 
     /// Takes a message unless it has come before.
     func receive(_ message: Message) {
-        guard isActive else { return }
+        // What has no number does not come again.
+        guard isActive || message.sequence == nil else { return }
         if let sequence = message.sequence {
             if !message.epochSlice.isAbsent, !message.epochEquals(epoch) {
                 let isFirst = epoch.isEmpty

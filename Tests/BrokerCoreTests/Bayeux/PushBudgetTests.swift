@@ -128,4 +128,23 @@ struct PushBudgetTests {
         Self.publish(6...6, on: harness)
         #expect(Self.numbers(harness.take(socket)) == [6])
     }
+
+    @Test("Who waits for what others have brought is not slow: nobody is cut off for it")
+    func isNotSlow() throws {
+        var policies = ChannelPolicies()
+        policies[try ChannelPattern("/cut", grammar: .faye, maximumBytes: 100)] = ChannelPolicy(slow: .disconnect)
+        var limits = Limits()
+        limits.queuedBytes = Self.queuedBytes
+        let harness = try RouterHarness(limits: limits, policies: policies)
+        let clients = Self.polling(10, harness)
+        for clientID in clients { harness.subscribe(clientID, to: "/cut", from: harness.exchange()) }
+        Self.publish(1...4, on: harness)
+        harness.readsPromptly = false
+        let socket = harness.socket()
+        _ = harness.send(clients.map { RouterHarness.connect($0, over: .socket) }, from: socket)
+        harness.publish("5", to: "/cut", from: harness.socket())
+        #expect(harness.take(socket) == [])
+        harness.drain()
+        #expect(Self.numbers(harness.take(socket)) == [1, 2, 3, 4, 5])
+    }
 }

@@ -40,7 +40,9 @@ package struct CatchUp {
     private static let stepLimit = 16
 
     private var acknowledges: Bool
-    private var steps: ArraySlice<Step> = []
+    private var steps: ArraySlice<Step> = [] {
+        didSet { knownByteCount = nil }
+    }
     /// The part that the plan and the page belong to.
     private var current: Part?
     private var plan: BacklogPlan?
@@ -78,12 +80,18 @@ package struct CatchUp {
         return false
     }
 
-    /// The weight of the messages that wait between its parts.
+    /// The weight of the messages that wait between its parts. Each message that is queued for the session asks for it.
     var byteCount: Int {
-        steps.reduce(0) { sum, step in
-            if case .messages(let messages) = step { sum + messages.byteCount } else { sum }
+        mutating get {
+            if let knownByteCount { return knownByteCount }
+            let sum = steps.reduce(0) { sum, step in
+                if case .messages(let messages) = step { sum + messages.byteCount } else { sum }
+            }
+            knownByteCount = sum
+            return sum
         }
     }
+    private var knownByteCount: Int?
 
     /// Drops the oldest of the messages that wait between its parts; what the log has is read again in its place. How many
     /// it does not have; nil if no message waits there.

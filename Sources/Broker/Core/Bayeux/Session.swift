@@ -63,6 +63,8 @@ final class Session {
     @exclusivity(unchecked) var catchUp: CatchUp?
     /// Whether its connection does not take messages fast enough: they wait.
     var isCongested = false
+    /// Whether what waits for it is held back until its connection has taken what one batch has brought.
+    var isHeldBack = false
     /// Whether what it was bound to last is an event stream: its connects come beside that, and are not held.
     var hasStream = false
     /// Whether its next connect is answered at once, so that another one says how much it has.

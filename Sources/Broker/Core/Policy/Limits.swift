@@ -36,10 +36,10 @@ package struct Limits: Sendable, Equatable {
     /// How often clients may do things.
     package var rates = RateLimits()
 
-    /// After so long what was written to an event stream that is still there has arrived. Nobody says so: its client's
-    /// connects come over other connections, also when a NAT has forgotten the stream. But then its end comes, for a
-    /// connection is given up on which nobody takes what was sent.
-    package var streamDoubt = Duration.seconds(60)
+    /// After so long what was written to an event stream that is still there, and takes what is written, has arrived. Nobody
+    /// says so: its client's connects come over other connections, also when a NAT has forgotten the stream. But then its
+    /// end comes, for a connection is given up on which nobody takes what was sent.
+    package var streamDoubt = Duration.seconds(300)
 
     /// How long a `/meta/connect` is held; a session lives twice as long after its last one arrived.
     package var timeout = Duration.seconds(60)

@@ -121,10 +121,10 @@ extension Router {
     /// A connection has taken most of what was written to it.
     package mutating func drained(_ connection: ConnectionID, now: Moment, into outbox: inout Outbox) {
         guard let handle = bindings[connection], let session = sessions[Int(handle)] else { return }
-        let wasCongested = session.isCongested
-        if session.link.connection == connection { session.isCongested = false }
+        let hasWaited = session.isCongested || session.isHeldBack
+        if session.link.connection == connection { (session.isCongested, session.isHeldBack) = (false, false) }
         if session.catchUp == nil { openRoute(of: session) }
-        if wasCongested || session.catchUp?.hasPage == true, session.link.connection == connection {
+        if hasWaited || session.catchUp?.hasPage == true, session.link.connection == connection {
             pushWaiting(for: session, to: connection, now: now, into: &outbox)
         } else {
             readOn(session, now: now, into: &outbox)
@@ -173,7 +173,7 @@ extension Router {
         guard session.hasWaiting else { return false }
         if session.link.connection == connection {
             // Until then nothing newer may overtake it.
-            session.isCongested = true
+            session.isHeldBack = true
             routing.route(session.handle, to: nil)
             outbox.append(.awaitDrain(connection))
         }
@@ -274,7 +274,7 @@ extension Session {
 
     /// Where messages go as they come; nil while they wait.
     var openConnection: ConnectionID? {
-        catchUp == nil && !isCongested && !isSuspended ? link.connection : nil
+        catchUp == nil && !isCongested && !isHeldBack && !isSuspended ? link.connection : nil
     }
 
     /// How far it has come, to be written down.

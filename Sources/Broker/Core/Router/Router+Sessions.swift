@@ -316,14 +316,19 @@ extension Router {
 
     mutating func bind(_ connection: ConnectionID, to session: Session) {
         bindings[connection] = session.handle
-        // What is known of the last one's speed says nothing of this one.
-        session.isCongested = false
+        forgetSpeed(of: session)
         routing.route(session.handle, to: session.openConnection)
     }
 
     mutating func unbind(_ connection: ConnectionID, from session: Session) {
         bindings[connection] = nil
+        forgetSpeed(of: session)
         routing.route(session.handle, to: nil)
+    }
+
+    /// What is known of the last connection's speed says nothing of the next one.
+    private func forgetSpeed(of session: Session) {
+        (session.isCongested, session.isHeldBack) = (false, false)
     }
 
     /// A held connect is about to be answered: its connection is no longer the session's.

@@ -104,7 +104,7 @@ extension Router {
         }
         if hasAnswer(request.peer, of: session) {
             session.noteAnswer(position: position(of: session))
-        } else if session.hasStream, session.doubtEndsAt <= now.monotonic {
+        } else if session.hasStream, !session.isCongested, session.doubtEndsAt <= now.monotonic {
             confirmAnswered(session, now: now)
             noteWritten(to: session, now: now)
         }

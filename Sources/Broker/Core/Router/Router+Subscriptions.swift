@@ -261,7 +261,7 @@ extension Router {
         guard session.catchUp?.replays(any: removed) == true else { return }
         session.catchUp?.restrict(to: { !removed.contains($0) }, messages: { _ in true })
         // A connection that takes nothing is written to when it has drained.
-        if !session.isCongested { goOn(session, now: now, into: &outbox) }
+        if !session.isCongested, !session.isHeldBack { goOn(session, now: now, into: &outbox) }
     }
 
     /// The session that asked for a change, unless it has ended meanwhile.

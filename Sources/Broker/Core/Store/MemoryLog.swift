@@ -147,7 +147,7 @@ package struct MemoryLog: Sendable {
         guard let history = histories[channel] else { return Backlog() }
         var page = HistoryPage(limit: limit)
         var lost = max(history.trimmed, history.aged)
-        for sequence in history.sequences where sequence > after && sequence <= through {
+        for sequence in history.sequences where sequence > after && sequence <= through && page.end == nil {
             guard let kept = publications[sequence] else { continue }
             if kept.isHistory(at: wall) {
                 page.append(kept.publication)
@@ -156,6 +156,8 @@ package struct MemoryLog: Sendable {
             }
         }
         var losses = LossCollector()
+        // What is missing behind it is told with the next page.
+        lost = min(lost, page.end ?? lost)
         if lost > after { losses.add(after + 1...lost, of: channel) }
         return Backlog(entries: page.entries, losses: losses.losses)
     }

@@ -142,6 +142,9 @@ package struct HistoryPage {
     /// Whether it takes no more.
     package var isFull: Bool { entries.count >= limit || byteCount >= Self.maximumBytes }
 
+    /// Where it ends because it is full.
+    package var end: UInt64? { isFull ? entries.last?.publication.sequence : nil }
+
     /// Adds the next publication, unless it is full.
     package mutating func append(_ publication: StoredPublication) {
         guard !isFull else { return }

@@ -5,21 +5,21 @@ import BrokerCore
 struct UntakenAnswers {
     /// Smaller ones do not count.
     private static let leastBytes = 64 << 10
-    /// What one address may have: a few of the largest that there are.
-    static let bytesPerAddress = 32 << 20
-
     private let bytesInAll: Int
+    /// What one address may have: a few of the largest that there are, and never all.
+    private let bytesPerAddress: Int
     private var byteCount = 0
     private var shares: [IPAddress: Int] = [:]
 
     init(bytesInAll: Int) {
         self.bytesInAll = bytesInAll
+        bytesPerAddress = min(32 << 20, bytesInAll / 4)
     }
 
     /// Whether one more may wait; nil is who is not limited.
     func hasRoom(for count: Int, of address: IPAddress?) -> Bool {
         if count < Self.leastBytes || byteCount == 0 { return true }
-        if let address, shares[address.neighbourhood, default: 0] + count > Self.bytesPerAddress { return false }
+        if let address, shares[address.neighbourhood, default: 0] + count > bytesPerAddress { return false }
         return byteCount + count <= bytesInAll
     }
 

@@ -178,6 +178,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
         while backlog.readableBytes > 0, !isHeld {
             guard lingerDeadline == nil else {
                 passOver(backlog.readableBytes)
+                backlog = ByteBuffer()
                 break
             }
             var events = DriverEvents(handler: self)
@@ -386,6 +387,9 @@ extension WebSocketHandler {
         self.slot = nil
         shard.counters.sockets.end(closeReason)
         shard.remove(slot: slot, because: closeReason)
+        // Who has no slot is not told when they are over; the peer's last frame is still to be read.
+        resume(.store)
+        resume(.loop)
     }
 
     /// Gives the connection and all of its bytes to the HTTP handlers.
