@@ -197,6 +197,8 @@ struct KeySetTests {
         let others = [
             try secret.json(use: "enc"), #"{"kty":"oct","k":"c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3JldA"}"#,
             #"{"kty":"EC","crv":"P-256K","x":"a","y":"b"}"#, #"{"kty":"new","kid":"b"}"#,
+            // The primes of this one would be searched for without end.
+            #"{"kty":"RSA","kid":"c","n":"Aw","e":"AQ","d":"AQ"}"#,
         ]
         func keys(_ members: [String]) async throws -> TokenKeys.Answer {
             let text = #"{"keys":[\#(members.joined(separator: ","))]}"#
@@ -204,7 +206,7 @@ struct KeySetTests {
         }
         let answer = try await keys(others + [try key.json()])
         #expect(answer.keys.map(\.id) == ["a"])
-        #expect(answer.passedOver == ["one without kid", "one without kid", "b"])
+        #expect(answer.passedOver == ["one without kid", "one without kid", "b", "c"])
         await #expect(throws: TokenKeyError.self) { _ = try await keys(others) }
         let many = try (1...65).map { try Key(name: "\($0)").json() }
         await #expect(throws: TokenKeyError.self) { _ = try await keys(many) }

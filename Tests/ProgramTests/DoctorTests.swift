@@ -41,6 +41,13 @@ struct DoctorTests {
     }
 
     @Test
+    func answerThatIsNoScript() async throws {
+        let server = try Acceptor(answer: "200 OK", "doctor(][")
+        let ending = try await Program.run("broker-cli", "--url", server.endpoint, "doctor", "--proxy", "none")
+        #expect(ending.output.contains("what was answered is no script: doctor(]["))
+    }
+
+    @Test
     func nobodyAnswers() async throws {
         let url = "http://127.0.0.1:1/bayeux"
         let reason = "no broker answers at \(url): Connection refused. Is broker-server running there?"

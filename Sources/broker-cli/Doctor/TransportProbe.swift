@@ -95,7 +95,8 @@ struct TransportProbe {
                 let answer = try await http.send("GET", path, timeout: Self.patience)
                 guard answer.status == 200 else { throw CLIError(answer, "GET \(endpointPath)?jsonp=…") }
                 let text = String(decoding: answer.body, as: UTF8.self)
-                guard let start = text.firstIndex(of: "["), let end = text.lastIndex(of: "]"), text.contains("doctor(")
+                guard let start = text.firstIndex(of: "["), let end = text.lastIndex(of: "]"), start < end,
+                    text.contains("doctor(")
                 else { throw CLIError.data("what was answered is no script: \(text.prefix(80))") }
                 return Array(text[start...end].utf8)
             }

@@ -185,6 +185,10 @@ package struct TokenKeys: Sendable {
     }
 
     private static func key(_ key: JWK, issuer: String?) async throws -> Key {
+        // Without them they are searched for, and of some numbers for ever.
+        if key.keyType == .rsa, key.privateExponent != nil, key.prime1 == nil || key.prime2 == nil {
+            throw TokenKeyProblem("a private RSA key has p and q")
+        }
         var key = key
         let id = key.keyIdentifier?.string
         // A collection of its own: the library takes no key without a name, and we look for names ourselves.
