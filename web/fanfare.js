@@ -119,7 +119,7 @@ export class Fanfare extends EventTarget {
     #lastId = 0;
     #lastReceived = 0;
     #lastWatch = 0;
-    /** Since it was connected. */
+    /** Tokens refused since it was connected. */
     #refusals = 0;
     #isNew = false;
     /** By name: { run, due, timer }. */

@@ -72,6 +72,13 @@ package struct BrokerConfiguration: Sendable {
     package var messageTimeout = Duration.seconds(60)
     /// A connection whose peer takes nothing for so long of what waits for it is closed.
     package var writeTimeout = Duration.seconds(30)
+    /// The router's bounds. The system gives up a connection much earlier than after the doubt when nothing is taken; the rest
+    /// is for who takes a little.
+    var routerLimits: Limits {
+        var limits = limits
+        limits.streamDoubt = writeTimeout * 10
+        return limits
+    }
     /// An event stream on which nothing was written for so long gets a comment.
     package var streamPingInterval = Duration.seconds(15)
     /// From the wish to stop until nobody is let in any more: how long `/health/ready` says so before that.

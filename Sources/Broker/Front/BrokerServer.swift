@@ -169,10 +169,6 @@ package final class BrokerServer: Service, Sendable {
         _ loops: [any EventLoop]
     ) async throws -> (ShardDirectory, NIOLoopBound<RouterLoop>) {
         let configuration = configuration
-        var limits = configuration.limits
-        // The system gives up a connection much earlier when nothing is taken; the rest is for who takes a little.
-        limits.streamDoubt = configuration.writeTimeout * 10
-        let routerLimits = limits
         let store = store
         let hooks = hooks
         let logger = logger
@@ -188,7 +184,7 @@ package final class BrokerServer: Service, Sendable {
         let state = try store.open { outcomes in inbox.mailbox?.send([.outcomes(outcomes)]) }
         let router = try await first.submit {
             let router = Router(
-                limits: routerLimits, policies: configuration.policies, rules: rules,
+                limits: configuration.routerLimits, policies: configuration.policies, rules: rules,
                 revocations: revocations?.entries ?? [], embedding: hooks.embedding,
                 offersCallbackPolling: configuration.allowsCallbackPolling, state: state, loopCount: loopCount,
                 generator: SystemRandomNumberGenerator(),

@@ -87,9 +87,9 @@ struct LogReader {
     ) throws {
         // What has left since is live for the subscriber.
         if let after = start.losses {
-            let old = try lastAged(
-                of: channel, after: max(after, trimmed), through: request.through, wall: request.wall)
-            collector.addLoss(of: channel, after: after, through: min(max(trimmed, aged, old), request.through))
+            let lost = try lastLost(
+                of: channel, trimmed: trimmed, aged: aged, after: after, through: request.through, wall: request.wall)
+            collector.addLoss(of: channel, after: after, through: lost)
         }
         let behind = Int64(clamping: max(start.entries, trimmed))
         let through = Int64(clamping: request.through)
@@ -98,7 +98,7 @@ struct LogReader {
             database.cachedStatement(
                 sql: """
                     SELECT sequence FROM publication
-                    WHERE channel = ? AND sequence > ? AND sequence <= ? AND history_until > ?
+                    WHERE \(Self.isInHistory)
                     ORDER BY sequence DESC LIMIT ?
                     """),
             arguments: [channel.text, behind, through, request.wall, request.limit + 1])
@@ -113,16 +113,22 @@ struct LogReader {
             database.cachedStatement(
                 sql: """
                     SELECT sequence FROM publication
-                    WHERE channel = ? AND sequence > ? AND sequence <= ? AND history_until > ?
+                    WHERE \(Self.isInHistory)
                     ORDER BY sequence LIMIT 1
                     """),
             arguments: [channel.text, behind, through, request.wall])
         if let oldest { collector.add(UInt64(oldest), of: channel) }
     }
 
-    /// The last publication that has grown too old for a channel's history and is not deleted yet; 0 if there is none.
-    /// One that has expired is missed by nobody, and one that is retained is given all the same.
-    private func lastAged(of channel: ChannelName, after: UInt64, through: UInt64, wall: Int64) throws -> UInt64 {
+    /// A publication that a channel's history still has. Arguments: the channel, behind and up to which number, and now.
+    private static let isInHistory = "channel = ? AND sequence > ? AND sequence <= ? AND history_until > ?"
+
+    /// The last publication up to `through` that a channel's history has not any more, whether it made room (`trimmed`), was
+    /// deleted for its age (`aged`), or is to be; 0 if there is none. One that has expired is missed by nobody, and one
+    /// that is retained is given all the same.
+    private func lastLost(
+        of channel: ChannelName, trimmed: UInt64, aged: UInt64, after: UInt64, through: UInt64, wall: Int64
+    ) throws -> UInt64 {
         let sequence = try Int64.fetchOne(
             database.cachedStatement(
                 sql: """
@@ -132,8 +138,10 @@ struct LogReader {
                         AND NOT EXISTS (SELECT 1 FROM retained WHERE retained.sequence = publication.sequence)
                     ORDER BY sequence DESC LIMIT 1
                     """),
-            arguments: [channel.text, Int64(clamping: after), Int64(clamping: through), wall, wall])
-        return sequence.map { UInt64($0) } ?? 0
+            arguments: [
+                channel.text, Int64(clamping: max(after, trimmed)), Int64(clamping: through), wall, wall,
+            ])
+        return min(max(trimmed, aged, sequence.map { UInt64($0) } ?? 0), through)
     }
 
     /// Finds publications by their sequence numbers, written or not.
@@ -174,7 +182,7 @@ struct LogReader {
             database.cachedStatement(
                 sql: """
                     SELECT sequence, channel, data, is_binary FROM publication
-                    WHERE channel = ? AND sequence > ? AND sequence <= ? AND history_until > ?
+                    WHERE \(Self.isInHistory)
                     ORDER BY sequence LIMIT ?
                     """),
             arguments: [
@@ -194,8 +202,8 @@ struct LogReader {
         for case let sequences? in unwritten.losses.map(\.gap.sequences) where sequences.lowerBound <= end {
             losses.add(sequences.clamped(to: 0...end), of: channel)
         }
-        let old = try lastAged(of: channel, after: max(after, UInt64(trimmed)), through: end, wall: wall)
-        let lost = min(max(UInt64(trimmed), UInt64(aged), old), end)
+        let lost = try lastLost(
+            of: channel, trimmed: UInt64(trimmed), aged: UInt64(aged), after: after, through: end, wall: wall)
         if lost > after { losses.add(after + 1...lost, of: channel) }
         return Backlog(entries: page.entries, losses: losses.losses)
     }

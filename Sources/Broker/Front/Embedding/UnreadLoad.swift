@@ -14,8 +14,6 @@ package final class UnreadLoad: Sendable {
         var isAwaited = false
         var isOver = false
     }
-    /// So little that there is room for more.
-    private static let drainedBytes = 64 << 10
     private let state = Mutex(State())
     private let connection: ConnectionID
     private let router: Mailbox<RouterInput>?
@@ -65,7 +63,9 @@ package final class UnreadLoad: Sendable {
     }
 
     private func relieve(_ state: inout State) {
-        guard state.isAwaited, !state.isOver, state.byteCount <= min(Self.drainedBytes, congestedBytes) else { return }
+        guard state.isAwaited, !state.isOver, state.byteCount <= min(Outbound.drainedBytes, congestedBytes) else {
+            return
+        }
         state.isAwaited = false
         state.isCongested = false
         router?.send([.drained(connection)])

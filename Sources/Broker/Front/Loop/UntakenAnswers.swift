@@ -9,7 +9,7 @@ struct UntakenAnswers {
     /// What one address may have: a few of the largest that there are, and never all.
     private let bytesPerAddress: Int
     private var byteCount = 0
-    private var shares: [IPAddress: Int] = [:]
+    private var shares = AddressTally()
 
     init(bytesInAll: Int) {
         self.bytesInAll = bytesInAll
@@ -19,7 +19,7 @@ struct UntakenAnswers {
     /// Whether one more may wait; nil is who is not limited.
     func hasRoom(for count: Int, of address: IPAddress?) -> Bool {
         if count < Self.leastBytes || byteCount == 0 { return true }
-        if let address, shares[address.neighbourhood, default: 0] + count > bytesPerAddress { return false }
+        if let address, shares[address] + count > bytesPerAddress { return false }
         return byteCount + count <= bytesInAll
     }
 
@@ -27,14 +27,13 @@ struct UntakenAnswers {
     mutating func add(_ count: Int, of address: IPAddress?) {
         guard count >= Self.leastBytes else { return }
         byteCount += count
-        if let address { shares[address.neighbourhood, default: 0] += count }
+        if let address { shares.add(count, to: address) }
     }
 
     /// One is taken, or its connection is gone.
     mutating func remove(_ count: Int, of address: IPAddress?) {
         guard count >= Self.leastBytes else { return }
         byteCount -= count
-        guard let address = address?.neighbourhood, let share = shares[address] else { return }
-        shares[address] = share > count ? share - count : nil
+        if let address { shares.remove(count, from: address) }
     }
 }

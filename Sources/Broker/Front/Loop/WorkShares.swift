@@ -17,7 +17,7 @@ struct WorkShares {
 
     private var rate: Rate?
     private var buckets: BucketTable<IPAddress>
-    private var underWay: [IPAddress: Int] = [:]
+    private var underWay = AddressTally()
 
     init(_ limits: RateLimits) {
         rate = limits.workPerAddress
@@ -37,20 +37,17 @@ struct WorkShares {
 
     /// Whether so many messages of an address are on their way to the router that no more may follow.
     func isFull(_ address: IPAddress) -> Bool {
-        underWay[address.neighbourhood, default: 0] >= Self.messagesUnderWay
+        underWay[address] >= Self.messagesUnderWay
     }
 
     /// Notes that messages of an address go to the router, which is on another loop and will say what they have cost.
     mutating func send(_ count: Int, of address: IPAddress) {
-        guard rate != nil else { return }
-        underWay[address.neighbourhood, default: 0] += count
+        if rate != nil { underWay.add(count, to: address) }
     }
 
     /// Notes that the router has seen to messages of an address, and for how many nanoseconds.
     mutating func charge(_ address: IPAddress, for count: Int, _ nanoseconds: UInt64, now: UInt64) {
-        if case let left? = underWay[address.neighbourhood] {
-            underWay[address.neighbourhood] = left > count ? left - count : nil
-        }
+        underWay.remove(count, from: address)
         charge(address, nanoseconds, now: now)
     }
 
@@ -64,15 +61,19 @@ struct WorkShares {
 extension Shard {
     /// How long what an address has sent has to wait (ns), 0 if it need not. It is counted when its share is used up.
     func delay(of address: IPAddress, now: UInt64) -> UInt64 {
-        let wait = pause(of: address, now: now)
-        if wait > 0, work.wait(of: address, now: now) > 0 { counters.delayedReads += 1 }
-        return wait
+        let wait = work.wait(of: address, now: now)
+        if wait > 0 { counters.delayedReads += 1 }
+        return pause(of: address, owing: wait)
     }
 
     /// How long what an address has sent has to wait (ns), 0 if it need not.
     func pause(of address: IPAddress, now: UInt64) -> UInt64 {
-        let wait = work.wait(of: address, now: now)
-        return wait == 0 && work.isFull(address) ? WorkShares.slice : wait
+        pause(of: address, owing: work.wait(of: address, now: now))
+    }
+
+    /// The same for one that has to wait so long (ns) for its share.
+    private func pause(of address: IPAddress, owing wait: UInt64) -> UInt64 {
+        wait == 0 && work.isFull(address) ? WorkShares.slice : wait
     }
 
     /// Whether an address that took this loop's time since `start` (ns, monotonic) has to let others have their turn.

@@ -17,7 +17,7 @@ final class Outbound {
     private var givenBytes = 0
     private var progress = WriteProgress()
     /// So little that there is room for more.
-    private static let drainedBytes = 64 << 10
+    static let drainedBytes = 64 << 10
     private var onDrain: (() -> Void)?
     /// Called each time that little is left after something was.
     var onRelief: (() -> Void)?
