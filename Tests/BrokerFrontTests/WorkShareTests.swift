@@ -49,6 +49,21 @@ struct WorkShareTests {
         }
     }
 
+    /// However rested an address is, all its connections together have a slice or so, and then others have their turn.
+    @Test
+    func restedAddressLetsOthersIn() throws {
+        let (one, other) = (try #require(IPAddress("203.0.113.1")), try #require(IPAddress("203.0.113.2")))
+        var shares = WorkShares(RateLimits())
+        shares.charge(one, 400_000, now: 1_000_000_000)
+        #expect(shares.turnWait(of: one, now: 1_000_400_000) == 0)
+        shares.charge(one, 1_000_000, now: 1_000_400_000)
+        let wait = shares.turnWait(of: one, now: 1_001_400_000)
+        #expect(wait == 400_000)
+        #expect(shares.turnWait(of: one, now: 1_001_400_000 + wait) == 0)
+        #expect(shares.turnWait(of: other, now: 1_001_400_000) == 0)
+        #expect(shares.wait(of: one, now: 1_001_400_000) == 0)
+    }
+
     /// All that was sent is done, in the order in which it was sent.
     @Test(arguments: [1, 2])
     func nothingIsLostByWaiting(threads: Int) async throws {

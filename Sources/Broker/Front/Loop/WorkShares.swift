@@ -1,10 +1,10 @@
-import BrokerCore
+package import BrokerCore
 
 /// Who has had how much of an event loop's time: what one address sends must not keep the loop from all others.
 ///
 /// Time is what bounds the effect of everything that can be sent, whatever it is: messages that are refused, texts that are
 /// no batch, pings, a megabyte of blanks in a few hundred bytes.
-struct WorkShares {
+package struct WorkShares {
     /// Messages of one connection that come in one piece wait for the next turn behind so much time (ns).
     static let slice: UInt64 = 1_000_000
 
@@ -15,13 +15,20 @@ struct WorkShares {
     /// So long one waits at most until it is looked at again (ns): the limit may be another by then.
     private static let longestWait: UInt64 = 1_000_000_000
 
+    /// What all connections of an address have together before others have their turn, however rested it is: without it each
+    /// of them would have a slice.
+    private static let turn = Rate(500_000_000, burst: Int(slice / 2))
+
     private var rate: Rate?
     private var buckets: BucketTable<IPAddress>
+    private var turns: BucketTable<IPAddress>
     private var underWay = AddressTally()
 
-    init(_ limits: RateLimits) {
+    /// Nobody has had anything yet.
+    package init(_ limits: RateLimits) {
         rate = limits.workPerAddress
         buckets = BucketTable(capacity: limits.rememberedCount)
+        turns = BucketTable(capacity: limits.rememberedCount)
     }
 
     /// From now on this is the limit.
@@ -30,9 +37,14 @@ struct WorkShares {
     }
 
     /// After how long (ns) an address that has had its share may ask again; 0 when it has not.
-    func wait(of address: IPAddress, now: UInt64) -> UInt64 {
+    package func wait(of address: IPAddress, now: UInt64) -> UInt64 {
         guard let rate else { return 0 }
         return min(buckets.debt(of: address.neighbourhood, of: rate, now: now), Self.longestWait)
+    }
+
+    /// How long (ns) others have their turn before an address that need not wait for its share goes on; 0 when it may.
+    package func turnWait(of address: IPAddress, now: UInt64) -> UInt64 {
+        rate == nil ? 0 : turns.debt(of: address.neighbourhood, of: Self.turn, now: now)
     }
 
     /// Whether so many messages of an address are on their way to the router that no more may follow.
@@ -52,9 +64,11 @@ struct WorkShares {
     }
 
     /// Notes that an address has had so many nanoseconds.
-    mutating func charge(_ address: IPAddress, _ nanoseconds: UInt64, now: UInt64) {
+    package mutating func charge(_ address: IPAddress, _ nanoseconds: UInt64, now: UInt64) {
         guard let rate else { return }
-        buckets.charge(Int(clamping: nanoseconds), to: address.neighbourhood, of: rate, now: now)
+        let address = address.neighbourhood
+        buckets.charge(Int(clamping: nanoseconds), to: address, of: rate, now: now)
+        turns.charge(Int(clamping: nanoseconds), to: address, of: Self.turn, now: now)
     }
 }
 
@@ -63,17 +77,18 @@ extension Shard {
     func delay(of address: IPAddress, now: UInt64) -> UInt64 {
         let wait = work.wait(of: address, now: now)
         if wait > 0 { counters.delayedReads += 1 }
-        return pause(of: address, owing: wait)
+        return pause(of: address, owing: wait, now: now)
     }
 
     /// How long what an address has sent has to wait (ns), 0 if it need not.
     func pause(of address: IPAddress, now: UInt64) -> UInt64 {
-        pause(of: address, owing: work.wait(of: address, now: now))
+        pause(of: address, owing: work.wait(of: address, now: now), now: now)
     }
 
     /// The same for one that has to wait so long (ns) for its share.
-    private func pause(of address: IPAddress, owing wait: UInt64) -> UInt64 {
-        wait == 0 && work.isFull(address) ? WorkShares.slice : wait
+    private func pause(of address: IPAddress, owing wait: UInt64, now: UInt64) -> UInt64 {
+        if wait > 0 { return wait }
+        return work.isFull(address) ? WorkShares.slice : work.turnWait(of: address, now: now)
     }
 
     /// Whether an address that took this loop's time since `start` (ns, monotonic) has to let others have their turn.
