@@ -7,6 +7,7 @@ import contextlib
 import getpass
 import json
 import subprocess
+import time
 import types
 
 import pytest
@@ -123,6 +124,25 @@ def test_event_stream_of_a_channel(front, broker):
                 assert f'"data":{number}' in line
         finally:
             stream.terminate()
+
+
+def test_no_connect_is_held_for_who_has_gone(front, broker):
+    """The broker learns that a client has left; what comes then waits until it returns."""
+    channel, held = f"/proxied/gone/{front.port}", 'fanfare_sessions{state="connected"}'
+    with transports.LongPolling(front) as client:
+        client.listen(channel)
+        before = broker.samples()[held]
+        connect = {"channel": "/meta/connect", "clientId": client.client_id, "connectionType": client.name}
+        fields = {"Host": client.host, "Content-Type": "application/json"}
+        client.http.request("POST", "/bayeux", json.dumps([connect]), fields)
+        broker.wait_for_sample(held, before + 1)
+        client.http.close()
+        # Nobody tells of it. With the default of timeouts.connect it would be held for longer than this.
+        deadline = time.monotonic() + PATIENCE
+        while broker.samples()[held] > before:
+            assert time.monotonic() < deadline, "the connect is still held"
+        broker.publish(channel, "later")
+        assert client.take(1)[0]["data"] == "later"
 
 
 def test_publishing(front, broker):
