@@ -13,8 +13,8 @@ ARGS ?=
 BROWSER_PACKAGES = $(if $(shell command -v chromedriver),,chromium chromium-driver)
 # docs/dependencies.md says what each is for.
 BUILD_PACKAGES = libsqlite3-dev libssl-dev zlib1g-dev
-TEST_PACKAGES = $(BROWSER_PACKAGES) gcc groff libc6-dev lintian openssl curl fonts-dejavu-core haproxy libnginx-mod-stream nginx \
-    node-typescript prometheus python3-lib2to3 python3-venv ruby-faye sslscan systemd tinyproxy-bin
+TEST_PACKAGES = $(BROWSER_PACKAGES) caddy gcc groff libc6-dev lintian openssl curl fonts-dejavu-core haproxy \
+    libnginx-mod-stream nginx node-typescript prometheus python3-lib2to3 python3-venv ruby-faye sslscan systemd tinyproxy-bin
 BENCH_PACKAGES = gcc libuv1 mosquitto nats-server nginx libnginx-mod-nchan ruby-faye thin
 
 # $(call install,PACKAGES): installs those that are missing.

@@ -51,3 +51,10 @@ def nginx(file):
 def haproxy(file):
     """The command of HAProxy, and what it says when it listens."""
     return [shutil.which("haproxy") or "/usr/sbin/haproxy", "-W", "-db", "-f", file], "Loading success"
+
+
+def caddy(file):
+    """The command of Caddy, which keeps everything beside its file; and what it says when it listens."""
+    homes = [f"{name}={file.parent}" for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")]
+    command = [shutil.which("caddy") or "/usr/bin/caddy", "run", "--adapter", "caddyfile", "--config", file]
+    return ["env", *homes, *command], "serving initial configuration"

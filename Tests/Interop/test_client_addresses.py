@@ -1,4 +1,4 @@
-"""The address of a client behind nginx and HAProxy, as the broker tells it: from X-Forwarded-For and PROXY headers.
+"""The address of a client behind nginx, HAProxy and Caddy, as the broker tells it: from X-Forwarded-For and PROXY headers.
 
 Linux lets a client connect from any address of 127.0.0.0/8, and only 127.0.0.1, the proxies', is trusted.
 """
@@ -11,9 +11,7 @@ import pytest
 import transports
 from broker import PATIENCE, serving
 from others import free_port, haproxy, nginx
-from test_reverse_proxies import (
-    CURL, PAGES, example, haproxy_in_front, in_front, nginx_in_front, settings_for,
-)  # fmt: skip
+from test_reverse_proxies import CURL, EXAMPLES, PAGES, example, in_front, settings_for
 
 REQUESTS = 2
 LIMITED = f"rates: {{requests-per-address: 1/h burst {REQUESTS}}}"
@@ -44,25 +42,22 @@ def haproxy_tcp(folder, port, upstream):
     return haproxy(settings)
 
 
-RELAYS = [nginx_stream, haproxy_tcp]
-EXAMPLES = {
-    nginx_in_front: "nginx.conf", haproxy_in_front: "haproxy.cfg", nginx_stream: "nginx-stream.conf",
-    haproxy_tcp: "haproxy-tcp.cfg",
-}  # fmt: skip
+RELAYS = {nginx_stream: "nginx-stream.conf", haproxy_tcp: "haproxy-tcp.cfg"}
+ALL = EXAMPLES | RELAYS
 
 
 @contextlib.contextmanager
 def running(kind, folder, settings=""):
     """A proxy with a broker of its own behind it; a relay leads to a listener for it, which its example names."""
     port, behind = free_port(), free_port()
-    told = settings_for(EXAMPLES[kind], ("127.0.0.1:8000", f"127.0.0.1:{behind}"))
+    told = settings_for(ALL[kind], ("127.0.0.1:8000", f"127.0.0.1:{behind}"))
     with serving(folder, told + settings) as broker:
         upstream = behind if kind in RELAYS else broker.port
         with in_front(kind(folder, port, upstream), folder, port) as front:
             yield front
 
 
-@pytest.fixture(params=[nginx_in_front, haproxy_in_front, *RELAYS], ids=lambda kind: kind.__name__)
+@pytest.fixture(params=ALL, ids=lambda kind: kind.__name__)
 def front(request, tmp_path):
     with running(request.param, tmp_path, LIMITED) as front:
         yield front

@@ -1,4 +1,4 @@
-"""nginx and HAProxy in front of the broker, with the configurations of deploy/: every way in works through them.
+"""nginx, HAProxy and Caddy in front of the broker, with the configurations of deploy/: every way in works through them.
 
 The broker has the settings that these files name. Clients know it by the name of the proxy.
 """
@@ -14,7 +14,7 @@ import pytest
 
 import transports
 from broker import PATIENCE, REPOSITORY, serving
-from others import free_port, haproxy, nginx, running
+from others import caddy, free_port, haproxy, nginx, running
 
 DEPLOY = REPOSITORY / "deploy"
 OUTSIDE = "chat.example.com"
@@ -76,12 +76,27 @@ def haproxy_in_front(folder, port, upstream):
     return haproxy(settings)
 
 
-@pytest.fixture(scope="module", params=[(nginx_in_front, "nginx.conf"), (haproxy_in_front, "haproxy.cfg")])
+def caddy_in_front(folder, port, upstream):
+    """Caddy in the foreground, with the example but for its ports, and without a certificate for the name."""
+    site = example(
+        "Caddyfile",
+        ("127.0.0.1:8000", f"127.0.0.1:{upstream}"),
+        (f"\n{OUTSIDE} {{", f"\nhttp://:{port} {{\n\tbind 127.0.0.1"),
+    )
+    settings = folder / "Caddyfile"
+    settings.write_text(f"{{\n\tadmin off\n\tauto_https off\n\tgrace_period 5s\n}}\n{site}")
+    return caddy(settings)
+
+
+EXAMPLES = {nginx_in_front: "nginx.conf", haproxy_in_front: "haproxy.cfg", caddy_in_front: "Caddyfile"}
+
+
+@pytest.fixture(scope="module", params=EXAMPLES, ids=lambda kind: kind.__name__)
 def proxied(request, tmp_path_factory):
     """A broker, and what a client sees of it through a proxy."""
-    kind, name = request.param
+    kind = request.param
     folder, port = tmp_path_factory.mktemp(kind.__name__), free_port()
-    with serving(folder, settings_for(name) + PAGES) as broker:
+    with serving(folder, settings_for(EXAMPLES[kind]) + PAGES) as broker:
         with in_front(kind(folder, port, broker.port), folder, port) as front:
             yield broker, front
 
