@@ -31,7 +31,7 @@ fi
 endef
 
 .PHONY: run test check-swift build-packages test-packages bench-packages build release unit interop conformance lint \
-    configuration conformance-quick attack attack-quick attack-load faults crash-test cli-crash-test soak man deb static docs format fuzz hot-paths bench bench-quick bench-ratios bench-driver clean help
+    configuration conformance-quick attack attack-quick attack-load faults crash-test cli-crash-test rehearse soak man deb static docs format fuzz hot-paths bench bench-quick bench-ratios bench-driver clean help
 
 run: release
 	@echo "== Starting the broker"
@@ -105,6 +105,15 @@ cli-crash-test: ROUNDS = 100
 cli-crash-test: release test-packages
 	@echo "== Killing brokers and clients $(ROUNDS) times"
 	@PLAY=cli_crash.py FANFARE_BIN=.build/release Tests/Crash/run.sh $(ROUNDS) $(SEED)
+
+# What an operator does, under load: ROTATIONS new certificates, and ROUNDS stops and starts. Takes a few minutes.
+ROTATIONS ?= 100
+rehearse: ROUNDS = 50
+rehearse: release test-packages
+	@echo "== Replacing the certificate $(ROTATIONS) times"
+	@ROTATIONS=$(ROTATIONS) FANFARE_BIN=.build/release Tests/Interop/run.sh -k certificates_are_replaced test_tls.py
+	@echo "== Stopping the broker $(ROUNDS) times"
+	@PLAY=drain.py FANFARE_BIN=.build/release Tests/Crash/run.sh $(ROUNDS) $(SEED)
 
 # Clients come and go for MINUTES, with builds for AddressSanitizer, ThreadSanitizer and for release, all at the same time.
 MINUTES ?= 60
@@ -201,6 +210,7 @@ help:
 	@echo "make conformance   all 517 cases of the Autobahn suite, both roles"
 	@echo "make crash-test    kills the broker ROUNDS (300) times under load and looks for what it lost"
 	@echo "make cli-crash-test kills brokers and clients ROUNDS (100) times: outboxes and positions lose nothing"
+	@echo "make rehearse replaces certificates ROTATIONS (100) times and stops the broker ROUNDS (50) times, under load"
 	@echo "make soak     lets clients come and go for MINUTES (60) with sanitizers: no reports, no growth, nothing lost"
 	@echo "make attack   attacks the broker while a well-behaved client uses it"
 	@echo "make attack-load  the same beside 15,000 connections: how late are their messages?"

@@ -229,7 +229,7 @@ def test_clients_with_certificates(tmp_path, authority, mode, expected):
         broker.kill()
 
 
-# `ROTATIONS=100` for the long run.
+# `make rehearse` has a hundred.
 ROTATIONS = int(os.environ.get("ROTATIONS", "10"))
 
 
