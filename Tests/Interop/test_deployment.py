@@ -3,6 +3,7 @@
 import gzip
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -100,6 +101,121 @@ def test_package_works_where_it_is_unpacked(package):
     assert (root / "DEBIAN/conffiles").read_text() == "/etc/fanfare/fanfare.yaml\n"
     for script in ["postinst", "prerm", "postrm"]:
         assert run("sh", "-n", root / "DEBIAN" / script).returncode == 0
+
+
+class Machine:
+    """A scratch root with a dpkg of its own. What would reach for the real machine is written down instead of done."""
+
+    SERVICES = ["systemctl", "deb-systemd-invoke"]
+    USERS = ["adduser", "addgroup", "useradd", "groupadd", "systemd-sysusers", "deluser", "userdel"]
+
+    def __init__(self, folder):
+        self.root, self._calls, stubs = folder / "root", folder / "calls", folder / "stubs"
+        for path in ["var/lib/dpkg/info", "var/lib/dpkg/updates", "var/lib/private", "run/systemd/system"]:
+            (self.root / path).mkdir(parents=True)
+        (self.root / "var/lib/dpkg/status").touch()
+        stubs.mkdir()
+        for name in self.SERVICES + self.USERS:
+            (stubs / name).write_text(f'#!/bin/sh\necho {name} "$@" >>{self._calls}\n')
+            (stubs / name).chmod(0o755)
+        self._path = f"{stubs}:{os.environ['PATH']}:/usr/sbin:/sbin"
+
+    def dpkg(self, *arguments):
+        """Let it do something to the end; the calls that scripts of the package have made."""
+        self._calls.write_text("")
+        # Scripts are run as dpkg does it for roots that hold no shell: DPKG_ROOT says where everything is. Settings of
+        # this machine leave out the documentation, perhaps.
+        options = [f"--root={self.root}", "--log=/dev/null", "--path-include=*"]
+        forced = [f"--force-{name}" for name in ("script-chrootless", "not-root", "depends")]
+        done = run("dpkg", *options, *forced, *arguments, env={**os.environ, "PATH": self._path})
+        assert done.returncode == 0, done.stderr
+        return self._calls.read_text().splitlines()
+
+    def files(self):
+        """All that is no folder and not kept by dpkg and systemd's tools, with its mode."""
+        tools = (self.root / "var/lib/dpkg", self.root / "var/lib/systemd", self.root / "etc/systemd")
+        return {
+            str(file.relative_to(self.root)): file.lstat().st_mode & 0o7777
+            for file in self.root.rglob("*")
+            if not file.is_dir() and not any(file.is_relative_to(tool) for tool in tools)
+        }
+
+    @property
+    def is_enabled(self):
+        """Whether systemd would start the broker with the machine."""
+        return (self.root / "etc/systemd/system/multi-user.target.wants/fanfare.service").is_symlink()
+
+
+RELOAD = "systemctl --system daemon-reload"
+RESTART = "deb-systemd-invoke restart fanfare.service"
+STOP = "deb-systemd-invoke stop fanfare.service"
+
+
+def test_scripts_keep_to_their_root():
+    """Or the tests below would remove the data of this machine's broker, and so would who installs for another root."""
+    for script in (DEPLOY / "debian").iterdir():
+        lines = [line for line in script.read_text().splitlines() if not line.startswith("#")]
+        places = re.findall(r"\S*/\S+", "\n".join(lines).replace(">/dev/null", ""))
+        assert all(place.startswith('"$DPKG_ROOT/') for place in places), (script, places)
+
+
+@pytest.fixture
+def installed(package, tmp_path):
+    """A machine on which the package was just installed, and the calls."""
+    test_scripts_keep_to_their_root()
+    machine = Machine(tmp_path)
+    return machine, machine.dpkg("--install", package[0])
+
+
+def test_package_installs(package, installed):
+    """Every file comes, the broker starts and will again with the machine; no user is made, for systemd makes it."""
+    machine, calls = installed
+    assert calls == [RELOAD, RESTART]
+    assert "DynamicUser=yes" in (machine.root / "lib/systemd/system/fanfare.service").read_text().splitlines()
+    assert machine.is_enabled
+    _, unpacked = package
+    held = [file for file in unpacked.rglob("*") if not file.is_dir() and "DEBIAN" not in file.parts]
+    programs = {"usr/bin/broker-server", "usr/bin/broker-cli"}
+    names = {str(file.relative_to(unpacked)) for file in held}
+    assert machine.files() == {name: 0o755 if name in programs else 0o644 for name in names}
+    configuration = machine.root / "etc/fanfare/fanfare.yaml"
+    assert run(machine.root / "usr/bin/broker-server", "check-config", configuration).returncode == 0
+
+
+def test_package_installs_again(package, installed):
+    """What the administrator has changed stays: the configuration, and that the broker does not start by itself."""
+    machine, _ = installed
+    files = machine.files()
+    configuration = machine.root / "etc/fanfare/fanfare.yaml"
+    configuration.write_text("listen: 127.0.0.1:9000\n")
+    (machine.root / "etc/systemd/system/multi-user.target.wants/fanfare.service").unlink()
+    # Nothing stops the broker that runs: it is restarted when all is there.
+    calls = machine.dpkg("--install", package[0])
+    assert calls[-1] == RESTART and set(calls[:-1]) == {RELOAD}
+    assert machine.files() == files
+    assert configuration.read_text() == "listen: 127.0.0.1:9000\n"
+    assert not machine.is_enabled
+
+
+def test_package_is_removed_and_purged(package, installed):
+    """Data and configuration outlive a removal, and nothing does a purge."""
+    machine, _ = installed
+    kept = {"etc/fanfare/fanfare.yaml", "var/lib/private/fanfare/fanfare.db", "var/lib/fanfare"}
+    # As systemd lays it out for DynamicUser.
+    (machine.root / "var/lib/private/fanfare").mkdir()
+    (machine.root / "var/lib/private/fanfare/fanfare.db").touch()
+    (machine.root / "var/lib/fanfare").symlink_to("private/fanfare")
+    assert machine.dpkg("--remove", "fanfare") == [STOP, RELOAD]
+    assert {name for name in kept if os.path.lexists(machine.root / name)} == kept
+    assert set(machine.files()) <= kept
+
+    assert machine.dpkg("--install", package[0]) == [RELOAD, RESTART]
+    assert machine.is_enabled
+    machine.dpkg("--purge", "fanfare")
+    assert machine.files() == {} and not machine.is_enabled
+    assert not any(os.path.lexists(machine.root / name) for name in [*kept, "var/lib/private/fanfare", "etc/fanfare"])
+    links = [file for file in (machine.root / "etc").rglob("*") if file.is_symlink()]
+    assert links == []
 
 
 def test_lintian_finds_no_error(package):
