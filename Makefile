@@ -31,7 +31,7 @@ fi
 endef
 
 .PHONY: run test check-swift build-packages test-packages bench-packages build release unit interop conformance lint \
-    configuration conformance-quick attack attack-quick attack-load faults crash-test cli-crash-test rehearse soak man deb static docs format fuzz hot-paths bench bench-quick bench-ratios bench-driver clean help
+    configuration conformance-quick attack attack-quick attack-load faults crash-test cli-crash-test rehearse soak man deb static docs format fuzz hot-paths bench bench-quick bench-ratios bench-sizing bench-driver clean help
 
 run: release
 	@echo "== Starting the broker"
@@ -174,6 +174,10 @@ bench-ratios: release
 	@swift build -c release --product tls-reference $(SWIFT_FLAGS)
 	@Benchmarks/Ratios/ratios.py $(ROWS)
 
+# What idle connections and handshakes cost, without TLS and with it; ARGS="--rounds 3" asks for more than one.
+bench-sizing: release
+	@Benchmarks/sizing.py $(ARGS)
+
 # One round of what matters most, beside two others: under two minutes after the build.
 bench-quick: release bench-packages
 	@Benchmarks/compare.py --rounds 1 --cases quick --peers uws,nats --seconds 100
@@ -222,4 +226,5 @@ help:
 	@echo "make hot-paths counts the instructions of what is done for every message"
 	@echo "make bench    compares with other brokers: see Benchmarks/README.md; make bench-quick in two minutes,"
 	@echo "              make bench-driver the driver with others,"
-	@echo "              make bench-ratios what TLS, compression and growth cost"
+	@echo "              make bench-ratios what TLS, compression and growth cost,"
+	@echo "              make bench-sizing what idle connections and handshakes cost, without TLS and with it"
