@@ -43,6 +43,11 @@ def test_each_alert_fires_and_none_while_all_is_well():
     assert set(alerts) <= set(tested)
 
 
+def test_each_alert_is_documented_and_no_other():
+    page = (REPOSITORY / "docs" / "monitoring.md").read_text()
+    assert set(re.findall(r"`(Fanfare[A-Z]\w+)`", page)) == set(re.findall(r"- alert: (\w+)", ALERTS.read_text()))
+
+
 def test_alerts_are_about_metrics_that_there_are(own_broker):
     expressions = re.sub(r"(?m)^ *(action|summary):.*$", "", ALERTS.read_text())
     used = set(METRIC.findall(expressions)) - OTHERS
