@@ -67,6 +67,8 @@ def test_large_answers_that_are_not_taken(make_broker):
         taken = [wire for wire, head in zip(wires, heads, strict=True) if head.startswith("HTTP/1.1 200")]
         assert 2 <= len(taken) <= 12
         assert all("retry-after: 1" in head.lower() for head in heads if not head.startswith("HTTP/1.1 200")), heads
+        refused = broker.samples()['fanfare_http_requests_total{route="channels",method="GET",code="503"}']
+        assert refused >= len(wires) - len(taken)
         for wire in taken:
             wire.socket.close()
     deadline = time.monotonic() + PATIENCE
