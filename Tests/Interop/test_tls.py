@@ -18,6 +18,7 @@ from websockets.sync.client import connect
 from broker import PATIENCE
 from certificates import Authority
 from secure_broker import SecureBroker
+from wire import Wire
 
 
 @pytest.fixture
@@ -73,6 +74,23 @@ def test_failed_handshakes_are_counted(secure):
     socket.create_connection(("127.0.0.1", secure.tls_port), PATIENCE).close()
     secure.subject()
     assert rejected() == 2
+
+
+def test_there_is_no_handshake_beyond_a_limit(tmp_path, authority):
+    """It would cost more than the answer is worth: the connection ends before anything of it is looked at."""
+    limits = ["trusted-proxies: [127.0.0.1]", "metrics: all", "rates: {loopback: true}"]
+    broker = SecureBroker(tmp_path, authority, *limits, "limits: {connections-per-address: 1}").start()
+    rejected = 'fanfare_connections_rejected_total{reason="%s"}'
+    try:
+        with Wire(broker.tls_port, address="127.0.0.2") as first:
+            with broker.context().wrap_socket(first.socket, server_hostname="localhost"):
+                with Wire(broker.tls_port, address="127.0.0.2") as second:
+                    assert second.read_to_end() == b""
+        found = broker.samples()
+        assert [found[rejected % reason] for reason in ("address", "handshake", "tls")] == [1, 0, 0]
+        broker.stop()
+    finally:
+        broker.kill()
 
 
 def handshake(websocket):
