@@ -49,6 +49,24 @@ struct ChannelRequestTests {
         }
     }
 
+    /// The channel's policy says less than `limits.message-bytes`: the data counts, not what stands around it.
+    @Test
+    func dataThatIsTooLarge() async throws {
+        let news = try ChannelPattern("/news", grammar: .faye, maximumBytes: 100)
+        try await TestBroker.run {
+            $0.policies[news] = ChannelPolicy(messageBytes: 3)
+        } _: { broker in
+            let socket = try await broker.connect()
+            #expect(try await socket.request("POST", "/channels/news", body: " 123 \n").status == 200)
+            let refused = try await socket.request("POST", "/channels/news", body: "1234")
+            #expect(refused.status == 413)
+            #expect(refused.headers["content-type"] == "application/problem+json")
+            #expect(refused.body.contains("413:/news,3:Message too large"))
+            // The connection goes on.
+            #expect(try await socket.request("POST", "/channels/other", body: "1234").status == 200)
+        }
+    }
+
     @Test(arguments: ["", String(repeating: "k", count: 256)])
     func keyThatIsNone(key: String) async throws {
         try await TestBroker.run { broker in

@@ -53,7 +53,7 @@ struct PrintConfigTests {
               message-bytes: 64KiB
             timeouts: {ping: 5m, pong: 0.5}
             channels:
-              /news/*: {history: 3, history-age: 1h}
+              /news/*: {history: 3, history-age: 1h, message-bytes: 4096}
             """, to: "fanfare.yaml")
         let environment = [
             "FANFARE_CONFIG": path, "FANFARE_THREADS": "3", "FANFARE_LOG_LEVEL": "error",
@@ -72,6 +72,7 @@ struct PrintConfigTests {
             "allow-origin: [https://a.example, https://b.example] # FANFARE_ALLOW_ORIGIN",
             "message-bytes: 64KiB # \(path):6:3", "head-bytes: 16KiB # default", "ping: 5m # \(path):7:12",
             "pong: 500ms # \(path):7:22", "channels: # \(path):8:1", "'/news/*':", "history: 3", "history-age: 1h",
+            "message-bytes: 4KiB",
         ] {
             #expect(lines.contains(line), "\(line) is missing in\n\(ending.output)")
         }

@@ -78,6 +78,10 @@ extension ItemSetting where Item == ChannelPolicy {
                 get: { policy in policy.rate.map { .some($0) } }, set: { $0.rate = $1 }
             ).with(example: "100/s burst 500"),
             PolicySetting(
+                "message-bytes", ValueType.pieceBytes.optional, \.messageBytes,
+                "how many bytes of data a publication may have; larger ones are refused"
+            ).with(example: "16KiB"),
+            PolicySetting(
                 "durability", .choice, \.durability,
                 "memory: gone with the process; normal: survives a crash; full: the loss of power, too"),
         ]

@@ -48,7 +48,7 @@ package struct RouterCounters: Sendable, Equatable {
     }
 
     /// The codes of errors, each of which is counted.
-    package static let errorCodes = [301, 401, 402, 403, 405, 407, 410, 429, 500]
+    package static let errorCodes = [301, 401, 402, 403, 405, 407, 410, 413, 429, 500]
     /// Messages of Bayeux clients that were answered with an error, in the order of `errorCodes`.
     package private(set) var refusedCounts = errorCodes.map { _ in UInt64(0) }
 

@@ -10,6 +10,7 @@
 /// | 405 | the channel's name breaks the grammar | none | with another name |
 /// | 407 | the store cannot keep the publication | none | later |
 /// | 410 | the administrator ended the session | it is gone | no |
+/// | 413 | there is more data than the channel's policy lets one message have | none | with less |
 /// | 422 | the key of a request stands for other data | none | with another key |
 /// | 429 | a bound was reached | none | later, or with less |
 package struct BayeuxError: Error, Equatable, Sendable {
@@ -89,6 +90,10 @@ package struct BayeuxError: Error, Equatable, Sendable {
         Self(
             code: 407, arguments: [channel], text: "Failed to publish" + (error.map { ": \($0.reason)" } ?? ""),
             storeFailure: error?.kind)
+    }
+    /// A publication with more bytes of data than its channel takes.
+    static func tooLarge(_ channel: String, limit: Int) -> Self {
+        Self(code: 413, arguments: [channel, "\(limit)"], text: "Message too large")
     }
     /// A publication over plain HTTP with the key of another one.
     static let keyOfOtherData = Self(code: 422, arguments: [], text: "The Idempotency-Key stands for other data")

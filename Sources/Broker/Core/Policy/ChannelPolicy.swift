@@ -12,12 +12,15 @@ package struct ChannelPolicy: Sendable, Equatable {
     package var slow = SlowPolicy.queue
     /// How fast each of the channels takes publications, whoever sends them.
     package var rate: Rate?
+    /// How many bytes of data each publication may have, if not as many as any message.
+    package var messageBytes: Int?
 
     /// Nothing beyond delivery.
     package init(
         retain: Bool = false, historyCount: Int = 0, historyAge: Duration? = nil, durability: Durability = .normal,
-        slow: SlowPolicy = .queue, rate: Rate? = nil
+        slow: SlowPolicy = .queue, rate: Rate? = nil, messageBytes: Int? = nil
     ) {
+        self.messageBytes = messageBytes
         self.rate = rate
         self.slow = slow
         self.durability = durability

@@ -30,7 +30,7 @@ extension Router {
             return acknowledgeRepeated(request, from: sender, text: text, into: &outbox)
         }
         let policy = policies.isEmpty ? ChannelPolicy() : policies.policy(for: channel)
-        if let rate = policy.rate, let excess = excess(ofPublishingTo: channel, at: rate, now: now) {
+        if let excess = excess(ofPublishing: Int(data.count), to: channel, under: policy, now: now) {
             return reply(to: request, text: text, .bayeux(excess), into: &outbox)
         }
         if let sender {
@@ -142,7 +142,7 @@ extension Router {
             }
         }
         let policy = policies.policy(for: channel)
-        if let rate = policy.rate, let excess = excess(ofPublishingTo: channel, at: rate, now: now) {
+        if let excess = excess(ofPublishing: data.byteCount, to: channel, under: policy, now: now) {
             return outbox.append(.receipt(connection, .failure(excess)))
         }
         if let key { idempotencyKeys.begin(key, of: fingerprint, now: now, window: limits.idempotencyWindow) }

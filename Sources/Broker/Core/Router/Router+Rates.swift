@@ -1,5 +1,5 @@
 /// How fast clients may do things. Everything here is asked only while rates are limited, and of clients elsewhere, but
-/// for the rates of channels.
+/// for what channels take.
 extension Router {
     /// From now on these are the limits. What was used up before is forgotten, but for what sessions did.
     package mutating func set(_ rates: RateLimits) {
@@ -28,9 +28,15 @@ extension Router {
         return note(rates?.publish(by: principal.subject, now: now.monotonic))
     }
 
-    /// Why a channel takes nothing now; nil when it does. Its policy holds for everybody, also on this machine.
-    mutating func excess(ofPublishingTo channel: ChannelName, at rate: Rate, now: Moment) -> BayeuxError? {
-        note(
+    /// Why a channel does not take so many bytes of data now; nil when it does. Its policy holds for everybody, also on
+    /// this machine.
+    mutating func excess(
+        ofPublishing byteCount: Int, to channel: ChannelName, under policy: ChannelPolicy, now: Moment
+    ) -> BayeuxError? {
+        // First: what is too large for ever takes nothing of what others may publish.
+        if let limit = policy.messageBytes, byteCount > limit { return .tooLarge(channel.text, limit: limit) }
+        guard let rate = policy.rate else { return nil }
+        return note(
             channelRates.take(from: channel.text, of: rate, now: now.monotonic).map {
                 .init(limit: .channel, wait: $0)
             })

@@ -179,6 +179,7 @@ extension BayeuxError {
         return switch code {
         case 401: .unauthorized
         case 403: .forbidden
+        case 413: .payloadTooLarge
         case 422: .unprocessableEntity
         case 429: .tooManyRequests
         case 407, 500: .serviceUnavailable
