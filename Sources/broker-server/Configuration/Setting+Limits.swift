@@ -72,7 +72,8 @@ extension Setting {
         Setting("limits.queued-bytes", .bytes, \.broker.limits.queuedBytes, "the same, in bytes"),
         Setting(
             "limits.queued-bytes-in-all", .bytes, \.broker.limits.queuedBytesInAll,
-            "the same, for all sessions together; beyond it, the oldest of those for whom most waits make room"),
+            "the same, for all sessions together; beyond it, the oldest of those for whom most waits make room"
+                + "; and as much memory for what waits in connections: beyond it, that with most is closed"),
         Setting(
             "limits.congested-bytes", .bytes, \.broker.congestedBytes,
             "what waits for one connection; beyond it, messages wait in its session's queue"),

@@ -271,7 +271,8 @@ extension HTTPHandler {
         for helper in helpers { context.pipeline.syncOperations.removeHandler(helper, promise: nil) }
         var headers = headers
         services.addOriginHeaders(to: &headers, for: request.headers)
-        let outbound = Outbound(context: context)
+        let outbound = Outbound(context: context, unsent: shard.unsent)
+        outbound.onCut = { [weak self] in self?.cut("closing an event stream, for too much waits in all") }
         var head = ByteBuffer(string: "HTTP/1.1 200 OK\r\n")
         for (name, value) in headers { head.writeString("\(name): \(value)\r\n") }
         head.writeString("\r\n")
@@ -406,10 +407,10 @@ extension HTTPHandler: GuardedConnection {
     }
 
     /// Cuts off a peer that takes nothing.
-    func cut() {
-        shard.logger.notice("closing a connection that does not take its answer")
+    func cut(_ why: Logger.Message = "closing a connection that does not take its answer") {
+        shard.logger.notice(why)
         closeReason = .slow
-        context?.close(promise: nil)
+        context?.abort()
     }
 
     /// Ends our side of a connection between two requests. A request that has set off meanwhile is not answered, but a

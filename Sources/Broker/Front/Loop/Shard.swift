@@ -41,6 +41,8 @@ final class Shard {
     var waiting = WaitingLines()
     /// What was answered and not taken yet.
     var untaken: UntakenAnswers
+    /// What was written and not taken yet.
+    let unsent: UnsentBytes
     /// Scratch memory that the drivers of this loop share.
     let scratch = DriverScratch()
     /// What the connections of this loop read into.
@@ -91,7 +93,9 @@ final class Shard {
         hold = configuration.hold.nanosecondsClamped
         self.logger = logger
         work = WorkShares(configuration.limits.rates)
-        untaken = UntakenAnswers(bytesInAll: configuration.limits.queuedBytesInAll / max(4 * configuration.threads, 1))
+        let bytesInAll = configuration.limits.queuedBytesInAll / max(configuration.threads, 1)
+        untaken = UntakenAnswers(bytesInAll: bytesInAll / 4)
+        unsent = UnsentBytes(limit: bytesInAll, eventLoop: eventLoop)
         scanner = EnvelopeScanner(limits: configuration.limits.envelope)
     }
 
@@ -107,11 +111,8 @@ extension Shard {
     /// What this loop has counted, and how its connections are.
     var sample: LoopSample {
         var sample = LoopSample(loop: loop, counters: counters)
-        for entry in entries {
-            guard let outbound = outbound(of: entry) else { continue }
-            sample.queuedBytes += outbound.queuedBytes
-            if outbound.isCongested { sample.slowCount += 1 }
-        }
+        sample.queuedBytes = unsent.queuedBytes
+        for entry in entries where outbound(of: entry)?.isCongested == true { sample.slowCount += 1 }
         return sample
     }
 

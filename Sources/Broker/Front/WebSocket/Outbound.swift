@@ -8,6 +8,10 @@ import NIOSSL
 /// socket does not, and all that follows, until it has written that; the bytes that wait there are counted.
 final class Outbound {
     private let context: ChannelHandlerContext
+    /// What waits here and in the other connections of the event loop.
+    private let unsent: UnsentBytes
+    /// Whether TLS makes a copy of what waits.
+    private let isEncrypted: Bool
     /// The connection's socket; none where the transport has none, or another handler (TLS) stands in between.
     private var socket: DirectSockets.Socket? { didSet { tell() } }
     /// Where the socket is known to its event loop while nothing waits.
@@ -21,14 +25,18 @@ final class Outbound {
     private var onDrain: (() -> Void)?
     /// Called each time that little is left after something was.
     var onRelief: (() -> Void)?
+    /// Called when too much waits in all connections and most of it in this one, which is to be closed.
+    var onCut: (() -> Void)?
+    private(set) var isCut = false
     /// Whether too much waits; over when it has drained.
     var isCongested = false
 
     /// Writes for a handler, directly unless TLS changes the bytes on the way to the socket.
-    init(context: ChannelHandlerContext) {
+    init(context: ChannelHandlerContext, unsent: UnsentBytes) {
         self.context = context
-        let tls = try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
-        if tls == nil {
+        self.unsent = unsent
+        isEncrypted = context.tls != nil
+        if !isEncrypted {
             socket = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(
                 of: DirectSockets.Socket.self
             ) { $0 }
@@ -47,31 +55,42 @@ final class Outbound {
     }
 
     private func queue(_ piece: ByteBuffer) {
-        let count = piece.readableBytes
-        var piece = piece
+        var rest = piece
         if queuedBytes == 0, socket == nil {
             // Nearly always the socket takes what TLS makes of it at once: a promise for each piece would cost a tenth.
             context.writeAndFlush(NIOAny(piece), promise: nil)
             if context.channel.waitingBytes == 0 { return }
-            piece = ByteBuffer()
+            rest = ByteBuffer()
         }
-        queuedBytes += count
-        givenBytes &+= count
+        if queuedBytes == 0 { unsent.enter(self) }
+        let hold = unsent.add(piece, isCopied: isEncrypted)
+        queuedBytes += hold.byteCount
+        givenBytes &+= hold.byteCount
         tell()
         let written = context.eventLoop.makePromise(of: Void.self)
-        written.futureResult.assumeIsolated().whenComplete { _ in self.dequeue(count) }
-        context.writeAndFlush(NIOAny(piece), promise: written)
+        written.futureResult.assumeIsolated().whenComplete { _ in self.dequeue(hold) }
+        context.writeAndFlush(NIOAny(rest), promise: written)
     }
 
-    private func dequeue(_ count: Int) {
-        queuedBytes -= count
-        if queuedBytes == 0 { tell() }
+    private func dequeue(_ hold: UnsentBytes.Hold) {
+        unsent.remove(hold)
+        queuedBytes -= hold.byteCount
+        if queuedBytes == 0 {
+            unsent.leave(self)
+            tell()
+        }
         guard queuedBytes <= Self.drainedBytes else { return }
         isCongested = false
         onRelief?()
         guard let body = onDrain else { return }
         onDrain = nil
         body()
+    }
+
+    /// Has the connection closed: too much waits in all, and most of it here.
+    func cut() {
+        isCut = true
+        onCut?()
     }
 
     /// Whether the peer has taken nothing for `limit` (ns), though something waits for it. To be asked now and then.
@@ -119,5 +138,18 @@ final class Outbound {
     /// The channel is closing: its descriptor may soon belong to another connection.
     func forgetSocket() {
         socket = nil
+    }
+}
+
+extension ChannelHandlerContext {
+    /// Where TLS is in the pipeline, if it is.
+    fileprivate var tls: ChannelHandlerContext? {
+        try? pipeline.syncOperations.context(handlerType: NIOSSLServerHandler.self)
+    }
+
+    /// Closes the connection of a peer that does not take what waits for it. TLS has no last word: that would wait behind all
+    /// the rest, which would be kept meanwhile.
+    func abort() {
+        (tls ?? self).close(promise: nil)
     }
 }

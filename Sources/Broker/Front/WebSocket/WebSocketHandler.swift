@@ -97,8 +97,9 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        let outbound = Outbound(context: context)
+        let outbound = Outbound(context: context, unsent: shard.unsent)
         outbound.onRelief = { [weak self] in self?.resume(.output) }
+        outbound.onCut = { [weak self] in self?.cut("closing a connection, for too much waits in all") }
         self.outbound = outbound
         shard.guardDeadlines(of: self)
         if let request = driver.request {
@@ -257,7 +258,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
                 "closing a connection that does not read", metadata: ["queuedBytes": "\(outbound.queuedBytes)"])
             closeReason = .slow
             // Later: the driver of this very connection may be at work further up.
-            shard.eventLoop.assumeIsolated().execute { self.context?.close(promise: nil) }
+            shard.eventLoop.assumeIsolated().execute { self.context?.abort() }
         }
     }
 
@@ -265,7 +266,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     func cut(_ why: Logger.Message = "cutting off a slow subscriber") {
         shard.logger.notice(why, metadata: ["queuedBytes": "\(outbound?.queuedBytes ?? 0)"])
         closeReason = .slow
-        context?.close(promise: nil)
+        context?.abort()
     }
 
     /// Closes the WebSocket, normally, behind what is written in this turn of the loop.
