@@ -106,7 +106,12 @@ struct PrintConfigTests {
         Variable(
             name: "FANFARE_LIMITS_MESSAGE_BYTES", value: "1 MB",
             problem:
-                "FANFARE_LIMITS_MESSAGE_BYTES: 1 MB is not a number of bytes from 1 to 1GiB, such as 65536 or 64KiB"
+                "FANFARE_LIMITS_MESSAGE_BYTES: 1 MB is not a number of bytes from 1 to 512MiB, such as 65536 or 64KiB"
+        ),
+        Variable(
+            name: "FANFARE_LIMITS_MESSAGE_BYTES", value: "513MiB",
+            problem:
+                "FANFARE_LIMITS_MESSAGE_BYTES: 513MiB is not a number of bytes from 1 to 512MiB, such as 65536 or 64KiB"
         ),
         Variable(
             name: "FANFARE_TIMEOUTS_PING", value: "0s",

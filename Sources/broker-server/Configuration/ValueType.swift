@@ -38,8 +38,9 @@ extension ValueType where Value == Int {
 
     /// An amount of bytes, above 0: a number, or one of KiB, MiB or GiB.
     static let bytes = bytes(1...1024 << 30)
-    /// The same for what is gathered in one piece of memory.
-    static let pieceBytes = bytes(1...1 << 30)
+    /// The same for what is gathered in one piece of memory. TLS takes less than 2 GiB at once, and what goes out can be up to
+    /// three times as large as what came.
+    static let pieceBytes = bytes(1...512 << 20)
 
     /// An amount of bytes within bounds.
     static func bytes(_ range: ClosedRange<Int>) -> Self {
