@@ -20,8 +20,8 @@ DEPLOY = REPOSITORY / "deploy"
 OUTSIDE = "chat.example.com"
 # Every name leads to this machine.
 CURL = ["curl", "-s", "--connect-to", "::127.0.0.1:"]
-# What a broker behind a proxy needs besides for the pages of the tests: to it even those of this machine are strangers.
-PAGES = f"allow-origin: ['{transports.ORIGIN}']\nauth: {{publish: everyone}}\n"
+# What a broker behind a proxy needs besides for the tests: to it even those of this machine are strangers.
+PAGES = f"allow-origin: ['{transports.ORIGIN}']\nauth: {{publish: everyone}}\nmetrics: all\n"
 
 
 def example(name, *replacements):
