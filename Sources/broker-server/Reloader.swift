@@ -71,17 +71,19 @@ actor Reloader {
         }
     }
 
-    /// Reads the files of TLS again that have changed; says when a certificate ends soon.
+    /// Reads the files of TLS again that have changed, all or nothing; says when a certificate ends soon.
     nonisolated func reloadCertificates() {
-        for (listener, result) in credentials.reloadChanged() {
-            switch result {
-            case .success:
+        switch credentials.reloadChanged() {
+        case .taken(let listeners):
+            for listener in listeners {
                 logger.notice(
                     "read the certificate again",
                     metadata: ["listener": "\(listener)", "because": "the files have changed"])
-            case .failure(let error):
+            }
+        case .refused(let faults):
+            for (listener, error) in faults {
                 logger.error(
-                    "kept the certificate that is in use",
+                    "kept the certificates that are in use",
                     metadata: ["listener": "\(listener)", "because": "\(error)"])
             }
         }

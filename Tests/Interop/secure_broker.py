@@ -36,9 +36,9 @@ class SecureBroker(Broker):
     def context(self):
         return ssl.create_default_context(cafile=self.authority.certificate)
 
-    def subject(self):
-        """Whose certificate a new connection gets."""
-        with socket.create_connection(("127.0.0.1", self.tls_port), PATIENCE) as plain:
+    def subject(self, port=None):
+        """Whose certificate a new connection gets, at the first port for TLS or at another one."""
+        with socket.create_connection(("127.0.0.1", port or self.tls_port), PATIENCE) as plain:
             with self.context().wrap_socket(plain, server_hostname="localhost") as tls:
                 return dict(field[0] for field in tls.getpeercert()["subject"])["commonName"]
 

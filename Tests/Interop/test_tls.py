@@ -116,6 +116,32 @@ def test_certificates_are_replaced(secure):
         assert '"successful":true' in handshake(first)
 
 
+def test_all_listeners_get_their_new_certificates_or_none_does(tmp_path, authority):
+    """On SIGHUP, and when the files have changed, of which nobody tells the broker."""
+    certificate, key = tmp_path / "other.pem", tmp_path / "other.key"
+    authority.sign("first", certificate, key)
+    files = f"{{certificate: {certificate}, key: {key}}}"
+    line = f'listeners: [{{name: other, listen: "127.0.0.1:0", tls: {files}}}]'
+    broker = SecureBroker(tmp_path, authority, line).start()
+    try:
+        other = broker.told_port("https")
+        # What will not do comes first: the broker may look at any time.
+        certificate.write_text("no certificate")
+        authority.sign("second", broker.certificate, broker.key)
+        because = f"{certificate}: there is no certificate in it (PEM)"
+        broker.signal(signal.SIGHUP)
+        assert json.loads(broker.wait_for_log("kept the configuration that holds"))["because"] == because
+        told = json.loads(broker.wait_for_log("kept the certificates that are in use"))
+        assert (told["level"], told["listener"], told["because"]) == ("error", "other", because)
+        assert [broker.subject(), broker.subject(other)] == ["first", "first"]
+        authority.sign("second", certificate, key)
+        broker.wait_for_log("read the certificate again")
+        assert [broker.subject(), broker.subject(other)] == ["second", "second"]
+        broker.stop()
+    finally:
+        broker.kill()
+
+
 def not_after(certificate):
     """When a certificate ends, as openssl says it, in seconds since 1970."""
     text = subprocess.run(

@@ -16,7 +16,8 @@ package final class TLSCredentials: Sendable {
     }
     private struct State {
         var entries: [String: Entry] = [:]
-        /// When the files had changed that would not do, so that they are not read again before they change once more.
+        /// When the files had changed, by listener, of which some would not do: they are not read again before one changes
+        /// once more.
         var rejected: [String: [Date?]] = [:]
     }
     private let state: Mutex<State>
@@ -46,29 +47,43 @@ package final class TLSCredentials: Sendable {
         }
     }
 
-    /// Reads the files again of the listeners where one has changed; says of each what came of it.
-    package func reloadChanged() -> [(listener: String, result: Result<Void, TLSError>)] {
-        var results: [(String, Result<Void, TLSError>)] = []
-        for (name, entry) in state.withLock({ $0.entries }).sorted(by: { $0.key < $1.key }) {
+    /// What came of a look at the files.
+    package enum Change {
+        /// These listeners begin new connections with what their files say now; none when nothing has changed.
+        case taken(listeners: [String])
+        /// What was in use stays in use, at every listener: the files of these will not do.
+        case refused([(listener: String, error: TLSError)])
+    }
+
+    /// Reads the files again of the listeners where one has changed, and takes all of them or none.
+    package func reloadChanged() -> Change {
+        let (entries, rejected) = state.withLock { ($0.entries, $0.rejected) }
+        var changed: [String: [Date?]] = [:]
+        for (name, entry) in entries {
             let modified = Self.modificationDates(of: entry.files)
-            guard modified != entry.modified, modified != state.withLock({ $0.rejected[name] }) else { continue }
+            if modified != entry.modified { changed[name] = modified }
+        }
+        guard !changed.isEmpty, changed != rejected else { return .taken(listeners: []) }
+        let names = changed.keys.sorted()
+        var next: [String: Entry] = [:]
+        var faults: [(listener: String, error: TLSError)] = []
+        for name in names {
+            guard let entry = entries[name] else { continue }
             do {
-                let next = try Self.read(entry.files)
-                let isAsked = state.withLock { state in
-                    // A reload may have named others meanwhile.
-                    guard state.entries[name]?.files == entry.files else { return false }
-                    state.entries[name] = next
-                    state.rejected[name] = nil
-                    return true
-                }
-                guard isAsked else { continue }
-                results.append((name, .success(())))
+                next[name] = try Self.read(entry.files)
             } catch {
-                state.withLock { $0.rejected[name] = modified }
-                results.append((name, .failure(error)))
+                faults.append((name, error))
             }
         }
-        return results
+        let isUpToDate = state.withLock { state in
+            // A reload may have taken others meanwhile.
+            guard names.allSatisfy({ state.entries[$0]?.context === entries[$0]?.context }) else { return false }
+            state.rejected = faults.isEmpty ? [:] : changed
+            if faults.isEmpty { state.entries.merge(next) { $1 } }
+            return true
+        }
+        guard isUpToDate else { return .taken(listeners: []) }
+        return faults.isEmpty ? .taken(listeners: names) : .refused(faults)
     }
 
     /// When the first of the certificates in use ends (s since 1970), those that signed them among them; nil without TLS.

@@ -1,0 +1,122 @@
+import BrokerFront
+import Crypto
+import Foundation
+import SwiftASN1
+import Testing
+import X509
+
+/// The files of TLS are read again when they have changed: those of all listeners, or of none.
+@Suite("Certificates that have changed")
+struct TLSCredentialsTests {
+    /// A certificate and its key for each of two listeners, `a` and `b`.
+    private final class Files {
+        private let folder: TokenTests.Folder
+        private var writeCount = 0.0
+        let listeners: [ListenerOptions]
+
+        init() throws {
+            let folder = try TokenTests.Folder()
+            self.folder = folder
+            listeners = ["a", "b"].map { name in
+                var files = TLSFiles()
+                files.certificate = folder.url.appending(path: "\(name).pem").path
+                files.key = folder.url.appending(path: "\(name).key").path
+                return ListenerOptions(.tcp(host: "127.0.0.1", port: 0), name: name, tls: files)
+            }
+            try write("a", ending: 1)
+            try write("b", ending: 1)
+        }
+
+        /// When the certificate of that number ends (s since 1970).
+        static func end(_ number: Double) -> Double { 2_000_000_000 + number }
+
+        /// A new pair, which is told from others by its end.
+        func write(_ name: String, ending number: Double) throws {
+            let key = P256.Signing.PrivateKey()
+            let signer = Certificate.PrivateKey(key)
+            let certificate = try Certificate(
+                version: .v3, serialNumber: .init(), publicKey: signer.publicKey,
+                notValidBefore: Date(timeIntervalSince1970: 1_600_000_000),
+                notValidAfter: Date(timeIntervalSince1970: Self.end(number)),
+                issuer: DistinguishedName { CommonName(name) }, subject: DistinguishedName { CommonName(name) },
+                signatureAlgorithm: .ecdsaWithSHA256, extensions: Certificate.Extensions(), issuerPrivateKey: signer)
+            try write(key.pemRepresentation, to: "\(name).key")
+            try write(try certificate.serializeAsPEM().pemString, to: "\(name).pem")
+        }
+
+        /// A file that has changed, however soon behind the last time.
+        func write(_ text: String, to name: String) throws {
+            let path = try folder.write(text, to: name)
+            writeCount += 1
+            let date = Date(timeIntervalSince1970: 1_700_000_000 + writeCount)
+            try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: path)
+        }
+
+        func path(_ name: String) -> String { folder.url.appending(path: name).path }
+    }
+
+    /// What came of a look: the listeners, or what is wrong.
+    private static func look(_ credentials: TLSCredentials) -> [String] {
+        switch credentials.reloadChanged() {
+        case .taken(let listeners): listeners
+        case .refused(let faults): faults.map { "\($0.listener): \($0.error)" }
+        }
+    }
+
+    /// Which certificates are in use.
+    private static func inUse(_ credentials: TLSCredentials) -> [String] {
+        credentials.endings.map { "\($0.listener)\(Int($0.notAfter - Files.end(0)))" }
+    }
+
+    @Test("A new pair is taken, once, and nothing else is")
+    func newPair() throws {
+        let files = try Files()
+        let credentials = try TLSCredentials(files.listeners)
+        #expect(Self.look(credentials) == [])
+        try files.write("b", ending: 2)
+        #expect(Self.inUse(credentials) == ["a1", "b1"])
+        #expect(Self.look(credentials) == ["b"])
+        #expect(Self.inUse(credentials) == ["a1", "b2"])
+        #expect(Self.look(credentials) == [])
+    }
+
+    @Test("One that will not do keeps the others from being taken, until it does")
+    func allOrNothing() throws {
+        let files = try Files()
+        let credentials = try TLSCredentials(files.listeners)
+        try files.write("no certificate", to: "b.pem")
+        try files.write("a", ending: 2)
+        let fault = "\(files.path("b.pem")): there is no certificate in it (PEM)"
+        #expect(Self.look(credentials) == ["b: \(fault)"])
+        #expect(Self.look(credentials) == [], "it is said once")
+        let error = #expect(throws: TLSError.self) { try credentials.reload(files.listeners) }
+        #expect(error?.description == fault)
+        #expect(Self.inUse(credentials) == ["a1", "b1"])
+        // Whichever of them changes, the other one is what it was.
+        try files.write("a", ending: 3)
+        #expect(Self.look(credentials) == ["b: \(fault)"])
+        #expect(Self.inUse(credentials) == ["a1", "b1"])
+        try files.write("b", ending: 4)
+        #expect(Self.look(credentials) == ["a", "b"])
+        #expect(Self.inUse(credentials) == ["a3", "b4"])
+    }
+
+    @Test("A pair that is written while it is looked at is taken when it is whole; every fault is told")
+    func halves() throws {
+        let files = try Files()
+        let credentials = try TLSCredentials(files.listeners)
+        try files.write(P256.Signing.PrivateKey().pemRepresentation, to: "a.key")
+        try FileManager.default.removeItem(atPath: files.path("b.key"))
+        #expect(
+            Self.look(credentials) == [
+                "a: \(files.path("a.key")): it is not the key of the certificate in \(files.path("a.pem"))",
+                "b: \(files.path("b.key")): the file cannot be read",
+            ])
+        try files.write("b", ending: 2)
+        #expect(Self.look(credentials).count == 1)
+        #expect(Self.inUse(credentials) == ["a1", "b1"])
+        try files.write("a", ending: 2)
+        #expect(Self.look(credentials) == ["a", "b"])
+        #expect(Self.inUse(credentials) == ["a2", "b2"])
+    }
+}
