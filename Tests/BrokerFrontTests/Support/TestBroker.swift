@@ -2,7 +2,7 @@ import BrokerCore
 import BrokerFront
 import Logging
 
-/// A broker with a store in memory, on a free port of this machine.
+/// A broker on a free port of this machine, with a store in memory unless it is given one.
 struct TestBroker {
     let server: BrokerServer
     let host: String
@@ -10,7 +10,7 @@ struct TestBroker {
 
     /// Runs `body` with a broker, and stops it.
     static func run(
-        threads: Int = 1, hooks: BrokerHooks = BrokerHooks(),
+        threads: Int = 1, hooks: BrokerHooks = BrokerHooks(), store: any Store = MemoryStore(epoch: "epoch"),
         _ configure: (inout BrokerConfiguration) -> Void = { _ in },
         _ body: (TestBroker) async throws -> Void
     ) async throws {
@@ -23,7 +23,7 @@ struct TestBroker {
         configuration.shutdownTimeout = .seconds(2)
         configure(&configuration)
         let server = BrokerServer(
-            configuration: configuration, store: MemoryStore(epoch: "epoch"), hooks: hooks,
+            configuration: configuration, store: store, hooks: hooks,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let broker = TestBroker(server: server, host: configuration.host, port: try await server.start().plain ?? 0)
         do {
