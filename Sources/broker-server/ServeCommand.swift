@@ -78,7 +78,7 @@ struct ServeCommand: AsyncParsableCommand {
                     keyring,
                     ReloadService(reloader: reloader, hangups: hangups, start: reloads),
                     LifeCycleService(notifier: notifier),
-                    WatchdogService(notifier: notifier, server: server),
+                    WatchdogService(notifier: notifier) { await server.isAlive(within: $0) },
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint],
                 logger: quiet(logger)))

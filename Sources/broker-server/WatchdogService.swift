@@ -1,10 +1,10 @@
-import BrokerFront
 import ServiceLifecycle
 
 /// Tells the service manager, where it wants to hear that, that the broker is alive: as long as its parts answer.
 struct WatchdogService: Service {
     let notifier: ServiceNotifier
-    let server: BrokerServer
+    /// Whether its parts answer within a time.
+    let isAlive: @Sendable (Duration) async -> Bool
 
     func run() async throws {
         guard let period = notifier.watchdogPeriod else {
@@ -19,7 +19,7 @@ struct WatchdogService: Service {
             var next = ContinuousClock.now
             repeat {
                 next = max(next + beat, .now)
-                if await server.isAlive(within: beat) { notifier.tell(.alive) }
+                if await isAlive(beat) { notifier.tell(.alive) }
             } while (try? await Task.sleep(until: next)) != nil
         }
     }
