@@ -177,6 +177,45 @@ struct BoundsTests {
         }
     }
 
+    /// One that has too much before it is closed and counted; its session waits for its client.
+    @Test(arguments: [1, 2])
+    func connectionWithTooMuchToTake(threads: Int) async throws {
+        let slow = #"fanfare_connections_closed_total{transport="websocket",reason="slow"}"#
+        let filling = "\"" + String(repeating: "x", count: 1 << 16) + "\""
+        try await TestBroker.run(threads: threads) {
+            $0.metrics = .all
+            // Time enough to see that this is not why.
+            $0.writeTimeout = .seconds(600)
+            // Less than what makes its messages wait with the session.
+            $0.outboundBytes = 1 << 18
+        } _: { broker in
+            let bystander = try await Bystander(at: broker)
+            let watcher = try await broker.connect()
+            let socket = try await broker.connect()
+            let webSocket = try await TestWebSocket.start(over: socket)
+            try await webSocket.expectOpen()
+            let sleeper = try await TestClient.begin(over: webSocket, subscribedTo: "/flood")
+            try await socket.stopReading()
+
+            let publisher = try await TestClient.open(at: broker)
+            var closedCount = try await broker.metrics(over: watcher)[slow]
+            #expect(closedCount == 0)
+            // The system takes some megabytes before anything waits here.
+            while closedCount == 0 {
+                try await publisher.publish(filling, to: "/flood")
+                closedCount = try await broker.metrics(over: watcher)[slow]
+            }
+            #expect(closedCount == 1)
+            try await socket.startReading()
+            #expect(try await webSocket.nextClose() == .abnormal)
+
+            let back = try await TestClient.resume(sleeper.clientID, at: broker)
+            try await publisher.publish("\"last\"", to: "/flood")
+            while try await !back.delivery().contains("\"last\"") {}
+            #expect(try await bystander.getsMessages())
+        }
+    }
+
     @Test(arguments: [1, 2])
     func connectionLimit(threads: Int) async throws {
         try await TestBroker.run(threads: threads) {
