@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 
 from bayeux import Peer
-from broker import PATIENCE, REPOSITORY, Broker
+from broker import PATIENCE, REPOSITORY, Broker, serving
 from kept_connection import ask
 from others import free_port, running
 from tokens import SECRET, bearer
@@ -193,6 +193,41 @@ def test_recoveries_deliveries_files_and_the_configuration(own_broker):
     assert found['fanfare_store_bytes{file="database"}'] > 0
     assert found['fanfare_store_bytes{file="wal"}'] > 0
     assert abs(found["fanfare_config_last_reload_success_timestamp_seconds"] - before) < PATIENCE
+
+
+def test_gaps_endings_and_descriptors(tmp_path):
+    with serving(tmp_path, "channels:\n  /kept/**: {history: 2}\n") as broker:
+        before = broker.samples()
+        for number in range(3):
+            broker.publish("/kept/a", number)
+        with Peer(broker) as late, Peer(broker) as other:
+            late.handshake()
+            late.connect()
+            late.ask(
+                "/meta/subscribe", clientId=late.client_id, subscription="/kept/a", ext={"replay": {"/kept/a": 0}}
+            )
+            gap = late.take(lambda message: "gap" in message.get("ext", {}))
+            assert (gap["channel"], gap["ext"]["gap"]) == ("/kept/a", {"from": 1, "to": 1})
+            assert [late.next_message()["data"] for _ in range(2)] == [1, 2]
+            # It is through with that a moment after it has written it.
+            broker.wait_for_sample('fanfare_recoveries_total{result="gap"}', 1)
+            during = broker.samples()
+            assert during['fanfare_recoveries_total{result="gap"}'] == 1
+            assert during['fanfare_recoveries_total{result="complete"}'] == 0
+            assert during["process_open_fds"] >= before["process_open_fds"] + 2
+            assert during["process_open_fds"] < during["process_max_fds"]
+
+            other.listen("/a")
+            late.leave()
+            assert ask(broker, "DELETE", f"/admin/sessions/{other.client_id[:8]}")[0] == 200
+            ended = broker.samples()
+            name = "fanfare_sessions_ended_total"
+            grown = {key: ended[key] - before[key] for key in ended if key.startswith(name)}
+            assert {key: count for key, count in grown.items() if count} == {
+                f'{name}{{reason="disconnect"}}': 1,
+                f'{name}{{reason="kicked"}}': 1,
+            }
+        wait_for(lambda: broker.samples()["process_open_fds"] < during["process_open_fds"])
 
 
 def test_a_flood_of_probes_costs_one_commit_in_a_second(own_broker):
