@@ -1,5 +1,7 @@
 """/dashboard in a real browser: what it shows, and what an administrator does there."""
 
+import re
+import time
 import urllib.request
 
 import pytest
@@ -7,7 +9,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from bayeux import Peer
-from broker import PATIENCE, Broker
+from broker import PATIENCE, Broker, serving
 from kept_connection import ask
 from page import PHONE, Page
 from tokens import SECRET, token
@@ -29,6 +31,15 @@ class Dashboard(Page):
             .find((tile) => tile.firstChild.textContent == arguments[0])
             .lastChild.textContent"""
         return self.browser.execute_script(script, title)
+
+    def latest(self, title, line):
+        """The last number of a line of a chart."""
+        script = """const chart = [...document.querySelectorAll(".chart")]
+                .find((chart) => chart.querySelector("figcaption > b").textContent == arguments[0]);
+            return [...chart.querySelectorAll(".key")]
+                .find((key) => key.firstChild.textContent.trim() == arguments[1])
+                .lastChild.textContent"""
+        return self.browser.execute_script(script, title, line)
 
 
 @pytest.fixture
@@ -61,6 +72,49 @@ def test_it_shows_what_happens(dashboard, own_broker):
         width = dashboard.browser.execute_script("return document.documentElement.scrollWidth")
         assert width <= PHONE[0], "nothing is wider than a phone"
         dashboard.look_as_before()
+
+
+def test_it_shows_connections_and_who_is_slow(browser, tmp_path):
+    with serving(tmp_path, "limits: {congested-bytes: 256KiB}\n") as broker:
+        dashboard = Dashboard(browser, broker)
+        assert dashboard.tile("Slow consumers") == "0"
+        with Peer(broker, compression=None) as sleeper:
+            sleeper.listen("/flood")
+            dashboard.wait(lambda: dashboard.latest("Connections", "websocket") == "1")
+            # Those of the browser are among them.
+            assert int(dashboard.tile("Connections")) >= 2
+            # Of what is not asked for the client reads some frames ahead, and the system takes some megabytes.
+            deadline = time.monotonic() + PATIENCE
+            while broker.samples()["fanfare_slow_consumers"] == 0:
+                assert time.monotonic() < deadline, "nobody is slow"
+                broker.publish("/flood", "x" * 200_000)
+            dashboard.wait(lambda: dashboard.tile("Slow consumers") == "1")
+            assert dashboard.texts(".tile.warn p") == ["Slow consumers"]
+            assert dashboard.latest("Waiting", "for connections") != "0 B"
+            dashboard.wait(lambda: dashboard.texts("#sessions .badge.slow") == ["slow"])
+            broker.publish("/flood", "last")
+            while sleeper.next_message("/flood").get("data") != "last":
+                pass
+            dashboard.wait(lambda: dashboard.tile("Slow consumers") == "0")
+            assert dashboard.texts(".tile.warn p") == []
+
+
+def test_it_shows_what_the_store_does(dashboard, own_broker):
+    def mebibytes():
+        number, unit = dashboard.tile("Store").split()
+        return float(number) if unit == "MiB" else 0
+
+    def commits():
+        # Again and again: of each reading the last two seconds count.
+        own_broker.publish("/kept?retain=true", 1)
+        return dashboard.latest("Store", "commit p99") != "0 ms"
+
+    assert dashboard.tile("Store") != "0 B" and mebibytes() < 2.5
+    for number in range(3):
+        own_broker.publish(f"/kept/{number}?retain=true", "x" * 900_000)
+    dashboard.wait(lambda: mebibytes() >= 2.5)
+    dashboard.wait(commits)
+    assert re.fullmatch(r"[\d.]+ m?s", dashboard.latest("Store", "event loops late p99"))
 
 
 def test_a_session_is_kicked_with_the_keyboard(dashboard, own_broker):
