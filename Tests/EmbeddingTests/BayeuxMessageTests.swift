@@ -34,4 +34,14 @@ struct BayeuxMessageTests {
         #expect(message.json.count == json.count)
         #expect(message[json: "member \(count - 1)"] == Array("1".utf8))
     }
+
+    @Test("Names are compared as bytes; to put their marks in order first would take minutes")
+    func marksInDisorder() throws {
+        let marks = String(repeating: "\u{301}\u{323}", count: 500_000)
+        var message = try #require(BayeuxMessage(json: Array(#"{"\#(marks)":1,"\#(marks)x":2,"a":3}"#.utf8)))
+        #expect(message.channel == nil)
+        message[json: "a"] = nil
+        let count = message.json.count
+        #expect(count == 2 * marks.utf8.count + #"{"":1,"x":2}"#.utf8.count)
+    }
 }

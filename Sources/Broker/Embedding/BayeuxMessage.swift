@@ -12,15 +12,17 @@ public struct BayeuxMessage: Sendable, Equatable {
         else { return nil }
         members = []
         // A stranger says how many there are: a look through all for each of them would hold up an event loop.
-        var places: [String: Int] = [:]
+        // Nor are names compared as texts, which takes more than linear time.
+        var places: [[UInt8]: Int] = [:]
         var rest = whole.members
         while let (name, value) = rest.next(in: json.span.bytes) {
             guard let name = name.string(in: json.span.bytes) else { return nil }
             let value = Array(json[value.range])
-            if let place = places[name] {
+            let bytes = Array(name.utf8)
+            if let place = places[bytes] {
                 members[place].value = value
             } else {
-                places[name] = members.count
+                places[bytes] = members.count
                 members.append((name, value))
             }
         }
@@ -40,9 +42,9 @@ public struct BayeuxMessage: Sendable, Equatable {
 
     /// A member as JSON; nil if there is none. Setting what is no JSON has the message refused.
     public subscript(json name: String) -> [UInt8]? {
-        get { members.last { $0.name == name }?.value }
+        get { members.last { $0.name.utf8.elementsEqual(name.utf8) }?.value }
         set {
-            let index = members.firstIndex { $0.name == name }
+            let index = members.firstIndex { $0.name.utf8.elementsEqual(name.utf8) }
             switch (index, newValue) {
             case (let index?, let value?): members[index].value = value
             case (let index?, nil): members.remove(at: index)

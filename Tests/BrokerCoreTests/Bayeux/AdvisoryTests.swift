@@ -52,6 +52,28 @@ struct AdvisoryTests {
         #expect(harness.sessionCount == 1)
     }
 
+    @Test(
+        "CVE-2021-32640: what strangers write is compared byte by byte; as texts each of these would take minutes",
+        .timeLimit(.minutes(1)))
+    func marksInDisorder() throws {
+        let harness = try RouterHarness(rules: AccessRules())
+        let (peer, clientID) = harness.open()
+        // Texts are equal when they are after their marks were put in order, which is done by insertion.
+        let marks = String(repeating: "\u{301}\u{323}", count: 500_000)
+        let escaped = String(repeating: #"\u0301\u0323"#, count: 500_000)
+        let messages = [
+            #"{"channel":"/meta/connect","connectionType":"websocket","clientId":"\#(marks)"}"#,
+            #"{"channel":"/meta/connect","connectionType":"\#(marks)","clientId":"\#(clientID)"}"#,
+            #"{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["\#(marks)"]}"#,
+            #"{"channel":"/a","data":1,"clientId":"\#(escaped)"}"#,
+        ]
+        for message in messages {
+            let count = harness.send("[\(message)]", from: peer).count
+            #expect(count == 1)
+        }
+        #expect(harness.sessionCount == 1)
+    }
+
     @Test("NATS 2026-26: retained messages and histories of what is denied do not come by way of a pattern")
     func deniedPastBehindPatterns() throws {
         var policies = ChannelPolicies()

@@ -126,7 +126,9 @@ final class Session {
 
     /// Whether this is the session's client id. No copy is made of one that was written plainly.
     func isNamed(by slice: JSONSlice, in text: RawSpan) -> Bool {
-        guard slice.kind == .string else { return slice.string(in: text) == clientID }
+        guard slice.kind == .string else {
+            return slice.string(in: text)?.utf8.elementsEqual(clientID.utf8) ?? false
+        }
         return text.extracting(slice.range.dropFirst().dropLast()).holdsSame(as: clientID.utf8.span.bytes)
     }
 

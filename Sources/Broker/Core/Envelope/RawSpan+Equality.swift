@@ -21,4 +21,16 @@ extension RawSpan {
             }
         }
     }
+
+    /// The same for what is secret: how long it takes says nothing of the bytes, only of their number.
+    func holdsSameSecret(as other: RawSpan) -> Bool {
+        guard byteCount == other.byteCount else { return false }
+        return withUnsafeBytes { left in
+            other.withUnsafeBytes { right in
+                var difference: UInt8 = 0
+                for offset in left.indices { difference |= left[offset] ^ right[offset] }
+                return difference == 0
+            }
+        }
+    }
 }

@@ -70,7 +70,12 @@ extension Router {
         guard let offered = types.strings(in: text) else {
             return .connectionTypes(types.string(in: text).map { [$0] } ?? [])
         }
-        return offered.contains(where: offeredTypes.contains) ? nil : .connectionTypes(offered)
+        return offered.contains(where: { isOffered($0) }) ? nil : .connectionTypes(offered)
+    }
+
+    /// Whether a connection type is one that is offered; byte by byte, for to compare texts takes more than linear time.
+    private func isOffered(_ type: String) -> Bool {
+        offeredTypes.contains { $0.utf8.elementsEqual(type.utf8) }
     }
 
     /// `/meta/connect` (Bayeux 1.0 §4.2): binds a WebSocket, keeps the session alive, fetches what waits for it.
@@ -87,7 +92,7 @@ extension Router {
             error = .bayeux(.missing("connectionType"))
         } else {
             let name = type.string(in: text)
-            if name.map(offeredTypes.contains) != true {
+            if name.map({ isOffered($0) }) != true {
                 error = .bayeux(.connectionTypes([name ?? Self.raw(type, in: text)]))
             }
         }

@@ -41,7 +41,7 @@ package struct Router: ~Copyable {
 
     var sessions: [Session?] = []
     var freeHandles: [SubscriptionTable.Subscriber] = []
-    var handles: [String: SubscriptionTable.Subscriber] = [:]
+    var handles = SessionHandles()
     /// The session that each WebSocket is bound to.
     var bindings: ConnectionMap<SubscriptionTable.Subscriber>
     /// What goes where.

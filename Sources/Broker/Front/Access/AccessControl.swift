@@ -83,7 +83,8 @@ package final class AccessControl: Sendable {
             }
             if let first {
                 caller.tokens[index] =
-                    first.token == token ? first.result : .failure(.token("Token refused: the batch has another one"))
+                    first.token.utf8.elementsEqual(token.utf8)
+                    ? first.result : .failure(.token("Token refused: the batch has another one"))
                 continue
             }
             let result = tokens.verify(token, wall: SystemClock.now.wall)
