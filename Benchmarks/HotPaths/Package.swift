@@ -18,9 +18,14 @@ let package = Package(
             name: "Driver", dependencies: ["CLibcrypto", "CZlib"], path: "Sources/Driver",
             exclude: ["CLibcrypto", "CZlib"], swiftSettings: settings),
         .target(name: "BrokerCore", path: "Sources/BrokerCore", swiftSettings: settings),
+        // What the front reads without I/O; internal to it, and tested as its unit tests do.
+        .target(
+            name: "FrontParsers", dependencies: ["BrokerCore"],
+            swiftSettings: settings + [.unsafeFlags(["-enable-testing"])]),
         .target(name: "CAllocations"),
         .executableTarget(
-            name: "hot-paths", dependencies: ["BrokerCore", "CAllocations", "Driver"], swiftSettings: settings),
+            name: "hot-paths", dependencies: ["BrokerCore", "CAllocations", "Driver", "FrontParsers"],
+            swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -134,6 +134,7 @@ def test_taken_as_one(broker, name):
         ("/channels/%6deta/handshake", 404),
         ("/channels/service/x", 404),
         ("/channels/**", 400),
+        ("/bayeux/\xe9", 400),
     ],
 )
 def test_targets(broker, target, status):

@@ -5,15 +5,22 @@ import re
 from broker import REPOSITORY
 
 TEXT = (REPOSITORY / "docs" / "threat-model.md").read_text()
-NAMED = re.findall(r"`(\w+\.(?:py|swift))::([^`]+)`", TEXT)
+NAME = r"`([\w+]+\.(?:py|swift))::([^`]+)`"
+NAMED = re.findall(NAME, TEXT)
+# `make hot-paths` runs these, each a row of a table.
+GROWTH = REPOSITORY / "Benchmarks" / "HotPaths" / "Sources" / "hot-paths"
 
 
 def test_every_test_that_is_named_exists():
     paths = [path for path in (REPOSITORY / "Tests").rglob("*.*") if path.suffix in (".py", ".swift")]
-    files = {path.name: path.read_text() for path in paths}
+    files = {path.name: path.read_text() for path in [*paths, *GROWTH.glob("Growth*.swift")]}
     for file, name in set(NAMED):
         assert file in files, f"there is no {file}"
-        declared = rf"^def {name}\(" if file.endswith(".py") else rf"func (?:{name}|`{name}`)\("
+        declared = rf"func (?:{name}|`{name}`)\("
+        if file.endswith(".py"):
+            declared = rf"^def {name}\("
+        elif file.startswith("Growth"):
+            declared = rf'Growth\(name: "{name}"\)'
         assert re.search(declared, files[file], re.M), f"{file} has no {name}"
 
 
@@ -21,7 +28,7 @@ def test_every_advisory_has_an_answer():
     rows = re.findall(r"(?m)^\| (\d+) \|[^|]+\|[^|]+\|([^|]+)\|$", TEXT)
     assert [int(number) for number, _ in rows] == list(range(1, 27))
     for number, answer in rows:
-        assert "`" in answer, number
+        assert re.search(NAME, answer) or "cannot apply" in answer, f"advisory {number} names no test"
 
 
 def test_what_is_not_named_is_not_forgotten():

@@ -30,6 +30,9 @@ struct RequestTargetTests {
         Target(text: "http://broker.test?b=/c", path: "/", query: ["b", "/c"]),
         Target(text: "httpx://broker.test/a", path: "httpx://broker.test/a"),
         Target(text: "/http://a/b", path: "/http://a/b"),
+        // A mark makes one character with the separator before it, and hides nothing.
+        Target(text: "/a?\u{301}b=\u{301}c&\u{301}d", path: "/a", query: ["\u{301}b", "\u{301}c", "\u{301}d", ""]),
+        Target(text: "http://\u{301}broker.test/\u{301}?b=c", path: "/\u{301}", query: ["b", "c"]),
     ]
 
     @Test(arguments: targets)
@@ -57,6 +60,13 @@ struct RequestTargetTests {
     ])
     func endpoint(target: String, isBelow: Bool) {
         #expect(RequestTarget(target).isBelow("/bayeux") == isBelow)
+    }
+
+    @Test
+    func pathsAreASCII() {
+        #expect(RequestTarget("/bayeux?\u{301}").isPlain)
+        #expect(!RequestTarget("/bayeux/\u{301}").isPlain)
+        #expect(!RequestTarget("/bayeux/\u{301}").isBelow("/bayeux"))
     }
 
     struct Escape: CustomTestStringConvertible, Sendable {

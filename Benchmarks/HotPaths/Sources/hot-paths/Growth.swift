@@ -7,7 +7,9 @@ struct Growth: Sendable {
     /// Makes something of a size, and returns what reads it.
     let make: @Sendable (Int) -> () -> Void
 
-    static let all = [
+    static let all = inDriver + inCore + inFront
+
+    private static let inDriver: [Growth] = [
         Growth(name: "the fields of a head") { size in head(String(repeating: "X: y\r\n", count: size)) },
         Growth(name: "one field of a head") { size in head("X: " + String(repeating: "y", count: size * 6) + "\r\n") },
         Growth(name: "a head that drips") { size in
@@ -43,6 +45,15 @@ struct Growth: Sendable {
             let head = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n"
             return feed([Array(head.utf8), [0]] + Array(repeating: [0x61], count: size * 4))
         },
+        Growth(name: "blocks that inflate to nothing") { size in inflate([0, 0, 0, 0xFF, 0xFF], count: size) },
+        Growth(name: "blocks that inflate to a byte") { size in inflate([0, 1, 0, 0xFE, 0xFF, 0x61], count: size) },
+        Growth(name: "final blocks") { size in inflate([1, 1, 0, 0xFE, 0xFF, 0x61], count: size) },
+        Growth(name: "fragments that are inflated") { size in
+            inflate([0, 1, 0, 0xFE, 0xFF, 0x61], count: size, isFragmented: true)
+        },
+    ]
+
+    private static let inCore: [Growth] = [
         Growth(name: "escapes in a message") { size in
             scan(#"[{"channel":""# + String(repeating: #"\u0061"#, count: size) + #""}]"#)
         },
@@ -82,12 +93,31 @@ struct Growth: Sendable {
         feed([Array((upgrade + "\r\n").utf8)] + pieces)
     }
 
+    /// A message of so many blocks of deflate (RFC 1951 §3.2.4), in one frame or in one for each of them.
+    private static func inflate(_ block: [UInt8], count: Int, isFragmented: Bool = false) -> () -> Void {
+        let head = Array((upgrade + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n").utf8)
+        // A sender leaves out all but the first byte of the empty block at the end (RFC 7692 §7.2.1).
+        let end: [UInt8] = [0]
+        let blocks = Array(repeating: block, count: count)
+        guard isFragmented else { return feed([head, frame(0xC2, blocks.flatMap { $0 } + end)]) }
+        return feed([head, frame(0x42, [])] + blocks.map { frame(0x00, $0) } + [frame(0x80, end)])
+    }
+
+    /// A frame of a client, which begins with that byte; the key of its mask is zero.
+    private static func frame(_ first: UInt8, _ payload: [UInt8]) -> [UInt8] {
+        var bytes: [UInt8] = [first, 0xFF]
+        bytes += length(payload.count)
+        bytes += [0, 0, 0, 0]
+        return bytes + payload
+    }
+
     /// A new driver, to which pieces come.
     private static func feed(_ pieces: [[UInt8]]) -> () -> Void {
         let scratch = DriverScratch()
         let options = DriverOptions(maximumHeadBytes: 1 << 24, maximumHeaderCount: 1 << 20)
         return {
             var driver = ServerDriver(options: options, scratch: scratch, now: 0)
+            try? driver.addExtension(PermessageDeflate())
             var sink = Sink()
             for piece in pieces {
                 piece.withUnsafeBytes { driver.receive($0.bytes, into: &sink) }

@@ -17,9 +17,10 @@ package enum JSONNames {
                 _ = try cursor.scanValue(valueStart, openBrackets: 1)
             } while try cursor.nextToken() == UInt8(ascii: ",")
         }
-        var seen: Set<String> = []
+        // As bytes: to compare texts takes more than linear time.
+        var seen: Set<[UInt8]> = []
         for name in names {
-            if let name = name.string(in: text), !seen.insert(name).inserted { return name }
+            if let name = name.string(in: text), !seen.insert(Array(name.utf8)).inserted { return name }
         }
         return nil
     }

@@ -21,6 +21,7 @@ struct HTTPRoutes {
             return .problem(.init(statusCode: refusal.status), refusal.text, retryAfter: refusal.retryAfter)
         }
         if let refusal = services.refusal(of: head) { return refusal }
+        guard target.isPlain else { return .problem(.badRequest, "The path of the request is not ASCII") }
         guard services.isServedHere(target.path) else {
             return .problem(.notFound, "Nothing is served at \(target.path) here")
         }

@@ -1,4 +1,7 @@
 /// The target of a request in its parts (RFC 9112 §3.2): a path, or a URL whose authority is passed over.
+///
+/// It is taken apart as bytes. As characters the marks behind a separator would hide it, and to compare texts that have
+/// many marks takes more than linear time.
 struct RequestTarget {
     /// The path, as it was sent.
     let path: Substring
@@ -8,30 +11,36 @@ struct RequestTarget {
     let query: [(name: String, value: String)]
 
     init(_ target: String) {
-        let parts = Self.withoutAuthority(target)
-            .split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        path = parts[0]
-        queryText = parts.count > 1 ? parts[1] : ""
+        let target = Self.withoutAuthority(target)
+        let end = target.utf8.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
+        path = target[..<end]
+        queryText = Substring(target[end...].utf8.dropFirst())
         query = Self.parameters(in: queryText)
     }
 
     /// The part behind the authority, which a client sends that takes the broker for a proxy (RFC 9112 §3.2.2).
     private static func withoutAuthority(_ target: String) -> Substring {
-        guard let scheme = ["http://", "https://"].first(where: target.hasPrefix) else { return target[...] }
-        let rest = target.dropFirst(scheme.count)
-        guard let start = rest.firstIndex(where: { $0 == "/" || $0 == "?" }) else { return "/" }
-        return rest[start] == "/" ? rest[start...] : "/" + rest[start...]
+        let schemes = ["http://", "https://"]
+        guard let scheme = schemes.first(where: { target.utf8.starts(with: $0.utf8) }) else { return target[...] }
+        let rest = Substring(target.utf8.dropFirst(scheme.utf8.count))
+        guard let start = rest.utf8.firstIndex(where: { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") }) else {
+            return "/"
+        }
+        return rest.utf8[start] == UInt8(ascii: "/") ? rest[start...] : "/" + rest[start...]
     }
 
     /// The first parameter of that name.
     func first(_ name: String) -> String? {
-        query.first { $0.name == name }?.value
+        query.first { $0.name.utf8.elementsEqual(name.utf8) }?.value
     }
+
+    /// Whether the path is ASCII, as paths are (RFC 3986 §2); nothing is served at another one.
+    var isPlain: Bool { path.utf8.allSatisfy { $0 < 0x80 } }
 
     /// Whether the path is that of the endpoint or below it, as CometD's clients append the name of the message; as with
     /// Faye, it may also have an extension. Scripts are files, wherever they lie.
     func isBelow(_ endpoint: String) -> Bool {
-        guard path.hasPrefix(endpoint), !path.hasSuffix(".js"), !path.hasSuffix(".map") else { return false }
+        guard isPlain, path.hasPrefix(endpoint), !path.hasSuffix(".js"), !path.hasSuffix(".map") else { return false }
         let rest = path.dropFirst(endpoint.count)
         switch rest.first {
         case nil, "/": return true
@@ -42,10 +51,14 @@ struct RequestTarget {
 
     /// The parameters of a query or of a form (`application/x-www-form-urlencoded`).
     static func parameters(in text: some StringProtocol) -> [(name: String, value: String)] {
-        text.split(separator: "&").map { pair in
-            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            return (decode(parts[0], plusIsSpace: true), parts.count > 1 ? decode(parts[1], plusIsSpace: true) : "")
+        text.utf8.split { $0 == UInt8(ascii: "&") }.map { pair in
+            let parts = pair.split(maxSplits: 1, omittingEmptySubsequences: false) { $0 == UInt8(ascii: "=") }
+            return (decode(parts[0]), parts.count > 1 ? decode(parts[1]) : "")
         }
+    }
+
+    private static func decode(_ text: some Collection<UInt8>) -> String {
+        String(decoding: FormField.decode(text, plusIsSpace: true), as: UTF8.self)
     }
 
     /// Replaces percent escapes; one that is malformed stays as it is.

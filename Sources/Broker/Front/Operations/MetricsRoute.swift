@@ -42,6 +42,7 @@ extension HTTPServices {
     /// What a request counts as: one of few names, whatever path it has.
     func route(of head: HTTPRequestHead) -> String {
         let path = RequestTarget(head.uri)
+        guard path.isPlain else { return "other" }
         if path.isBelow(configuration.endpoint) { return "bayeux" }
         let first = path.path.dropFirst().prefix { $0 != "/" }
         switch first {
