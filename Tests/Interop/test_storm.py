@@ -2,14 +2,17 @@
 
 import asyncio
 import collections
+import contextlib
 import os
 import pathlib
 import resource
+import sqlite3
 import time
 
 import pytest
 
 from broker import PATIENCE, Broker
+from kept_connection import ask
 from storm import Crowd
 
 SESSIONS = 10_000
@@ -155,9 +158,11 @@ def test_sessions_that_have_expired(tmp_path):
         descriptors = broker.descriptors()
         await crowd.open("/meta/subscribe")
         memory = broker.memory()
+        check_rows(broker, sessions=SESSIONS)
         await crowd.lose()
         broker.wait_for_descriptors(descriptors)
         wait_until_expired(broker)
+        check_rows(broker, sessions=0)
         await crowd.open("refused")
         check_spread([check_refusal(message) for message in crowd.refusals])
         crowd.refusals.clear()
@@ -168,9 +173,20 @@ def test_sessions_that_have_expired(tmp_path):
         assert broker.memory() < memory + TURNOVER_MARGIN
         await leave(broker, crowd, descriptors)
         assert broker.memory() < memory + TURNOVER_MARGIN
+        check_rows(broker, sessions=0)
 
     # Long enough that no session expires because ten thousand clients in one thread are late with their connects.
     run(tmp_path, 8, scenario)
+
+
+def check_rows(broker, sessions):
+    """The database holds so many sessions, each with its subscription, and no message for any of them."""
+    # The store does one thing after the other: when this is acknowledged, all that was asked of it before is done.
+    assert ask(broker, "POST", "/channels/mark?retain=true", "1")[0] == 200
+    with contextlib.closing(sqlite3.connect(f"file:{broker.database}?mode=ro", uri=True)) as database:
+        tables = ["session", "subscription", "publication WHERE channel <> '/mark'"]
+        rows = [database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables]
+    assert rows == [sessions, sessions, 0]
 
 
 def wait_until_expired(broker):
