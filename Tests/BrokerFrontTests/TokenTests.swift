@@ -99,6 +99,15 @@ struct TokenTests {
         Row(claims: #"{"sub":"alice"}"#, reason: "Token refused: exp is missing"),
         Row(claims: #"{"exp":1700003600}"#, reason: "Token refused: sub is missing"),
         Row(claims: #"{"sub":"","exp":1700003600}"#, reason: "Token refused: sub is missing"),
+        // What could not be taken back: the list of what was is made of lines.
+        Row(claims: #"{"sub":"alice\u000asubject 1 bob","exp":1700003600}"#, reason: unnamable("sub")),
+        Row(claims: #"{"sub":"\u001b[2J","exp":1700003600}"#, reason: unnamable("sub")),
+        Row(claims: #"{"sub":"\u009b2J","exp":1700003600}"#, reason: unnamable("sub")),
+        Row(claims: #"{"sub":"alice\u0000","exp":1700003600}"#, reason: unnamable("sub")),
+        Row(claims: #"{"sub":"\#(String(repeating: "a", count: 1025))","exp":1700003600}"#, reason: unnamable("sub")),
+        Row(claims: #"{"sub":"\#(String(repeating: "a", count: 1024))","exp":1700003600}"#, reason: nil),
+        Row(claims: #"{"sub":"alice","jti":"a\u000d","exp":1700003600}"#, reason: unnamable("jti")),
+        Row(claims: #"{"sub":["alice"],"exp":1700003600}"#, reason: "Token refused: it cannot be read"),
         Row(claims: #"{"sub":"alice","exp":1700000000}"#, reason: "Token expired"),
         Row(claims: #"{"sub":"alice","exp":-1}"#, reason: "Token expired"),
         Row(claims: #"{"sub":"alice","exp":99999999999}"#, reason: "Token refused: exp is too far ahead"),
@@ -116,6 +125,35 @@ struct TokenTests {
             claims: #"{"sub":"alice","exp":1700003600,"subscribe":["*"]}"#,
             reason: "Token refused: subscribe names what is no channel or pattern"),
     ]
+
+    private static func unnamable(_ claim: String) -> String {
+        "Token refused: \(claim) is longer than 1024 bytes, or has control characters"
+    }
+
+    @Test(
+        "CVE-2026-44838: a subject is a name; whatever it looks like, no rule comes of it",
+        arguments: ["/**", "/users/*", "*", "**", ".*", "{user}", "{sub}", "$1", "a/**", "..", "%2A", "root", "admin"])
+    func subjects(subject: String) async throws {
+        let folder = try Folder()
+        let verifier = try await Self.verifier([folder.write(Self.secret, to: "secret")])
+        let claims = #"{"sub":"\#(subject)","exp":1700003600}"#
+        let token = try Self.token(#"{"alg":"HS256"}"#, claims, key: try await Self.hmac(Self.secret))
+        let principal = try verifier.verify(token, wall: Self.now).get()
+        #expect(principal.subject == subject)
+        #expect(principal.publish == nil && principal.subscribe == nil && !principal.isAdmin)
+        var rules = AccessRules(publish: .granted, subscribe: .granted)
+        for text in ["/users/{user}/*", "/users/{sub}/*"] {
+            let pattern = try ChannelPattern(text, grammar: .cometd, maximumBytes: 512)
+            for verb in AccessVerb.allCases { rules.set(verb, of: pattern, to: .granted) }
+        }
+        let caller = Caller(principal: principal, isBrowser: false)
+        for text in ["/a", "/users/a", "/users/{user}/a", "/users/{sub}/a", "/users/root/a", "/users/admin/a"] {
+            let channel = try ChannelName(text, grammar: .cometd, maximumBytes: 512)
+            for verb in AccessVerb.allCases { #expect(!rules.decide(verb, channel, caller).isAllowed) }
+        }
+        let everything = try ChannelPattern("/**", grammar: .cometd, maximumBytes: 512)
+        #expect(!rules.decide(.subscribe, everything, caller).isAllowed)
+    }
 
     @Test("A good signature is not enough", arguments: rows)
     func table(row: Row) async throws {

@@ -128,6 +128,9 @@ package final class TokenVerifier: Sendable {
         _ claims: TokenClaims, _ key: TokenKeyIdentity, _ options: Options, now: Double
     ) throws -> Principal {
         guard let subject = claims.sub, !subject.isEmpty else { throw TokenRefusal("sub is missing") }
+        for (claim, name) in [("sub", subject), ("jti", claims.jti ?? "")] where !RevocationList.holds(name) {
+            throw TokenRefusal("\(claim) is longer than 1024 bytes, or has control characters")
+        }
         guard let expiry = claims.exp else { throw TokenRefusal("exp is missing") }
         let (seconds, _) = options.lifetime.components
         guard expiry.isFinite, expiry <= now + Double(seconds) + leeway else {
