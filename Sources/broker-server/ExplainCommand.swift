@@ -25,11 +25,18 @@ struct ExplainCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Configuration file (YAML).", valueName: "file"))
     var config: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Database file, beside which revoked tokens are listed; by default the one that 'serve' takes.",
+            valueName: "file"))
+    var database: String?
+
     func run() async throws {
         let settings: Settings
         let keyring = TokenKeyring(logger: Logger(label: "explain") { _ in SwiftLogNoOpLogHandler() })
         do {
-            settings = try ConfigurationSources(file: config, flags: []).load()
+            let flags = database.map { [(key: "database", values: [$0])] } ?? []
+            settings = try ConfigurationSources(file: config, flags: flags).load()
             keyring.adopt(try await keyring.prepare(settings.broker, mayComeLater: false))
         } catch {
             throw fail("\(error)", ExitStatus.configuration)
@@ -53,11 +60,7 @@ struct ExplainCommand: AsyncParsableCommand {
             switch keyring.verifier.verify(token, wall: RevokeCommand.now) {
             case .failure(let refusal): throw fail(refusal.text, ExitStatus.data)
             case .success(let principal):
-                if let path = settings.database.revocationPath,
-                    let list = try? RevocationList(path: path), list.cover(principal)
-                {
-                    throw fail("Token revoked", ExitStatus.data)
-                }
+                if try revocations(of: settings).cover(principal) { throw fail("Token revoked", ExitStatus.data) }
                 caller.principal = principal
                 lines.append("token: \(Self.describe(principal, verb))")
             }
@@ -69,6 +72,15 @@ struct ExplainCommand: AsyncParsableCommand {
         let decision = settings.broker.access(takesTokens: keyring.verifier.takesTokens).decide(verb, target, caller)
         let rule = decision.pattern.map { "channels: \($0): \(verb.rawValue): " } ?? "auth.\(verb.rawValue): "
         try finish(decision.isAllowed, ["rule: \(rule)\(decision.audience.rawValue)"] + lines)
+    }
+
+    /// A broker does not start without the list either.
+    private func revocations(of settings: Settings) throws -> RevocationList {
+        do {
+            return try RevocationList(path: settings.database.revocationPath)
+        } catch {
+            throw fail("\(error)", ExitStatus.configuration)
+        }
     }
 
     private func finish(_ isAllowed: Bool, _ lines: [String]) throws {

@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from broker import PATIENCE, PROGRAMS, Broker
-from guarded import GRANTED, guarding
+from guarded import CONFIGURATION, GRANTED, guarding
 from kept_connection import ask
 from tokens import SECRET, bearer, signed, token
 from transports import ALL
@@ -216,6 +216,80 @@ def test_keys_of_openssl(tmp_path, generate):
         assert '"publish":"authenticated"' in (tmp_path / "broker.log").read_text()
     finally:
         broker.kill()
+
+
+@pytest.fixture
+def explain(tmp_path):
+    """`broker-server explain` for the rules of `guarded`, as somebody with a token or without one."""
+    (tmp_path / "secret").write_text(SECRET + "\n")
+    config = tmp_path / "fanfare.yaml"
+    config.write_text(CONFIGURATION.format(secret=tmp_path / "secret"))
+
+    def run(verb, channel, credential=None, *options):
+        command = [PROGRAMS / "broker-server", "explain", verb, channel, "--config", config, *options]
+        command += ["--database", tmp_path / "fanfare.db", *(["--as", credential] if credential else [])]
+        return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=PATIENCE)
+
+    return run
+
+
+OWN = "is the broker's own, not for clients"
+
+
+@pytest.mark.parametrize(
+    "verb, channel, caller, status, rule",
+    [
+        ("publish", "/open/a", "nobody", 0, "channels: /open/**: publish: everyone"),
+        ("publish", "/closed/a", "nobody", 1, "channels: /closed/**: publish: granted"),
+        ("publish", "/closed/a", "a token for it", 0, "channels: /closed/**: publish: granted"),
+        ("publish", "/closed/a", "a token for elsewhere", 1, "channels: /closed/**: publish: granted"),
+        ("subscribe", "/closed/*", "a token for it", 0, "channels: /closed/**: subscribe: granted"),
+        ("subscribe", "/never/a", "a token for it", 1, "channels: /never/**: subscribe: nobody"),
+        ("subscribe", "/never/a", "the administrator", 1, "channels: /never/**: subscribe: nobody"),
+        ("subscribe", "/**", "the administrator", 1, "channels: /never/**: subscribe: nobody"),
+        ("publish", "/programs/a", "nobody", 0, "channels: /programs/**: publish: not-browsers"),
+        ("publish", "/elsewhere", "nobody", 1, "auth.publish: authenticated"),
+        ("publish", "/elsewhere", "a token for elsewhere", 0, "auth.publish: authenticated"),
+        ("subscribe", "/elsewhere", "nobody", 0, "auth.subscribe: everyone"),
+        ("publish", "/meta/subscribe", "the administrator", 1, f"/meta/subscribe {OWN}"),
+        ("subscribe", "/meta/**", "the administrator", 1, f"/meta/** {OWN}"),
+        ("publish", "/service/echo", "nobody", 0, "services decide themselves"),
+        ("subscribe", "/service/echo", "the administrator", 1, f"/service/echo {OWN}"),
+    ],
+)
+def test_explain_names_the_rule(explain, verb, channel, caller, status, rule):
+    credential = None if CALLERS[caller] is None else token(**CALLERS[caller])
+    run = explain(verb, channel, credential)
+    lines = run.stdout.splitlines()
+    verdict = "denied" if status else "allowed"
+    assert run.returncode == status, run
+    assert lines[:2] == [f"{verdict}: {verb} {channel} by a program", f"rule: {rule}"], run
+
+
+def test_explain_as_a_web_page(explain):
+    run = explain("publish", "/programs/a", None, "--browser")
+    assert run.returncode == 1 and "rule: channels: /programs/**: publish: not-browsers\n" in run.stdout, run
+
+
+def test_explain_takes_no_token_that_does_not_count(explain, tmp_path):
+    """As with the broker, such a token is worth less than none: also for what everybody may do."""
+    credential = token(jti="t1", **GRANTED)
+    refusals = [
+        (token(seconds=-10), "Token expired"),
+        (token(secret="another secret of thirty-two byte"), "Token refused: the signature is not good"),
+        (token("\x1b[2J"), "Token refused: sub is longer than 1024 bytes, or has control characters"),
+    ]
+    assert explain("publish", "/closed/a", credential).returncode == 0
+    revoked = tmp_path / "fanfare.db.revoked"
+    revoked.write_text("token t1\n")
+    for bad, reason in [*refusals, (credential, "Token revoked")]:
+        for channel in ("/closed/a", "/open/a", "/meta/connect"):
+            run = explain("publish", channel, bad)
+            assert (run.returncode, run.stdout) == (65, ""), run
+            assert run.stderr == f"broker-server: {reason}\n", run
+    revoked.write_text("nonsense\n")
+    run = explain("publish", "/closed/a", credential)
+    assert run.returncode == 78 and f"{revoked}:1: " in run.stderr, run
 
 
 def test_explain_knows_who_can_reach_the_broker(tmp_path):
