@@ -25,10 +25,17 @@ class Load:
         self._answer_count = 0
         self._is_broken = False
 
-    def publish(self, connection, channel, **headers):
+    def new_number(self):
+        """The number of a publication that is yet to be sent."""
         with self._answered:
             number = len(self.sent)
             self.sent.add(number)
+        return number
+
+    def publish(self, connection, channel, number=None, **headers):
+        """Publish a new message, or the one with that number."""
+        if number is None:
+            number = self.new_number()
         if self.retain:
             headers["Retain"] = "true"
         answer = connection.publish(channel, {"number": number, "padding": self._padding}, **headers)

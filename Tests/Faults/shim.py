@@ -5,6 +5,8 @@ import os
 
 KINDS = ["open", "read", "write", "sync", "truncate", "unlink", "rename"]
 FIELDS = ["error", "countdown", "lasts", "is_torn", "only", "calls", "failures", "unused"]
+# No error of the system: the broker is killed, with what it has written or synced by that call.
+DEATH = -1
 FILES = {"any": 0, "log": 1, "database": 2}
 
 
@@ -33,6 +35,10 @@ class Shim:
             self._numbers[self._index(kind, field)] = int(value)
         self._numbers[self._index(kind, "failures")] = 0
         self._numbers[self._index(kind, "error")] = error
+
+    def kill(self, kind, nth=1, torn=False):
+        """Let the broker be killed by the n-th call from now on; a torn write is half done."""
+        self.fail(kind, DEATH, nth, torn=torn)
 
     def heal(self, kind):
         self._numbers[self._index(kind, "error")] = 0

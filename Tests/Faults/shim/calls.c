@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +34,14 @@ static const char *name(const char *path) {
     return slash ? slash + 1 : path;
 }
 
+/* As with kill -9: what the system was given it keeps. */
+static void die(void) {
+    kill(getpid(), SIGKILL);
+    for (;;) pause();
+}
+
 static int fail(int error) {
+    if (error == DEATH) die();
     pthread_mutex_unlock(&lock);
     errno = error;
     return -1;
@@ -99,6 +107,7 @@ int close(int file) {
 static ssize_t read_at(int file, void *buffer, size_t length, off_t offset) {
     if (role(file) != ROLE_NONE) {
         int error = fault(KIND_READ, role(file), NULL);
+        if (error == DEATH) die();
         if (error) {
             errno = error;
             return -1;
@@ -115,7 +124,8 @@ static ssize_t write_at(int file, const void *buffer, size_t length, off_t offse
     pthread_mutex_lock(&lock);
     bool is_torn = false;
     int error = fault(KIND_WRITE, role(file), &is_torn);
-    ssize_t written = error && !is_torn ? 0 : REAL(pwrite)(file, buffer, error ? length / 2 : length, offset);
+    bool fails = error && error != DEATH;
+    ssize_t written = fails && !is_torn ? 0 : REAL(pwrite)(file, buffer, is_torn ? length / 2 : length, offset);
     if (written > 0 && is_noted(role(file))) note(RECORD_WRITE, inode(file), offset, buffer, written);
     if (error) return fail(error);
     DONE(written);
@@ -141,7 +151,8 @@ static int sync_file(int file, int (*real)(int)) {
     if (role(file) == ROLE_NONE) return real(file);
     pthread_mutex_lock(&lock);
     int error = fault(KIND_SYNC, role(file), NULL);
-    int result = error ? -1 : real(file);
+    int result = error && error != DEATH ? -1 : real(file);
+    if (error == DEATH) die();
     if (error) errno = error;
     int saved = errno;
     if (role(file) == ROLE_FOLDER && result == 0) note(RECORD_FOLDER_SYNC, 0, 0, NULL, 0);

@@ -38,7 +38,10 @@ enum record {
 /* The file at this path: none unless it is SHIM_PREFIX, perhaps with `-` and more, or the folder of that. */
 enum role role_of(const char *path);
 
-/* Counts the call; the error that it has to fail with, or 0. `is_torn`: half of what it writes is written. */
+/* No error: the program is killed, behind a call that writes or syncs, before any other. shim.py knows the number. */
+#define DEATH (-1)
+
+/* Counts the call; the error that it has to fail with, DEATH, or 0. `is_torn`: half of what it writes is written. */
 int fault(enum kind kind, enum role role, bool *is_torn);
 
 /* Nanoseconds to add to the wall clock. */
