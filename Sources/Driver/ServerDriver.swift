@@ -123,6 +123,9 @@ extension ServerDriver: WebSocketDriver {
         }
     }
 
+    /// How many bytes there is room for, of payloads that have not come as a whole; without what the scratch holds.
+    package var reservedByteCount: Int { connection.reservedByteCount }
+
     /// See ``WebSocketDriver``.
     public var hasOutput: Bool { !output.isEmpty }
 

@@ -20,8 +20,8 @@ MOST = 100
 def test_killed_behind_each_call(broker, shim, kind, torn):
     """Until one publication needs no more calls than that.
 
-    What was acknowledged or delivered is there, with its number. A publisher that has no answer publishes once more, with
-    the same key: nothing is there twice.
+    What was acknowledged or delivered is there, with its number. A publisher that has no answer publishes once more,
+    with the same key: nothing is there twice.
     """
     broker.start()
     load = Load(broker, retain=True)

@@ -34,6 +34,9 @@ struct HybiConnection: ~Copyable {
 
     var isWithinMessage: Bool { frame != nil || message.kind != nil || !decoder.isBetweenFrames }
 
+    /// How many bytes there is room for, of payloads that have not come as a whole.
+    var reservedByteCount: Int { message.reservedByteCount + control.reservedByteCount }
+
     /// Zero if the end of the connection only waits to be reported.
     var deadline: UInt64? {
         if let extensions, extensions.canEnd { return 0 }

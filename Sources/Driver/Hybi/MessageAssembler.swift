@@ -16,6 +16,9 @@ struct MessageAssembler: ~Copyable {
     /// What was assembled; valid until `release` or the next message.
     var payload: UnsafeRawBufferPointer { buffer.bytes() }
 
+    /// How many bytes there is room for.
+    var reservedByteCount: Int { buffer.reservedByteCount }
+
     mutating func begin(_ kind: MessageKind, reservedBits: ReservedBits, isEncoded: Bool) {
         self.kind = kind
         self.reservedBits = reservedBits

@@ -6,6 +6,9 @@ struct PayloadBuffer: ~Copyable {
     private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private(set) var count = 0
 
+    /// How many bytes there is room for.
+    var reservedByteCount: Int { memory.count }
+
     deinit {
         memory.deallocate()
     }

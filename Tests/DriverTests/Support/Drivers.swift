@@ -61,6 +61,7 @@ final class ServerEnd {
     func refuse(status: Int, reason: String) { driver.refuse(status: status, reason: reason, into: &sink) }
     func takeReceivedBytes() -> [UInt8] { driver.takeReceivedBytes() }
     var request: RequestHead? { driver.request }
+    var reservedByteCount: Int { driver.reservedByteCount }
     var isWithinMessage: Bool { driver.isWithinMessage }
     var handshakeViolation: ProtocolViolation? { driver.handshakeViolation }
 
