@@ -37,3 +37,10 @@ def test_what_is_not_named_is_not_forgotten():
     named = {file for file, _ in NAMED}
     played = {path.name for path in folder.glob("test_*.py")} - {"test_threat_model.py"}
     assert played <= named, played - named
+
+
+def test_what_bears_the_name_of_an_advisory_is_named():
+    """Whatever was written because of one stands in its row."""
+    tests = (REPOSITORY / "Tests" / "BrokerCoreTests" / "Bayeux" / "AdvisoryTests.swift").read_text()
+    declared = set(re.findall(r"(?m)^    func (\w+)\(\) throws", tests))
+    assert declared and declared <= {name for file, name in NAMED if file == "AdvisoryTests.swift"}
