@@ -56,6 +56,13 @@ struct OriginPolicyTests {
         Row(origin: "http://10.0.0.1", loopback: true, isAllowed: false),
         Row(origin: "null", loopback: true, isAllowed: false),
         Row(origin: "file://", loopback: true, isAllowed: false),
+        // What could not be repeated in the answer.
+        Row(origin: "http://a\r\nX: b", host: "a\r\nX: b", isAllowed: false),
+        Row(origin: "http://a\0", host: "a\0", isAllowed: false),
+        Row(origin: "https://any.example\n", allowed: ["*"], isAllowed: false),
+        Row(origin: "https://any example", allowed: ["*"], isAllowed: false),
+        // A sign of Kelvin, whose small letter is an ASCII k.
+        Row(origin: "http://bro\u{212A}er.test:8000", isAllowed: false),
     ]
 
     @Test(arguments: rows)

@@ -16,7 +16,10 @@ struct OriginPolicy: Sendable {
 
     /// Whether a request with these headers may go on.
     func allows(origin: String?, host: String?) -> Bool {
-        guard let origin = origin.map({ Self.normal($0.lowercased()) }) else { return true }
+        guard let text = origin else { return true }
+        // The answer repeats it, whoever has read the request, and an origin is ASCII without blanks (RFC 6454 §6.2).
+        guard text.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else { return false }
+        let origin = Self.normal(text.lowercased())
         if allowsAll || allowed.contains(origin) { return true }
         guard let scheme = ["http://", "https://"].first(where: origin.hasPrefix) else { return false }
         let authority = String(origin.dropFirst(scheme.count))
