@@ -53,6 +53,7 @@ let package = Package(
         fuzzTarget("FuzzTarget", ["FrontParsers"]),
         fuzzTarget("FuzzFields", ["FrontParsers"]),
         fuzzTarget("FuzzToken", ["FrontParsers"]),
+        fuzzTarget("FuzzHeaders", ["Driver", "FrontParsers"]),
     ],
     swiftLanguageModes: [.v6]
 )

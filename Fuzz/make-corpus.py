@@ -316,3 +316,39 @@ write("FuzzToken", **{
     f"encoded_{name}": "\1" + ".".join(base64.urlsafe_b64encode(text.encode()).decode().rstrip("=") for text in pair)
     for name, pair in objects.items()
 })  # fmt: skip
+
+
+def texts(choice, *parts):
+    """An input of FuzzHeaders."""
+    return bytes([choice]) + b"\xff".join(part if isinstance(part, bytes) else part.encode() for part in parts)
+
+
+asked = ("/bayeux", "broker.test:8000", "http://app.example")
+crlf = "\r\nSet-Cookie: a=b\r\n\r\n<html>"
+for number, name in enumerate(("hybi", "hixie_76", "hixie_75")):
+    write("FuzzHeaders", **{
+        name: texts(number, *asked, "bayeux", "bayeux", "permessage-deflate", "https", "X-A", "b"),
+        f"{name}_deflate": texts(number | 0x18, *asked, "", "", "permessage-deflate; client_max_window_bits=10"),
+        f"{name}_target": texts(number, "/" + crlf, *asked[1:]), f"{name}_host": texts(number, "/", "a" + crlf, "b"),
+        f"{name}_origin": texts(number, "/", "a", "http://b" + crlf), f"{name}_nul": texts(number, "/\0", "a\0", "b\0"),
+        f"{name}_subprotocol": texts(number, *asked, "a" + crlf, "a" + crlf),
+        f"{name}_extension": texts(number | 8, *asked, "", "", "permessage-deflate; client_max_window_bits=8" + crlf),
+        f"{name}_field": texts(number, *asked, "", "", "", "", "X-A" + crlf, "b" + crlf),
+        f"{name}_no_utf8": texts(number, b"/\xe2\x80", b"\xc4\x8d", b"\xc4\x8a"),
+    })  # fmt: skip
+write(
+    "FuzzHeaders",
+    refusal=texts(3, "403", "Origin http://a" + crlf + " is not allowed"), refusal_426=texts(3, "426", "no", "X-A", "b"),
+    refusal_405=texts(3, "405", "no", "Allow", "GET"), refusal_field=texts(3, "500", "", "Retry-After", "1" + crlf),
+    refusal_name=texts(3, "500", "", "A: b\r\nC", "1"), refusal_reserved=texts(3, "500", "", "Content-Length", "1"),
+    client=texts(0x0C, "wss://u:p@a.example:8443/a?b", "bayeux", "X-A", "b"), client_path=texts(4, "ws://a/" + crlf),
+    client_host=texts(4, "ws://a" + crlf + "/"), client_user=texts(4, "ws://a%0d%0aB: c@a/"), client_six=texts(4, "ws://[::1]:1"),
+    client_subprotocol=texts(4, "ws://a/", "a, b" + crlf), client_token=texts(4, "ws://a/", "", "Authorization", "Bearer a" + crlf),
+    client_replaces=texts(4, "ws://u:p@a/", "", "Authorization", "Bearer a"), client_escaped=texts(4, "ws://a/%0d%0aA:b"),
+    proxy=texts(5, "ws://a/", "http://u:p@b:3128", "X-A", "b"), proxy_field=texts(5, "ws://a/", "http://b", "X-A", crlf),
+    proxy_reserved=texts(5, "ws://a/", "http://b", "Proxy-Connection", "close"), proxy_url=texts(5, "ws://a", "http://b" + crlf),
+    proxy_replaces=texts(5, "ws://a/", "http://u:p@b", "Proxy-Authorization", "Basic a"),
+    origin=texts(6, "https://app.example"), origin_own=texts(6, "http://broker.test:8000", "broker.test:8000"),
+    origin_lines=texts(6, "http://a" + crlf, "a" + crlf), origin_nul=texts(6, "http://localhost\0", "localhost\0"),
+    origin_letter=texts(6, "http://bro\u212aer.test", "broker.test"), origin_blank=texts(6, "http://a b", "a b"),
+)
