@@ -20,9 +20,14 @@ func fuzzTarget(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
         name: name, dependencies: ["FuzzSupport"] + dependencies, swiftSettings: fuzzed, linkerSettings: linker)
 }
 
+let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
+
 let package = Package(
     name: "fuzz",
     platforms: [.macOS(.v26)],
+    dependencies: [
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1")
+    ],
     targets: [
         .systemLibrary(
             name: "CLibcrypto", path: "Sources/Driver/CLibcrypto", pkgConfig: "libcrypto",
@@ -37,6 +42,8 @@ let package = Package(
         .target(name: "Support", dependencies: ["BrokerCore"], swiftSettings: settings("address")),
         // What the front reads without I/O.
         .target(name: "FrontParsers", dependencies: ["BrokerCore"], swiftSettings: fuzzed),
+        // What reads keys of tokens, with the library that checks signatures.
+        .target(name: "KeyParsers", dependencies: ["BrokerCore", jwtKit], swiftSettings: fuzzed),
         .target(name: "CLibFuzzer"),
         // Without coverage: what is reached in it is no news.
         .target(name: "FuzzSupport", dependencies: ["CLibFuzzer", "Driver"], swiftSettings: settings("address")),
@@ -53,6 +60,7 @@ let package = Package(
         fuzzTarget("FuzzTarget", ["FrontParsers"]),
         fuzzTarget("FuzzFields", ["FrontParsers"]),
         fuzzTarget("FuzzToken", ["FrontParsers"]),
+        fuzzTarget("FuzzKeySet", ["BrokerCore", "KeyParsers", jwtKit]),
         fuzzTarget("FuzzHeaders", ["Driver", "FrontParsers"]),
     ],
     swiftLanguageModes: [.v6]

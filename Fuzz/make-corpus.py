@@ -6,6 +6,7 @@ bytes of its inputs choose.
 """
 import base64
 import hashlib
+import json
 import pathlib
 import struct
 import zlib
@@ -352,3 +353,55 @@ write(
     origin_lines=texts(6, "http://a" + crlf, "a" + crlf), origin_nul=texts(6, "http://localhost\0", "localhost\0"),
     origin_letter=texts(6, "http://bro\u212aer.test", "broker.test"), origin_blank=texts(6, "http://a b", "a b"),
 )
+
+# The public keys of FuzzKeySet's tokens.
+rsa = dict(
+    kty="RSA",
+    n=(
+        "j__1k89EjUooKPmuw8TuMVrAnAdwxe49tnwqebVacPZVoq-4LaAc-q9orzZEl63ERyqpoeN1CDw6dOcOdI-6V1Swk6UGhbXLkMVq"
+        "thwZ1VqtaYGqVPVvUAizhzcraLDJK_bcM0ydH-Ow0yjB89fjviGryC7kcSEv5NmQfug52egXLmkg7UTpaNPdYQxY8finQPQenwTt"
+        "Ppd0pLWJadEWrY3_AYycTpDLYnAj_O_lr7PgKZMH8G-JM-65xy33plkX6mAvWss8mj6IGAizevuKJWNvQK-00aHc4xfnElkQjnhB"
+        "HVa5zZpKw8inNIgPrt_1q7_SBNqz2svEtAAIziCmvQ"
+    ),
+    e="AQAB",
+)
+ec = dict(
+    kty="EC",
+    crv="P-256",
+    x="Fcp_sPIZJYcMUDUCA7RA-JBG1x0fjnVg_RXLa0988CU",
+    y="6jWOepJnPDsyvCvNwdtnnSy4dKyAlpxtYjav_iAsH4I",
+)
+ed = dict(
+    kty="OKP",
+    crv="Ed25519",
+    x="fuWCJbdTWQBPZc5hP43OglHYgRoLG4-bBC8jTDjf2MA",
+)
+
+
+def jwk(key, **members):
+    return json.dumps(key | members, separators=(",", ":"))
+
+
+def key_set(*members):
+    return '{"keys":[' + ",".join(members) + "]}"
+
+
+short, secret = "AQAB" * 8, base64.urlsafe_b64encode(bytes(range(32))).decode().rstrip("=")
+answers = {
+    "rsa": key_set(jwk(rsa, kid="a", use="sig", alg="RS256")), "ec": key_set(jwk(ec, kid="b", use="sig")), "ed": key_set(jwk(ed)),
+    "bare": jwk(ec, kid="b"), "several": key_set(jwk(ec), jwk(ed), jwk(ec, use="enc"), jwk(ed, alg="EdDSA", kid="\u00e9")),
+    "private_ec": key_set(jwk(ec, d=secret)), "private_ed": key_set(jwk(ed, d=secret)), "no_point": key_set(jwk(ec, y=ec["x"])),
+    "short_point": key_set(jwk(ec, x="AQ", y="AQ")), "short_ed": key_set(jwk(ed, x="AQ")), "short_rsa": key_set(jwk(rsa, n=short)),
+    "even_rsa": key_set(jwk(rsa, n="gg" * 170)), "exponent": key_set(jwk(rsa, e="AQ")), "huge_exponent": key_set(jwk(rsa, e="_" * 40)),
+    "private_rsa": key_set(jwk(rsa, n=short, d="Aw")), "primes": key_set(jwk(rsa, n=short, d="Aw", p="Aw", q="AA")),
+    "other_algorithm": key_set(jwk(rsa, alg="RS512"), jwk(ec, alg="RS256")), "secret": key_set(jwk(dict(kty="oct", k=secret))),
+    "other_curve": key_set(jwk(ec, crv="P-384"), jwk(ec, crv="P-256K"), jwk(ed, crv="Ed448"), jwk(ed, crv="X25519")),
+    "types": '{"keys":[null,1,"a",[],{"kty":1},{"kty":"EC","x":null},{"kid":{}}]}', "none": key_set(), "html": "<html>",
+    "no_base64": key_set(jwk(ec, x="*" * 43)), "repeated": '{"keys":[],"keys":[' + jwk(ec) + "]}", "deep": "[" * 600,
+    "kid_types": key_set(jwk(ec, kid=1), jwk(ec, kid=None), jwk(ec, use=1)), "many": key_set(*["{}"] * 200), "numbers": '{"keys":1e999}',
+}
+write("FuzzKeySet", **{name: "\0" + text for name, text in answers.items()})
+for number, name in enumerate(("rsa", "ec", "ed")):
+    write("FuzzKeySet", **{f"known_{name}": bytes([1 << number])})
+beside = ",".join((jwk(ec, y=ec["x"]), jwk(ed, x="AQ"), jwk(rsa, n=short), "{}"))
+write("FuzzKeySet", known=b"\7", known_beside_bad_ones="\6" + beside, known_twice="\2" + jwk(ec, kid="b"), known_replaced='\2{}],"keys":[')

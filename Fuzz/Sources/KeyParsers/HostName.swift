@@ -1,0 +1,1 @@
+../../../Sources/Broker/Front/HTTP/HostName.swift

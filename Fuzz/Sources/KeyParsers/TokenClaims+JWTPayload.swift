@@ -1,0 +1,1 @@
+../../../Sources/Broker/Front/Access/TokenClaims+JWTPayload.swift
