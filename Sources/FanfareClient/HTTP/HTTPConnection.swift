@@ -101,10 +101,8 @@ public final class HTTPConnection {
                 try channel.pipeline.syncOperations.addHTTPClientHandlers()
                 try channel.pipeline.syncOperations.addHandler(AnswerHandler())
             }.get()
-        } catch let error as ClientError {
-            throw error
         } catch {
-            throw ClientError(.unreachable, "no broker answers: \(Dialer.reason(of: error))")
+            throw Dialer.failure(of: error)
         }
     }
 

@@ -1,6 +1,5 @@
 import BrokerCore
 import NIOCore
-import NIOPosix
 
 /// A Bayeux session over as many connections as it takes. Lives on one event loop.
 ///
@@ -89,10 +88,9 @@ final class ClientCore {
     }
 
     /// No connection came about.
-    func connectionFailed(_ error: any Error) {
+    func connectionFailed(_ error: ClientError) {
         guard phase == .dialing else { return }
-        lose(
-            error as? ClientError ?? ClientError(.unreachable, "no broker answers: \(Dialer.reason(of: error))"))
+        lose(error)
     }
 
     /// The connection is gone, or did not come about.

@@ -8,3 +8,17 @@ protocol ClientTransport: AnyObject {
     /// Stops reading, or goes on.
     func pause(_ isPaused: Bool)
 }
+
+/// What a connection tells its owner, on the event loop.
+protocol ConnectionOwner: AnyObject {
+    /// A connection is made, over which the WebSocket's handshake begins; false if there is one already, or none is wanted.
+    func connectionBegan(_ transport: any ClientTransport) -> Bool
+    /// The WebSocket is open.
+    func connectionOpened()
+    /// A message; lent for the call.
+    func connectionReceived(_ text: RawSpan)
+    /// All that was read at once has been told.
+    func connectionReadCompleted()
+    /// It is over, told once.
+    func connectionClosed(_ error: ClientError)
+}

@@ -52,7 +52,7 @@ struct Dialer: Sendable {
             let handler = try WebSocketClientHandler(configuration: configuration, owner: bound.value)
             try channel.pipeline.syncOperations.addHandler(handler)
         }
-        finished.whenFailure { bound.value.connectionFailed($0) }
+        finished.whenFailure { bound.value.connectionFailed(Self.failure(of: $0)) }
         finished.whenSuccess { channel in
             // Closed meanwhile.
             if bound.value.phase == .closed { channel.close(promise: nil) }
@@ -123,6 +123,11 @@ struct Dialer: Sendable {
         try channel.pipeline.syncOperations.addHandler(handler)
     }
 
+    /// No connection came about.
+    static func failure(of error: any Error) -> ClientError {
+        error as? ClientError ?? ClientError(.unreachable, "no broker answers: \(reason(of: error))")
+    }
+
     /// What came to an open connection, before or after TLS began on it.
     static func loss(by error: any Error) -> ClientError {
         let outcome = TLSFailure(error) == nil ? "the connection was lost: " : ""
@@ -157,12 +162,4 @@ struct Dialer: Sendable {
 
 extension NIOCore.ChannelError {
     fileprivate var isTimeout: Bool { if case .connectTimeout = self { true } else { false } }
-}
-
-extension Duration {
-    /// In nanoseconds, as far as 64 bits reach.
-    var nanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        return seconds > 9_000_000_000 ? .max : seconds * 1_000_000_000 + attoseconds / 1_000_000_000
-    }
 }

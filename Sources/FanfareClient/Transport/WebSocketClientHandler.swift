@@ -1,20 +1,6 @@
 import Driver
 import NIOCore
 
-/// What a connection tells its owner, on the event loop.
-protocol ConnectionOwner: AnyObject {
-    /// A connection is made, over which the WebSocket's handshake begins; false if there is one already, or none is wanted.
-    func connectionBegan(_ transport: any ClientTransport) -> Bool
-    /// The WebSocket is open.
-    func connectionOpened()
-    /// A message; lent for the call.
-    func connectionReceived(_ text: RawSpan)
-    /// All that was read at once has been told.
-    func connectionReadCompleted()
-    /// It is over, told once.
-    func connectionClosed(_ error: ClientError)
-}
-
 /// One WebSocket connection of a client: bytes to and from the driver.
 final class WebSocketClientHandler: ChannelInboundHandler, ClientTransport {
     typealias InboundIn = ByteBuffer
