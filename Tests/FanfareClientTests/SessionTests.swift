@@ -170,6 +170,38 @@ struct SessionTests {
         #expect(harness.take() == [])
     }
 
+    /// Without another connect no session lives, and none is wanted: who reads is told.
+    @Test
+    func advisedNotToComeBack() throws {
+        let harness = try SessionHarness()
+        harness.establish()
+        let (promise, request) = harness.promise(Message.self)
+        harness.core.sendService("/service/x", Array("1".utf8), promise)
+        harness.answer("/meta/connect", ["advice": ["reconnect": "none"]])
+        #expect(harness.core.phase == .closed)
+        #expect(harness.transport.isClosed)
+        let error = #expect(throws: ClientError.self) { try request.outcome?.get() }
+        #expect(error?.kind == .denied)
+    }
+
+    /// The answer to the connect that was held until the end means nothing any more.
+    @Test
+    func connectAnsweredWhileClosing() throws {
+        let harness = try SessionHarness()
+        harness.establish()
+        harness.core.phase = .closing
+        harness.core.sendDisconnect()
+        _ = harness.take()
+        for advice in [["reconnect": "none"], nil] as [JSON] {
+            harness.core.sendConnect()
+            harness.core.flush()
+            _ = harness.take()
+            harness.answer("/meta/connect", ["advice": advice])
+            #expect(harness.take() == [])
+            #expect(harness.core.phase == .closing)
+        }
+    }
+
     /// What waits for an interval is forgotten with its connection.
     @Test
     func intervalOfAConnectionThatIsGone() throws {

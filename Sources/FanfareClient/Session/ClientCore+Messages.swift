@@ -245,7 +245,11 @@ extension ClientCore {
                     sendSubscribe(group)
                 }
             }
-            if advice.reconnect == "none" { return }
+            guard phase != .closing else { return }
+            if advice.reconnect == "none" {
+                pendingEnd = ClientError(.denied, "the broker ended the session")
+                return
+            }
             return after(advice.interval) { $0.sendConnect() }
         }
         let answer = envelope.error.string(in: text) ?? "no reason"
