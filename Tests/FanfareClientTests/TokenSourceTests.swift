@@ -147,4 +147,20 @@ struct TokenSourceTests {
         #expect(harness.tokenCount == 1)
         #expect(harness.take().map { $0["channel"] } == ["/meta/handshake"])
     }
+
+    /// The interval of one connect is over when the next one, with a new token, was refused already.
+    @Test
+    func intervalOfASessionThatIsGone() throws {
+        let harness = try Self.established(seconds: 1000)
+        harness.answer("/meta/connect", ["advice": ["interval": 1_000_000]])
+        harness.advance(.seconds(951))
+        harness.core.tokenFetched("second")
+        _ = harness.take()
+        harness.answer(
+            "/meta/connect", ["error": "401:one:Unknown client", "advice": ["reconnect": "handshake"]],
+            successful: false)
+        #expect(harness.take().map { $0["channel"] } == ["/meta/handshake"])
+        harness.advance(.seconds(100))
+        #expect(harness.take() == [])
+    }
 }

@@ -250,7 +250,8 @@ extension ClientCore {
                 pendingEnd = ClientError(.denied, "the broker ended the session")
                 return
             }
-            return after(advice.interval) { $0.sendConnect() }
+            // Another connect may have been refused meanwhile: then a handshake is under way.
+            return after(advice.interval) { if $0.phase == .open { $0.sendConnect() } }
         }
         let answer = envelope.error.string(in: text) ?? "no reason"
         let isRenewed = phase != .closing && tokenRefused(answer)
