@@ -163,4 +163,20 @@ struct TokenSourceTests {
         harness.advance(.seconds(100))
         #expect(harness.take() == [])
     }
+
+    /// A token that was refused is not replaced a second time when its own time has come.
+    @Test
+    func sourceThatFailsForARefusedToken() throws {
+        let harness = try Self.established(seconds: 1000)
+        harness.answer(
+            "/meta/connect", ["error": "401::Token expired", "advice": ["reconnect": "handshake"]], successful: false)
+        harness.advance(.seconds(20))
+        #expect(harness.tokenCount == 2)
+        harness.core.tokenFailed(CancellationError())
+        harness.advance(.seconds(11))
+        #expect(harness.tokenCount == 3)
+        harness.core.tokenFetched("second")
+        harness.advance(.seconds(1000))
+        #expect(harness.tokenCount == 3)
+    }
 }

@@ -35,6 +35,7 @@ extension ClientCore {
         var generator = SystemRandomNumberGenerator()
         let pause = TokenSource.pause(using: &generator)
         let bound = NIOLoopBound(self, eventLoop: loop)
+        renewal?.cancel()
         renewal = loop.scheduleTask(in: .nanoseconds(pause.nanoseconds)) {
             bound.value.isFetchingToken = false
             bound.value.askForToken()
