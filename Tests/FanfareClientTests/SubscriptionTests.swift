@@ -426,4 +426,23 @@ struct SubscriptionTests {
         task.cancel()
         #expect(try await task.value == nil)
     }
+
+    /// The log has started anew while no session is there that could be asked: the next one asks.
+    @Test
+    func otherLogBetweenTwoSessions() throws {
+        let harness = try SessionHarness()
+        harness.establish()
+        _ = try harness.subscribe("/a")
+        harness.answer("/meta/subscribe", [:])
+        harness.receive(Self.message(1, 7))
+        _ = harness.take()
+        harness.answer(
+            "/meta/connect", ["advice": ["reconnect": "handshake", "interval": 5000]], successful: false)
+        harness.receive(Self.message(2, 1, epoch: "new"))
+        #expect(harness.take() == [])
+        harness.advance(.seconds(5))
+        _ = harness.take()
+        harness.acceptHandshake("two")
+        #expect(Self.subscription(harness)?["ext"] == ["replay": ["/a": -2]])
+    }
 }

@@ -171,7 +171,8 @@ extension ClientCore {
         group.receive(message)
         guard group.mustAskAgain else { return }
         group.mustAskAgain = false
-        sendSubscribe(group)
+        // A session that begins, or goes on, asks by itself.
+        if phase == .open { sendSubscribe(group) }
     }
 
     private func receiveReply(to request: Request, _ envelope: Envelope, _ text: RawSpan) {
