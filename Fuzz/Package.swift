@@ -20,13 +20,15 @@ func fuzzTarget(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
         name: name, dependencies: ["FuzzSupport"] + dependencies, swiftSettings: fuzzed, linkerSettings: linker)
 }
 
+func nio(_ name: String) -> Target.Dependency { .product(name: name, package: "swift-nio") }
 let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 
 let package = Package(
     name: "fuzz",
     platforms: [.macOS(.v26)],
     dependencies: [
-        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1")
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
     ],
     targets: [
         .systemLibrary(
@@ -44,6 +46,9 @@ let package = Package(
         .target(name: "FrontParsers", dependencies: ["BrokerCore"], swiftSettings: fuzzed),
         // What reads keys of tokens, with the library that checks signatures.
         .target(name: "KeyParsers", dependencies: ["BrokerCore", jwtKit], swiftSettings: fuzzed),
+        // A client's session, without what makes its connections.
+        .target(
+            name: "ClientSession", dependencies: ["BrokerCore", "Driver", nio("NIOCore")], swiftSettings: fuzzed),
         .target(name: "CLibFuzzer"),
         // Without coverage: what is reached in it is no news.
         .target(name: "FuzzSupport", dependencies: ["CLibFuzzer", "Driver"], swiftSettings: settings("address")),
@@ -61,6 +66,7 @@ let package = Package(
         fuzzTarget("FuzzFields", ["FrontParsers"]),
         fuzzTarget("FuzzToken", ["FrontParsers"]),
         fuzzTarget("FuzzKeySet", ["BrokerCore", "KeyParsers", jwtKit]),
+        fuzzTarget("FuzzReplies", ["BrokerCore", "ClientSession", nio("NIOCore"), nio("NIOEmbedded")]),
         fuzzTarget("FuzzHeaders", ["Driver", "FrontParsers"]),
     ],
     swiftLanguageModes: [.v6]

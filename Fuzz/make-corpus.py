@@ -405,3 +405,70 @@ for number, name in enumerate(("rsa", "ec", "ed")):
     write("FuzzKeySet", **{f"known_{name}": bytes([1 << number])})
 beside = ",".join((jwk(ec, y=ec["x"]), jwk(ed, x="AQ"), jwk(rsa, n=short), "{}"))
 write("FuzzKeySet", known=b"\7", known_beside_bad_ones="\6" + beside, known_twice="\2" + jwk(ec, kid="b"), known_replaced='\2{}],"keys":[')
+
+
+def reply(kind, channel, *fields, successful="true", request="~"):
+    """A line of FuzzReplies: the answer to a request."""
+    text = [f'"channel":"{channel}"', f'"id":"{request}"', f'"successful":{successful}', *fields]
+    return kind + "[{" + ",".join(text) + "}]\n"
+
+
+def delivered(channel, *fields):
+    return 'm[{"channel":"' + channel + '",' + ",".join(fields) + "}]\n"
+
+
+def advice(reconnect, interval=0):
+    return f'"advice":{{"reconnect":"{reconnect}","interval":{interval}}}'
+
+
+def refused(kind, channel, error, *fields):
+    return reply(kind, channel, f'"error":"{error}"', *fields, successful="false")
+
+
+def stored_as(number, epoch="e"):
+    return f'"ext":{{"seq":{number},"epoch":"{epoch}"}}'
+
+
+shaken = reply("h", "/meta/handshake", '"clientId":"one"', '"ext":{"ack":true}')
+asked_for, connected = reply("s", "/meta/subscribe"), reply("c", "/meta/connect")
+lifelong = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (b"{}", b'{"exp":4e9}', b"x"))
+no_token, no_session = ("/meta/connect", "401::Token expired"), ("/meta/connect", "401:one:Unknown client")
+plays = {
+    "session": (0, "+\n*0/a\n" + shaken + asked_for + connected + delivered("/a", '"data":{"b":[1]}', stored_as(1)) + "#\n"
+                + reply("d", "/meta/disconnect") + ".\n"),
+    "acknowledged": (0x12, reply("c", "/meta/connect", '"ext":{"ack":41}') + reply("c", "/meta/connect", '"ext":{"ack":-1}')),
+    "refused": (0, "+\n" + refused("h", "/meta/handshake", "403::no", advice("none"))),
+    "refused_for_now": (0, "+\n" + refused("h", "/meta/handshake", "500::no", advice("handshake", 2000)) + "..\n" + shaken),
+    "no_client_id": (0, "+\n" + reply("h", "/meta/handshake")), "twice": (0x10, shaken + connected * 2 + asked_for),
+    "lost": (0x10, "!\n.\n+\n" + connected + "!\n.\n-\n.\n+\n" + connected), "lost_for_good": (0x18, "!\n" + ".\n-\n" * 3 + "!d\n"),
+    "unknown": (0x10, "!\n.\n+\n" + refused("c", *no_session, advice("handshake")) + shaken + asked_for),
+    "interval": (0x10, reply("c", "/meta/connect", advice("retry", 500)) + ".\n" + reply("c", "/meta/connect", advice("retry", -1))),
+    "huge_interval": (0x10, reply("c", "/meta/connect", advice("retry", "1e300")) + reply("c", "/meta/connect", advice("retry", 2**63 - 1))),
+    "advised_none": (0x10, reply("c", "/meta/connect", advice("none"))), "ended": (0x10, refused("c", *no_session, advice("none"))),
+    "late_interval": (0x11, reply("c", "/meta/connect", advice("retry", 5000)) + refused("c", *no_session, advice("handshake", 9000)) + "......\n"),
+    "tokens": (1, "+\n$a\n" + refused("h", "/meta/handshake", "401::no") + "$" + lifelong + "\n" + shaken + refused("c", *no_token)),
+    "token_fails": (0x11, refused("c", *no_token, advice("handshake")) + "%\n" + "." * 11 + "\n$b\n" + shaken),
+    "token_lasts": (1, "+\n$" + lifelong + "\n" + shaken + refused("c", *no_token, advice("handshake")) + "%\n" + "." * 11 + "\n%!\n"),
+    "gap": (0x10, delivered("/a/**", '"ext":{"gap":{"from":1,"to":9,"count":9}}') + delivered("/a/b", '"ext":{"gap":{}}', '"id":"x"')),
+    "numbers": (0x10, "".join(delivered("/a/b", '"data":1', stored_as(n)) for n in (5, 5, -1, 2**63 - 1, "1e18", "9e99", '"6"', 6))),
+    "other_log": (0x10, delivered("/a/b", '"data":1', stored_as(9)) + delivered("/a/b", '"data":1', stored_as(1, "f")) + asked_for
+                  + delivered("/a/b", '"data":1', stored_as(1, "f"))),
+    "logs": (0x10, "m[" + ",".join('{"channel":"/a/b","data":1,' + stored_as(n, f"e{n}") + "}" for n in range(12)) + "]\n"),
+    "log_without_session": (0x10, delivered("/a/b", '"data":1', stored_as(9)) + refused("c", *no_session, advice("handshake", 500))
+                            + delivered("/a/b", '"data":1', stored_as(1, "f")) + ".\n" + shaken),
+    "retained": (0x10, delivered("/a/b", '"data":null', '"ext":{"seq":1,"retained":true,"epoch":"\\ud800"}')),
+    "replays": (0, "+\n*1/a\n*2/b/*\n*3/c\n" + shaken + asked_for * 3 + delivered("/c", '"data":1', stored_as(6)) + "!\n.\n+\n" + connected),
+    "subscription_refused": (0x10, "*0/no\n" + refused("s", "/meta/subscribe", "403:/no:no") + "*0/x\n" + refused("s", "/meta/subscribe", "401::no")),
+    "subscription_taken": (0x10, 'm[{"channel":"/meta/unsubscribe","subscription":"/a/**","successful":false,"error":"403::no"}]\n'),
+    "unsubscribed": (0x10, "*0/b\n" + asked_for + "/\n" + reply("u", "/meta/unsubscribe") + "/\n!\n.\n+\n" + connected),
+    "published": (0x14, ">\n>\n>a\n>a\n" + reply("m", "/a", '"ext":{"seq":7,"matched":2}', request="p0") + reply("m", "/a", request="a")
+                  + refused("m", "/a", "407::no").replace("~", "p1") + reply("m", "/a", request="p99999999999999999999") + "!\n.\n+\n" + connected),
+    "services": (0x10, "?\n" + reply("v", "/service/x", '"data":{"a":1}') + "?\n" + refused("v", "/service/x", "403::no") + "?\n!\n?\n"),
+    "answers_with_data": (0x10, 'c[{"channel":"/meta/connect","id":"~","data":1}]\n'), "bare": (0x10, 'c{"id":"~"}\nc{}\nc[]\nm[{"id":1}]\n'),
+    "html": (0x10, "m<html>\n"), "binary": (0x10, b'm[{"channel":"/a/\xff","data":"\xc3","ext":{"seq":1,"epoch":"\xff"}}]\n'),
+    "late": (0x10, "#\n" + connected + delivered("/a/b", '"data":1', stored_as(1, "f")) + "...\n" + connected + "m<\n!\n+\n"),
+    "closed_early": (0, "*0/a\n?\n>\n#\n+\n"), "refused_connection": (0, "-\n.\n-d\n"), "no_bayeux": (0x10, "!p\n"),
+}
+write("FuzzReplies", **{
+    name: bytes([flags]) + (text if isinstance(text, bytes) else text.encode()) for name, (flags, text) in plays.items()
+})  # fmt: skip

@@ -1,3 +1,4 @@
+import NIOCore
 import Support
 import Testing
 

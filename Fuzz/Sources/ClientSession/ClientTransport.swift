@@ -1,0 +1,1 @@
+../../../Sources/FanfareClient/Transport/ClientTransport.swift
