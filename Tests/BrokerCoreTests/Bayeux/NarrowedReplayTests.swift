@@ -118,6 +118,24 @@ struct NarrowedReplayTests {
         #expect(client.taken.last == "later")
     }
 
+    @Test("A page that its client did not get comes again, as far as it is still granted", arguments: 1...3)
+    func lost(page: Int) throws {
+        var client = try Client(acknowledges: true)
+        client.connect()
+        client.subscribe()
+        for _ in 1..<page { client.connect() }
+        let before = client.taken
+        // The answer with the next page is lost.
+        var deaf = client
+        deaf.connect()
+        #expect(before.count == (page - 1) * 512 && deaf.taken.count == min(page * 512, 1200))
+
+        try Client.use(["/a/**"], seconds: 200, in: client.harness)
+        for _ in 1...5 { client.connect() }
+        let rest = (before.count / 2 + 1...600).map { JSON.number(Double($0 * 2)) }
+        #expect(client.taken == before + rest + ["/b/x"])
+    }
+
     @Test("Nothing is kept: the replay ends, and what the next subscription asks for comes")
     func nothingKept() throws {
         var client = try Client.withinReplay(acknowledges: false)

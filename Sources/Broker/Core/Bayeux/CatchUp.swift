@@ -26,11 +26,14 @@ package struct CatchUp {
     }
     /// A replay of which something was handed out, and of which the end is not settled.
     struct Begun {
-        let part: Int64
-        /// What is newer is live; all older that was live has been handed out before.
-        let through: UInt64
+        /// All of it, for what the client turns out not to have: the step that is read goes on from `position`.
+        var request: BacklogRequest
         /// Up to here it was handed out.
         var position: UInt64
+
+        var part: Int64 { request.part }
+        /// What is newer is live; all older that was live has been handed out before.
+        var through: UInt64 { request.through }
     }
     private enum Step {
         case part(Part)
@@ -161,11 +164,15 @@ package struct CatchUp {
 
     /// What the client has not acknowledged of a replay has to be read again, before all else.
     mutating func repeatReplay() {
-        guard case .backlog? = current else { return }
-        putBack(after: acknowledged)
+        guard let begun else { return }
+        putBack(after: begun.position)
+        let index = steps.firstIndex { step in
+            if case .part(.backlog(let request)) = step { request.part == begun.part } else { false }
+        }
+        guard let index else { return }
+        steps[index] = .part(.backlog(begun.request.resumed(after: acknowledged)))
         hasAnswered = true
-        begun?.position = acknowledged
-        if acknowledged == 0 { begun = nil }
+        self.begun = acknowledged == 0 ? nil : Begun(request: begun.request, position: acknowledged)
     }
 
     /// Interrupts the part that is under way: its rest is to be read anew.
@@ -211,7 +218,7 @@ package struct CatchUp {
         let first = steps.firstIndex { if case .part(.backlog) = $0 { true } else { false } }
         guard let first, case .part(.backlog(let request)) = steps[first], isMeant(request.part) else { return nil }
         steps.removeFirst(first - steps.startIndex)
-        begun = Begun(part: request.part, through: request.through, position: position)
+        begun = Begun(request: request, position: position)
         acknowledged = position
         if position >= request.through {
             steps.removeFirst()
@@ -240,21 +247,19 @@ package struct CatchUp {
         to isKept: (ChannelPattern) -> Bool, messages isKeptMessage: (_ channel: String) -> Bool
     ) {
         putBack(after: begun?.position)
-        var goesOn = false
         steps = ArraySlice(
             steps.compactMap { step in
                 switch step {
                 case .part(.missed): return step
                 case .part(.backlog(let request)):
-                    guard let rest = request.restricted(to: isKept) else { return nil }
-                    if rest.part == begun?.part { goesOn = true }
-                    return .part(.backlog(rest))
+                    return request.restricted(to: isKept).map { Step.part(.backlog($0)) }
                 case .messages(var messages):
                     messages.keep(where: isKeptMessage)
                     return messages.isEmpty ? nil : .messages(messages)
                 }
             })
-        if !goesOn { leaveReplay() }
+        guard let rest = begun?.request.restricted(to: isKept) else { return leaveReplay() }
+        begun?.request = rest
     }
 
     /// The connection was lost with an unknown part of what was written to it: begins anew, in the order of the log, with
@@ -349,7 +354,7 @@ package struct CatchUp {
             case .missed?: position = last.map { max($0, position) } ?? position
             case .backlog(let request)?:
                 let reached = plan == nil ? request.through : last ?? begun?.position ?? 0
-                begun = Begun(part: request.part, through: request.through, position: reached)
+                begun = Begun(request: begun?.request ?? request, position: reached)
                 hasAnswered = false
                 news = Replayed(request: request, position: reached)
             case nil: break
