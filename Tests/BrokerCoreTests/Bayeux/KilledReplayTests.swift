@@ -148,77 +148,34 @@ struct KilledReplayTests {
         let second = try Self.harness(on: store)
         #expect(Self.numbers(second.connect(clientID, from: second.socket())) == Array(6...10))
     }
+
+    @Test("What a client has of a replay of before says nothing of one that began since")
+    func newReplay() throws {
+        let store = RememberingStore()
+        let first = try Self.harness(on: store)
+        Self.publish(1...10, on: first)
+        Self.publish(11...20, on: first, to: "/h/b")
+        var client = Client(acknowledges: true, harness: first, peer: first.socket())
+        client.shakeHands()
+        client.take(client.connect())
+        client.subscribe(to: "/h/a", replay: -2)
+        // The second of these says that all has come; its answer still bears a number of the replay.
+        for _ in 1...2 { client.take(client.connect()) }
+        #expect(client.received == Array(1...10))
+        #expect(store.sessions.first?.replays == [:])
+
+        client.harness = try Self.harness(on: store)
+        client.peer = client.harness.socket()
+        client.subscribe(to: "/h/b", replay: -2)
+        for _ in 1...3 { client.take(client.connect()) }
+        #expect(client.received == Array(1...20))
+    }
 }
 
 /// Random clients that acknowledge, or do not, whose broker is killed and whose connections swallow answers.
 @Suite("Killed at random")
 struct KilledReplayRandomTests {
     private static let channels = ["/h/a", "/h/b", "/h/c"]
-
-    private struct Client {
-        let acknowledges: Bool
-        var harness: RouterHarness
-        var peer: Peer
-        var clientID = ""
-        var batch = -1
-        var subscribed: [String: Int] = [:]
-        var received: [Int] = []
-
-        mutating func shakeHands() {
-            let message: JSON = [
-                "channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["websocket"],
-                "ext": acknowledges ? ["ack": true] : [:],
-            ]
-            for case .reply(let reply) in harness.send([message], from: peer) {
-                clientID = reply["clientId"]?.text ?? ""
-            }
-        }
-
-        /// Reads what has come.
-        mutating func take(_ events: [RouterHarness.Event]) {
-            for event in events {
-                switch event {
-                case .push(let message):
-                    if case .number(let number)? = message["ext"]?["seq"] { received.append(Int(number)) }
-                case .reply(let reply):
-                    if case .number(let number)? = reply["ext"]?["ack"] { batch = Int(number) }
-                default: break
-                }
-            }
-        }
-
-        /// Sends a connect, or with `timeout` 0 one that is answered at once; what came of it.
-        func connect() -> [RouterHarness.Event] {
-            var message: [String: JSON] = [
-                "channel": "/meta/connect", "clientId": .string(clientID), "connectionType": "websocket",
-            ]
-            if acknowledges {
-                message["ext"] = ["ack": .number(Double(batch))]
-                message["advice"] = ["timeout": 0]
-            }
-            return harness.send([.object(message)], from: peer)
-        }
-
-        /// Unsubscribes, and reads what comes with the answer.
-        mutating func unsubscribe(from channel: String) {
-            subscribed[channel] = nil
-            take(harness.unsubscribe(clientID, from: .string(channel), over: peer))
-        }
-
-        /// Subscribes, and reads what comes with the answer.
-        mutating func subscribe(to channel: String, replay: Int) {
-            subscribed[channel] = replay
-            take(
-                harness.send(
-                    [
-                        [
-                            "channel": "/meta/subscribe", "clientId": .string(clientID),
-                            "subscription": .string(channel),
-                            "ext": ["replay": [channel: .number(Double(replay))]],
-                        ]
-                    ], from: peer))
-        }
-    }
 
     @Test(
         "Nothing is lost; with acknowledgements nothing comes twice, without them only behind a reconnection",
@@ -313,5 +270,71 @@ struct KilledReplayRandomTests {
         let received = client.received.filter { !left.contains(published[$0 - 1].channel) }
         #expect(Set(received) == Set(expected))
         if acknowledges { #expect(received.count == expected.count, "twice in spite of acknowledgements") }
+    }
+}
+
+/// A client that may acknowledge, and keeps the sequence numbers of what it gets.
+private struct Client {
+    let acknowledges: Bool
+    var harness: RouterHarness
+    var peer: Peer
+    var clientID = ""
+    var batch = -1
+    var subscribed: [String: Int] = [:]
+    var received: [Int] = []
+
+    mutating func shakeHands() {
+        let message: JSON = [
+            "channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["websocket"],
+            "ext": acknowledges ? ["ack": true] : [:],
+        ]
+        for case .reply(let reply) in harness.send([message], from: peer) {
+            clientID = reply["clientId"]?.text ?? ""
+        }
+    }
+
+    /// Reads what has come.
+    mutating func take(_ events: [RouterHarness.Event]) {
+        for event in events {
+            switch event {
+            case .push(let message):
+                if case .number(let number)? = message["ext"]?["seq"] { received.append(Int(number)) }
+            case .reply(let reply):
+                if case .number(let number)? = reply["ext"]?["ack"] { batch = Int(number) }
+            default: break
+            }
+        }
+    }
+
+    /// Sends a connect, or with `timeout` 0 one that is answered at once; what came of it.
+    func connect() -> [RouterHarness.Event] {
+        var message: [String: JSON] = [
+            "channel": "/meta/connect", "clientId": .string(clientID), "connectionType": "websocket",
+        ]
+        if acknowledges {
+            message["ext"] = ["ack": .number(Double(batch))]
+            message["advice"] = ["timeout": 0]
+        }
+        return harness.send([.object(message)], from: peer)
+    }
+
+    /// Unsubscribes, and reads what comes with the answer.
+    mutating func unsubscribe(from channel: String) {
+        subscribed[channel] = nil
+        take(harness.unsubscribe(clientID, from: .string(channel), over: peer))
+    }
+
+    /// Subscribes, and reads what comes with the answer.
+    mutating func subscribe(to channel: String, replay: Int) {
+        subscribed[channel] = replay
+        take(
+            harness.send(
+                [
+                    [
+                        "channel": "/meta/subscribe", "clientId": .string(clientID),
+                        "subscription": .string(channel),
+                        "ext": ["replay": [channel: .number(Double(replay))]],
+                    ]
+                ], from: peer))
     }
 }

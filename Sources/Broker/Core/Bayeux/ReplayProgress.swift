@@ -20,6 +20,8 @@ struct ReplayProgress {
     private var entries: [ChannelPattern: Entry] = [:]
     private var unwritten: [ChannelPattern: SessionProgress.Replayed] = [:]
     private(set) var lastPart: Int64 = 0
+    /// The last one of before the broker was started: what a client says of that time means none that is newer.
+    private(set) var lastRestoredPart: Int64 = 0
 
     /// Nothing is pending.
     init() {}
@@ -28,6 +30,7 @@ struct ReplayProgress {
     init(_ pending: [ChannelPattern: PendingReplay]) {
         entries = pending.mapValues(Entry.init)
         lastPart = pending.values.lazy.map(\.part).max() ?? 0
+        lastRestoredPart = lastPart
     }
 
     /// What is pending.

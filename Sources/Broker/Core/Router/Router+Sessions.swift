@@ -211,8 +211,10 @@ extension Router {
             session.catchUp?.skip(through: position)
             confirm(session, position, now: now)
         case .restored(.replay(let part, let position))? where position <= lastSequence:
+            // The numbers of replays may have begun anew since.
+            let last = session.replays.lastRestoredPart
             let replay = session.catchUp?.skip(
-                replay: { Acknowledgements.Place.means(part, $0) }, through: position)
+                replay: { $0 <= last && Acknowledgements.Place.means(part, $0) }, through: position)
             guard let replay else { return }
             session.replays.send(replay.items, through: position)
             acknowledgeReplay(of: session, now: now, into: &outbox)
