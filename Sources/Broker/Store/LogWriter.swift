@@ -69,9 +69,14 @@ struct LogWriter {
     /// The transaction is committed.
     mutating func noteReserve(_ sequence: UInt64) { reservedSequence = sequence }
 
-    /// Nothing is given any more: the next run goes on from the last number.
-    static func release(_ database: Database) throws {
-        try database.execute(sql: "UPDATE log SET reserved = last_sequence WHERE reserved > last_sequence")
+    /// Nothing is given any more: the next run goes on from the last number, or where this one would have begun.
+    func release(_ database: Database) throws {
+        let first = Int64(firstSequence)
+        try database.execute(
+            sql: """
+                UPDATE log SET last_sequence = max(last_sequence, ?), reserved = max(last_sequence, ?)
+                WHERE reserved > last_sequence
+                """, arguments: [first, first])
     }
 
     /// Gives a publication that is not written its number.

@@ -54,7 +54,7 @@ struct StoreWriter {
 
     /// The last connection to close, so that SQLite brings its log into the database then.
     mutating func close() {
-        if fatal == nil { try? connection.writeWithoutTransaction { try LogWriter.release($0) } }
+        if fatal == nil { try? connection.writeWithoutTransaction { try log.release($0) } }
         log.close()
         try? connection.close()
     }
