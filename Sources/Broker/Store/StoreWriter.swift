@@ -168,7 +168,9 @@ struct StoreWriter {
     private func hasPast(
         _ items: [SubscriptionItem], _ changes: VolatileChanges, in database: Database
     ) throws -> Bool {
-        if items.contains(where: \.asksForPast) || items.wantRetained(of: changes.retained) { return true }
+        if items.contains(where: \.asksForPast) { return true }
+        let fresh = changes.retained
+        if !fresh.isEmpty, items.wantRetained(of: fresh, contains: { fresh.contains($0) }) { return true }
         if volatile.read({ $0.hasRetained(for: items) }) { return true }
         let reader = LogReader(database: database, volatile: volatile)
         return try items.contains { try $0.start != nil && reader.hasRetained(for: $0.pattern) }

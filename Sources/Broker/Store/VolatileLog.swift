@@ -16,6 +16,9 @@ final class VolatileLog: Sendable {
 
     func read<Value: Sendable>(_ body: (MemoryLog) -> Value) -> Value { state.withLock { body($0.log) } }
 
+    /// What it is now, for what goes through much of it: the lock is free meanwhile.
+    var snapshot: MemoryLog { state.withLock { $0.log } }
+
     func change<Value: Sendable>(_ body: (inout MemoryLog) -> Value) -> Value { state.withLock { body(&$0.log) } }
 
     /// Follows a transaction that was committed; `last` is the end of the log then.

@@ -31,4 +31,36 @@ struct MemoryLogTests {
         #expect(page.losses == lost)
         #expect(log.history(of: channel, after: 0, limit: 9, wall: 2_000).losses == lost)
     }
+
+    @Test("A copy stays as it is, whatever comes and goes behind it")
+    func copied() throws {
+        let names = try (0..<2_000).map { try ChannelName("/a/\($0)", grammar: .cometd, maximumBytes: 100) }
+        func sequences(in log: MemoryLog) throws -> [UInt64] {
+            let pattern = try ChannelPattern("/a/*", grammar: .cometd, maximumBytes: 100)
+            let item = SubscriptionItem(pattern, replay: .everything)
+            let request = BacklogRequest(items: [item], through: .max, limit: 9_000, wall: 0)
+            var collector = BacklogCollector(limit: 9_000)
+            log.collect(request, into: &collector)
+            var page = collector.firstPage(of: request, read: log.publication)
+            var found = page.entries.map(\.publication.sequence)
+            while let rest = page.rest {
+                page = rest.nextPage(read: log.publication)
+                found += page.entries.map(\.publication.sequence)
+            }
+            return found
+        }
+        var log = MemoryLog()
+        func append(_ sequence: UInt64) {
+            log.append(
+                PublicationDraft(
+                    channel: names[Int(sequence) % names.count], data: [0x31], retention: .replace,
+                    history: .init(count: 1, until: .max), publishedAt: 0, expiresAt: nil), sequence: sequence)
+        }
+        for sequence in 1...2_000 as ClosedRange<UInt64> { append(sequence) }
+        let copy = log
+        for sequence in 2_001...3_000 as ClosedRange<UInt64> { append(sequence) }
+        log.clearRetained(of: names[0])
+        #expect(try sequences(in: copy) == Array(1...2_000))
+        #expect(try sequences(in: log) == Array(1_001...3_000))
+    }
 }

@@ -1,4 +1,5 @@
-/// A log in memory: histories and retained messages, gone with the process.
+/// A log in memory: histories and retained messages, gone with the process. A copy costs nothing, and a change behind it
+/// little (`PartedDictionary`): what goes through much of it reads one.
 package struct MemoryLog: Sendable {
     private struct Kept {
         let publication: StoredPublication
@@ -26,9 +27,9 @@ package struct MemoryLog: Sendable {
         /// The last one that was dropped because it had grown too old.
         var aged: UInt64 = 0
     }
-    private var publications: [UInt64: Kept] = [:]
-    private var histories: [ChannelName: History] = [:]
-    private var retained: [ChannelName: UInt64] = [:]
+    private var publications = PartedDictionary<UInt64, Kept>()
+    private var histories = PartedDictionary<ChannelName, History>()
+    private var retained = PartedDictionary<ChannelName, UInt64>()
     /// What all weigh together.
     private var byteCount = 0
     /// When those that are too old were looked for last (ms since 1970).
@@ -138,7 +139,9 @@ package struct MemoryLog: Sendable {
     }
 
     /// Whether a subscriber gets a retained message, as far as can be said at a glance.
-    package func hasRetained(for items: [SubscriptionItem]) -> Bool { items.wantRetained(of: retained.keys) }
+    package func hasRetained(for items: [SubscriptionItem]) -> Bool {
+        !retained.isEmpty && items.wantRetained(of: retained.lazy.map(\.key)) { retained[$0] != nil }
+    }
 
     /// A page of a channel's history, the oldest behind `after` and up to `through`, and what is missing there.
     package func history(
@@ -214,13 +217,21 @@ package struct MemoryLog: Sendable {
 }
 
 extension [SubscriptionItem] {
-    /// Whether one of them gets what is retained of one of the channels. Names are looked up; with wildcards, the
-    /// channels are gone through, once.
-    package func wantRetained(of channels: some Collection<ChannelName>) -> Bool {
-        guard !channels.isEmpty else { return false }
+    /// So many channels are looked at.
+    private static var glance: Int { 1_000 }
+
+    /// Whether one of them gets what is retained of one of the channels. Names are looked up; with wildcards, some of the
+    /// channels are gone through, and where there are more, one of those is taken to be wanted.
+    package func wantRetained(
+        of channels: some Sequence<ChannelName>, contains: (ChannelName) -> Bool
+    ) -> Bool {
         var wanted = WantedPast(of: self)
-        if let names = wanted.names { return names.contains { channels.contains($0) } }
-        for channel in channels where wanted.start(in: channel) != nil { return true }
+        if let names = wanted.names { return names.contains(where: contains) }
+        var count = 0
+        for channel in channels {
+            if count == Self.glance || wanted.start(in: channel) != nil { return true }
+            count += 1
+        }
         return false
     }
 }

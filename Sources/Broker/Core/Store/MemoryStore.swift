@@ -1,6 +1,10 @@
+import Dispatch
 import Synchronization
 
 /// A store that keeps everything in memory, until the process ends.
+///
+/// What is short is done where it is submitted. What may go through all that is kept has a thread of its own, and reads a
+/// copy: it holds up neither who submits it nor what writes.
 package final class MemoryStore: Store {
     fileprivate struct State {
         var handler: (@Sendable ([StoreOutcome]) -> Void)?
@@ -11,6 +15,7 @@ package final class MemoryStore: Store {
         var log = MemoryLog()
     }
     private let state = Mutex(State())
+    private let reader = DispatchQueue(label: "fanfare.store.memory")
     private let epoch: String
     private let limits: StoreLimits
 
@@ -28,8 +33,23 @@ package final class MemoryStore: Store {
     }
 
     package func submit(_ operations: [StoreOperation]) {
+        hand { state in
+            for operation in operations where !operation.isLong {
+                state.outcomes.append(state.apply(operation, limits))
+            }
+        }
+        for operation in operations where operation.isLong {
+            reader.async { [self] in
+                let outcome = state.withLock { $0.log }.outcome(of: operation)
+                hand { $0.outcomes.append(outcome) }
+            }
+        }
+    }
+
+    /// Adds outcomes, and hands them over unless some thread is at it.
+    private func hand(_ add: (inout State) -> Void) {
         let mustDeliver = state.withLock { state in
-            for operation in operations { state.outcomes.append(state.apply(operation, limits)) }
+            add(&state)
             defer { state.isDelivering = true }
             return !state.isDelivering
         }
@@ -51,6 +71,7 @@ package final class MemoryStore: Store {
     }
 
     package func close() {
+        reader.sync {}
         state.withLock { $0.handler = nil }
     }
 }
@@ -72,17 +93,39 @@ extension MemoryStore.State {
         case .unsubscribe(let ticket, _, _), .endSession(let ticket, _), .moveCursors(let ticket, _), .pass(let ticket),
             .probe(let ticket):
             return .done(ticket)
+        case .readBacklog, .readOn, .readRetained, .readHistory:
+            return log.outcome(of: operation)
+        }
+    }
+}
+
+extension MemoryLog {
+    /// Carries out an operation that reads.
+    fileprivate func outcome(of operation: StoreOperation) -> StoreOutcome {
+        switch operation {
         case .readBacklog(let ticket, let request):
             var collector = BacklogCollector(limit: request.limit)
-            log.collect(request, into: &collector)
-            return .backlog(ticket, collector.firstPage(of: request, read: log.publication))
+            collect(request, into: &collector)
+            return .backlog(ticket, collector.firstPage(of: request, read: publication))
         case .readOn(let ticket, let plan):
-            return .backlog(ticket, plan.nextPage(read: log.publication))
+            return .backlog(ticket, plan.nextPage(read: publication))
         case .readRetained(let ticket, let channel, let wall):
-            let publication = log.retained(of: channel, wall: wall)
+            let publication = retained(of: channel, wall: wall)
             return .backlog(ticket, Backlog(entries: publication.map { [.init($0, isRetained: true)] } ?? []))
         case .readHistory(let ticket, let channel, let after, let limit, let wall):
-            return .backlog(ticket, log.history(of: channel, after: after, limit: limit, wall: wall))
+            return .backlog(ticket, history(of: channel, after: after, limit: limit, wall: wall))
+        case .publish, .subscribe, .unsubscribe, .endSession, .moveCursors, .pass, .probe:
+            preconditionFailure("Cannot write when there is only a log to read")
+        }
+    }
+}
+
+extension StoreOperation {
+    /// Whether it may go through all that is kept.
+    fileprivate var isLong: Bool {
+        switch self {
+        case .readBacklog, .readHistory: true
+        case .publish, .subscribe, .unsubscribe, .endSession, .moveCursors, .pass, .probe, .readOn, .readRetained: false
         }
     }
 }
