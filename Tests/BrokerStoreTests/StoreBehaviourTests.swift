@@ -181,6 +181,22 @@ struct StoreBehaviourTests {
         }
     }
 
+    @Test("What nobody wants any more is not read", arguments: StoreKind.allCases)
+    func unwanted(kind: StoreKind) throws {
+        let folder = try TemporaryFolder()
+        let opened = try OpenedStore(kind, in: folder)
+        defer { opened.store.close() }
+        let publication = try draft("/a", "1")
+        #expect(opened.submit([.publish(1, publication)]) == [.published(1, sequence: 1)])
+        let items = try patterns("/**").map { SubscriptionItem($0) }
+        let request = BacklogRequest(items: items, through: 1, limit: 9, wall: 0)
+        let interest = ReadInterest()
+        let wanted = StoreOutcome.retained(2, [try stored(1, "/a", "1")])
+        #expect(opened.submit([.readBacklog(2, request, for: interest)]) == [wanted])
+        interest.end()
+        #expect(opened.submit([.readBacklog(3, request, for: interest)]) == [.backlog(3, Backlog())])
+    }
+
     @Test("What was submitted before the end is carried out, what comes behind is not", arguments: StoreKind.allCases)
     func closing(kind: StoreKind) throws {
         let folder = try TemporaryFolder()
@@ -213,7 +229,7 @@ private struct NaiveStore {
             return .retained(ticket, find(wall) { name in items.contains { $0.pattern.matches(name) } })
         case .readRetained(let ticket, let channel, let wall):
             return .retained(ticket, find(wall) { $0 == channel })
-        case .readHistory(let ticket, _, _, _, _), .readBacklog(let ticket, _), .readOn(let ticket, _):
+        case .readHistory(let ticket, _, _, _, _), .readBacklog(let ticket, _, _), .readOn(let ticket, _):
             return .retained(ticket, [])
         case .unsubscribe(let ticket, _, _), .endSession(let ticket, _), .moveCursors(let ticket, _),
             .pass(let ticket), .probe(let ticket):

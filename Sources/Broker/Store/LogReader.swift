@@ -11,7 +11,8 @@ struct LogReader {
     /// Carries out an operation that reads.
     func outcome(of operation: StoreOperation) throws -> StoreOutcome {
         switch operation {
-        case .readBacklog(let ticket, let request): return .backlog(ticket, try backlog(request))
+        case .readBacklog(let ticket, _, let interest) where interest.isGone: return .backlog(ticket, Backlog())
+        case .readBacklog(let ticket, let request, _): return .backlog(ticket, try backlog(request))
         case .readOn(let ticket, let plan): return .backlog(ticket, try plan.nextPage(read: publications()))
         case .readRetained(let ticket, let channel, let wall):
             let found = try retained(of: channel, wall: wall)

@@ -16,7 +16,7 @@ private final class NotingStore: Store {
 
     func submit(_ operations: [StoreOperation]) {
         noted.withLock { noted in
-            for case .readBacklog(_, let request) in operations { noted.append(request) }
+            for case .readBacklog(_, let request, _) in operations { noted.append(request) }
         }
         store.submit(operations)
     }

@@ -15,8 +15,8 @@ package struct CatchUp {
         case backlog(BacklogRequest)
     }
     /// What has to be read next.
-    package enum Read: Equatable, Sendable {
-        case part(Part)
+    package enum Read: Sendable {
+        case part(Part, ReadInterest)
         case plan(BacklogPlan)
     }
     /// How far what came with a subscription was handed out.
@@ -50,7 +50,9 @@ package struct CatchUp {
     private var current: Part?
     private var plan: BacklogPlan?
     private var page: [Publication] = []
-    private var isReading = false
+    /// What is being read, as long as it is wanted.
+    private var reading: ReadInterest?
+    private var isReading: Bool { reading != nil }
     /// Whether it had to do with a connection that was lost.
     private(set) var isResumption = false
     /// What is being read is not wanted any more.
@@ -192,7 +194,10 @@ package struct CatchUp {
     }
 
     private mutating func dropCurrent() {
-        if isReading { isStale = true }
+        if let reading {
+            reading.end()
+            isStale = true
+        }
         (current, plan, page, isUnsettled) = (nil, nil, [], false)
     }
 
@@ -306,23 +311,33 @@ package struct CatchUp {
         return steps
     }
 
+    /// Whether what is to be read now is the beginning of a part: it has to be found in all that is kept.
+    var isBeforePart: Bool {
+        guard !isReading, page.isEmpty, plan == nil, current == nil, case .part? = steps.first else { return false }
+        return true
+    }
+
     /// What is to be read now; nil while something is being read or waits to be handed out, and when all is done.
     mutating func nextRead() -> Read? {
         guard !isReading, page.isEmpty else { return nil }
+        let interest = ReadInterest()
         if let plan {
-            isReading = true
+            reading = interest
             return .plan(plan)
         }
         guard current == nil, case .part(let next)? = steps.first else { return nil }
         steps.removeFirst()
         current = next
-        isReading = true
-        return .part(next)
+        reading = interest
+        return .part(next, interest)
     }
+
+    /// Nothing is wanted any more: the session has ended.
+    func abandon() { reading?.end() }
 
     /// What was asked for has been read.
     mutating func receive(_ publications: [Publication], rest: BacklogPlan?) {
-        isReading = false
+        reading = nil
         if isStale { return isStale = false }
         page = publications
         plan = rest
@@ -331,7 +346,7 @@ package struct CatchUp {
 
     /// What was asked for could not be read: the part that is given up.
     mutating func fail() -> Part? {
-        isReading = false
+        reading = nil
         if isStale {
             isStale = false
             return nil

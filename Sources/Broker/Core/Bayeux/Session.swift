@@ -92,6 +92,10 @@ final class Session {
     var rightsEndAt = UInt64.max
     /// Whether it has ended: until a new token comes nothing goes out.
     var isSuspended = false
+    /// Where its client was when it came last, as far as that counts for limits.
+    var address: IPAddress?
+    /// Whether it waits in the line of its address (`ReadShares`).
+    var waitsToRead = false
     /// Whether a web page began it, or it is not known who did.
     var isBrowser = true
     /// Whether it is one of before the broker was started again, whose rights are not known.

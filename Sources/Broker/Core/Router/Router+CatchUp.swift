@@ -24,20 +24,41 @@ extension Router {
 
     /// Reads what the session needs next, if that can be done now.
     mutating func readOn(_ session: Session, now: Moment, into outbox: inout Outbox) {
+        let address = session.catchUp?.isBeforePart == true ? session.address : nil
+        if let address, !mayRead(session, at: address) { return }
         guard let read = session.catchUp?.nextRead() else { return }
-        let operation = PendingOperation.catchUp(clientID: session.clientID)
+        let operation = PendingOperation.catchUp(clientID: session.clientID, address: address)
         switch read {
         case .plan(let plan):
             submit(operation, to: &outbox) { .readOn($0, plan) }
-        case .part(.backlog(var request)):
+        case .part(.backlog(var request), let interest):
             request.wall = now.wall
-            submit(operation, to: &outbox) { .readBacklog($0, request) }
-        case .part(.missed(let range)):
+            submit(operation, to: &outbox) { .readBacklog($0, request, for: interest) }
+        case .part(.missed(let range), let interest):
             let request = BacklogRequest(
                 items: session.subscriptions.map { pattern, since in
                     SubscriptionItem(pattern, replay: .after(max(since, range.lowerBound - 1)))
                 }, through: range.upperBound, limit: limits.replayedMessages, wall: now.wall)
-            submit(operation, to: &outbox) { .readBacklog($0, request) }
+            submit(operation, to: &outbox) { .readBacklog($0, request, for: interest) }
+        }
+    }
+
+    /// Whether a session may look for a part of the past. If not, it does so when others of its address are through.
+    private mutating func mayRead(_ session: Session, at address: IPAddress) -> Bool {
+        if session.waitsToRead { return false }
+        if readShares.begin(at: address) { return true }
+        session.waitsToRead = true
+        readShares.queue(session.clientID, at: address)
+        return false
+    }
+
+    /// A part of the past has been looked for: others of the same address go on.
+    mutating func endRead(at address: IPAddress, now: Moment, into outbox: inout Outbox) {
+        readShares.end(at: address)
+        while let clientID = readShares.next(at: address) {
+            guard let handle = handles[clientID], let session = sessions[Int(handle)] else { continue }
+            session.waitsToRead = false
+            readOn(session, now: now, into: &outbox)
         }
     }
 

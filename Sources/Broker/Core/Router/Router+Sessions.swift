@@ -29,6 +29,7 @@ extension Router {
             let id = ClientID.make(using: &generator)
             let session = addSession(clientID: id, now: now)
             session.isBrowser = caller?.isBrowser ?? true
+            session.address = limitedAddress(of: caller)
             if let principal = identity?.principal { give(principal, to: session, now: now) }
             let asked = ExtensionFields(of: request.envelope)
             if asked.wantsAcknowledgements(in: text) {
@@ -118,6 +119,7 @@ extension Router {
         _ request: Request, text: RawSpan, for session: Session, now: Moment, into outbox: inout Outbox
     ) {
         session.expiresAt = now.adding(limits.timeout * 2)
+        session.address = limitedAddress(of: caller)
         let peer = request.peer
         let isBeat =
             session.acknowledgements == nil && request.envelope.connectionType.equals("eventsource", in: text)
@@ -464,6 +466,7 @@ extension Router {
         movedCursors.remove(session.handle)
         forgetDeadlines()
         session.acknowledgements = nil
+        session.catchUp?.abandon()
         session.catchUp = nil
         changeQueue(of: session) { $0 = MessageQueue() }
         freeHandles.append(session.handle)

@@ -8,6 +8,7 @@ extension Router {
             }
             if case .subscribe(let change) = operation { releaseClaim(of: change) }
             finish(operation, outcome, now: now, into: &outbox)
+            if case .catchUp(_, let address?) = operation { endRead(at: address, now: now, into: &outbox) }
             if let connection = operation.connection { settle(connection, into: &outbox) }
         }
     }
@@ -36,11 +37,11 @@ extension Router {
             refuse(change, error, now: now, into: &outbox)
         case (.unsubscribe(let change), .failed(_, let error)):
             refuseRemoval(change, error, into: &outbox)
-        case (.catchUp(let clientID), .backlog(_, let backlog)):
+        case (.catchUp(let clientID, _), .backlog(_, let backlog)):
             finishRead(clientID: clientID, backlog, now: now, into: &outbox)
         case (.settle(let clientID, let part), _):
             settle(clientID, part: part, now: now, into: &outbox)
-        case (.catchUp(let clientID), .failed):
+        case (.catchUp(let clientID, _), .failed):
             finishRead(clientID: clientID, nil, now: now, into: &outbox)
         case (.readRetained(let connection), .backlog(_, let backlog)):
             guard isOpen(connection) else { return }
@@ -138,8 +139,8 @@ enum PendingOperation {
     case keep(Session, [ChannelPattern])
     /// That a client has acknowledged the whole of a replay is being written down.
     case settle(clientID: String, part: Int64)
-    /// A session's part of the past is being read.
-    case catchUp(clientID: String)
+    /// A session's part of the past is being read. Where it is found, that counts for an address, if there is one.
+    case catchUp(clientID: String, address: IPAddress?)
     case readRetained(ConnectionID)
     case readHistory(ConnectionID)
 

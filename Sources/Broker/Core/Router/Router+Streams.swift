@@ -36,6 +36,7 @@ extension Router {
         let clientID = ClientID.make(using: &generator)
         let session = addSession(clientID: clientID, isEphemeral: true, now: now)
         session.isBrowser = caller?.isBrowser ?? true
+        session.address = limitedAddress(of: caller)
         if let principal = caller?.principal { give(principal, to: session, now: now) }
         bindings[connection] = session.handle
         session.awaitedStream = connection

@@ -53,6 +53,8 @@ package struct Router: ~Copyable {
     var pushBudget = PushBudget()
     /// Sessions with messages and a held HTTP connect that can carry them.
     var readyPolls: [SubscriptionTable.Subscriber] = []
+    /// Who may look for a part of the past.
+    var readShares = ReadShares()
     var idempotencyKeys = IdempotencyKeys()
     var deadlines = DeadlineQueue<SubscriptionTable.Subscriber>()
 

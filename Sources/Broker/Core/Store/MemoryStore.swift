@@ -103,7 +103,9 @@ extension MemoryLog {
     /// Carries out an operation that reads.
     fileprivate func outcome(of operation: StoreOperation) -> StoreOutcome {
         switch operation {
-        case .readBacklog(let ticket, let request):
+        case .readBacklog(let ticket, _, let interest) where interest.isGone:
+            return .backlog(ticket, Backlog())
+        case .readBacklog(let ticket, let request, _):
             var collector = BacklogCollector(limit: request.limit)
             collect(request, into: &collector)
             return .backlog(ticket, collector.firstPage(of: request, read: publication))

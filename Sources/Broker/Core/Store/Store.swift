@@ -44,8 +44,8 @@ package enum StoreOperation: Sendable {
     case pass(StoreTicket)
     /// Writes something and removes it, to see whether that can be done.
     case probe(StoreTicket)
-    /// Reads what subscribers want of the past.
-    case readBacklog(StoreTicket, BacklogRequest)
+    /// Reads what subscribers want of the past; nothing when nobody wants it any more.
+    case readBacklog(StoreTicket, BacklogRequest, for: ReadInterest = ReadInterest())
     /// Reads on in a backlog.
     case readOn(StoreTicket, BacklogPlan)
     /// Reads the retained message of a channel.
@@ -58,7 +58,7 @@ package enum StoreOperation: Sendable {
         switch self {
         case .publish(let ticket, _), .subscribe(let ticket, _, _, _), .unsubscribe(let ticket, _, _),
             .endSession(let ticket, _), .moveCursors(let ticket, _), .pass(let ticket), .probe(let ticket),
-            .readBacklog(let ticket, _), .readOn(let ticket, _), .readRetained(let ticket, _, _),
+            .readBacklog(let ticket, _, _), .readOn(let ticket, _), .readRetained(let ticket, _, _),
             .readHistory(let ticket, _, _, _, _):
             ticket
         }

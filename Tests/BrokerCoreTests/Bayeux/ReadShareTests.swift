@@ -1,0 +1,76 @@
+import BrokerCore
+import Support
+import Synchronization
+import Testing
+
+/// To find a part of the past the store may have to go through all that is kept: one address has few of these reads under
+/// way, and nothing is read for nobody.
+@Suite("Shares of reading")
+struct ReadShareTests {
+    /// A store in memory that takes down whether what is to be read is still wanted.
+    private final class InterestStore: Store {
+        private let store = PromptStore()
+        private let noted = Mutex<[Bool]>([])
+
+        var wanted: [Bool] { noted.withLock { $0 } }
+
+        func open(handler: @escaping @Sendable ([StoreOutcome]) -> Void) throws(StoreError) -> StoredState {
+            try store.open(handler: handler)
+        }
+
+        func submit(_ operations: [StoreOperation]) {
+            noted.withLock { noted in
+                for case .readBacklog(_, _, let interest) in operations { noted.append(!interest.isGone) }
+            }
+            store.submit(operations)
+        }
+
+        func close() { store.close() }
+    }
+
+    private static func caller(at address: String) throws -> Caller {
+        var caller = Caller(isBrowser: false)
+        caller.address = try #require(IPAddress(address))
+        return caller
+    }
+
+    @Test("Sessions of one address take turns, and who is elsewhere does not wait for all of them")
+    func turns() throws {
+        let harness = try RouterHarness()
+        harness.publish("x", to: "/r", from: harness.socket(), ext: ["retain": true])
+        let message = RouterHarness.Event.message("x", on: "/r", sequence: 1, retained: true)
+        harness.caller = try Self.caller(at: "192.0.2.1")
+        let many = (1...200).map { _ in harness.open() }
+        harness.caller = try Self.caller(at: "192.0.2.2")
+        let other = harness.open()
+        harness.storeMode = .stopped
+        for (peer, clientID) in many { harness.subscribe(clientID, to: "/**", from: peer) }
+        // Now all of them have subscribed, and want to read.
+        harness.runStore(many.count)
+        harness.subscribe(other.clientID, to: "/r", from: other.peer)
+        // Four of the many are in front of its subscription, and four in front of what it reads.
+        for _ in 1...2 { harness.runStore(5) }
+        #expect(harness.take(other.peer).contains(message))
+
+        // Those who leave the line are passed over, and all others have their turn.
+        for (peer, clientID) in many[100...] { harness.disconnect(clientID, from: peer) }
+        harness.storeMode = .prompt
+        harness.runStore()
+        for (peer, _) in many[..<100] { #expect(harness.take(peer).contains(message)) }
+    }
+
+    @Test("What a session has asked for is not wanted any more when it has ended")
+    func unwanted() throws {
+        let store = InterestStore()
+        let harness = try RouterHarness(store: store)
+        harness.publish("x", to: "/r", from: harness.socket(), ext: ["retain": true])
+        let (peer, clientID) = harness.open()
+        harness.subscribe(clientID, to: "/r", from: peer)
+        harness.storeMode = .stopped
+        harness.subscribe(clientID, to: "/**", from: peer)
+        harness.runStore(1)
+        harness.disconnect(clientID, from: peer)
+        harness.runStore()
+        #expect(store.wanted == [true, false])
+    }
+}
