@@ -37,6 +37,7 @@ struct ProxyTrustTests {
         Row("what is no address behind a trusted one", ["203.0.113.7, _gazonk, 10.2.3.4"], "10.2.3.4"),
         Row("an empty element", ["203.0.113.7,"], "10.0.0.1"), Row("an empty field", [""], "10.0.0.1"),
         Row("a quote that swallows nothing", [#"", 203.0.113.7"#], "203.0.113.7"),
+        Row("what makes one character with a comma", ["6.6.6.6, \u{600}, 203.0.113.7"], "203.0.113.7"),
         Row("a port that is none", ["203.0.113.7:http"], "10.0.0.1"), Row("tabs", ["\t203.0.113.7\t"], "203.0.113.7"),
     ]
 
@@ -57,8 +58,19 @@ struct ProxyTrustTests {
         Row("an obfuscated one", ["for=203.0.113.7, for=_hidden"], "10.0.0.1"),
         Row("a list of the other kind", ["203.0.113.7"], "10.0.0.1"),
         Row("quotes that do not end", ["for=\""], "10.0.0.1"),
-        Row("a hop within quotes", [#"for=203.0.113.7;host="a,for=1.2.3.4;x=""#], "203.0.113.7"),
+        Row("a hop within quotes", [#"for=203.0.113.7;host="a,for=1.2.3.4;x=\"""#], "203.0.113.7"),
+        Row(
+            "a host that the proxy has put into quotes as it was", [#"for=203.0.113.7;host="a,for=1.2.3.4;x=""#],
+            "10.0.0.1"),
         Row("quotes around what the proxy adds", [#"for="x, for=203.0.113.7"#], "10.0.0.1"),
+        Row("quotes behind an address around it", [#"for=6.6.6.6;x=", for=203.0.113.7"#], "10.0.0.1"),
+        Row("quotes that the proxy's own end", [#"for=6.6.6.6;x=", for="[2001:db8::7]""#], "10.0.0.1"),
+        Row("a quote in what the proxy quotes", [#"for=6.6.6.6;x=", for=203.0.113.7;host="a\"b""#], "10.0.0.1"),
+        Row("a value there", [#"for=6.6.6.6;x=", for=203.0.113.7;host=";y=\"""#], "10.0.0.1"),
+        Row("a backslash before the proxy's", [#"for=6.6.6.6;x="\, for="203.0.113.7:1""#], "10.0.0.1"),
+        Row("open quotes in a field of its own", [#"for=6.6.6.6;x=""#, "for=203.0.113.7"], "203.0.113.7"),
+        Row("open quotes before a trusted one", [#"for=6.6.6.6;x=", for=1.2.3.4"#, "for=10.2.3.4"], "10.2.3.4"),
+        Row("what makes one character with a comma", ["for=6.6.6.6;x=\u{600}, for=203.0.113.7"], "203.0.113.7"),
     ]
 
     @Test(arguments: standard)

@@ -29,12 +29,13 @@ package struct ProxyTrust: Sendable, Equatable {
     /// The client behind a trusted proxy at `peer`, told from all fields of `header`: the last hop that is not a trusted
     /// proxy itself. What stands before that anybody may have written.
     ///
-    /// A hop that is no address (`unknown`, a name of a proxy's own) ends the search: the proxy that reported it stands
-    /// for all of its clients.
+    /// A hop that is no address (`unknown`, a name of a proxy's own) ends the search, and so does a field that cannot be
+    /// read: the proxy that reported it stands for all of its clients.
     package func client(behind peer: IPAddress?, _ fields: [String]) -> IPAddress? {
         var last = peer
         for field in fields.reversed() {
-            for element in hops(of: field).reversed() {
+            guard let hops = hops(of: field) else { return last }
+            for element in hops.reversed() {
                 let hop = header == .forwarded ? Self.forParameter(of: element) : element
                 guard let address = hop.flatMap(Self.address) else { return last }
                 last = address
@@ -45,30 +46,65 @@ package struct ProxyTrust: Sendable, Equatable {
     }
 
     /// The elements of a field. Only the standard's have quotes: in the other list one is a client's trick, which must not
-    /// swallow what the proxy has added behind it.
-    private func hops(of field: String) -> [Substring] {
+    /// swallow what the proxy has added behind it. In the standard's list such a trick is a field that cannot be read: nil.
+    private func hops(of field: String) -> [Substring]? {
         switch header {
-        case .forwarded: Self.elements(field[...], ",")
-        case .xForwardedFor: field.split(separator: ",", omittingEmptySubsequences: false).map(Self.trimmed)
+        case .forwarded: Self.quotesEnd(in: field) ? Self.elements(field[...], UInt8(ascii: ",")) : nil
+        case .xForwardedFor:
+            field.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+                .map { Self.trimmed(Substring($0)) }
         }
     }
 
-    /// The pieces between separators that are not in quotes, without blanks around them.
-    private static func elements(_ text: Substring, _ separator: Character) -> [Substring] {
+    /// Where in a field of the standard's a byte stands, as far as quotes go.
+    private enum Place {
+        case outside
+        /// Behind `=`: the only place where quotes begin.
+        case behindEquals
+        case quoted
+        /// Behind a backslash in quotes.
+        case escaped
+        /// Behind quotes that have ended.
+        case closed
+    }
+
+    /// Whether all quotes of a field surround a whole value. A client can leave some open, for those that its proxy adds to
+    /// end there: then what counts would be what the client has sent.
+    private static func quotesEnd(in field: String) -> Bool {
+        var place = Place.outside
+        for byte in field.utf8 {
+            switch (place, byte) {
+            case (.escaped, _), (.behindEquals, UInt8(ascii: "\"")): place = .quoted
+            case (.quoted, UInt8(ascii: "\\")): place = .escaped
+            case (.quoted, UInt8(ascii: "\"")): place = .closed
+            case (.quoted, _): break
+            case (_, UInt8(ascii: "\"")), (_, UInt8(ascii: "\\")): return false
+            case (_, UInt8(ascii: ",")), (_, UInt8(ascii: ";")), (_, UInt8(ascii: " ")), (_, UInt8(ascii: "\t")):
+                place = .outside
+            case (.closed, _): return false
+            case (.outside, _), (.behindEquals, _): place = byte == UInt8(ascii: "=") ? .behindEquals : .outside
+            }
+        }
+        return place != .quoted && place != .escaped
+    }
+
+    /// The pieces between separators that are not in quotes, without blanks around them. By bytes: a client could end in what
+    /// makes one character of itself and the separator that follows.
+    private static func elements(_ text: Substring, _ separator: UInt8) -> [Substring] {
         var isQuoted = false
         var isEscaped = false
-        return text.split(omittingEmptySubsequences: false) { character in
+        return text.utf8.split(omittingEmptySubsequences: false) { byte in
             if isEscaped {
                 isEscaped = false
-            } else if isQuoted, character == "\\" {
+            } else if isQuoted, byte == UInt8(ascii: "\\") {
                 isEscaped = true
-            } else if character == "\"" {
+            } else if byte == UInt8(ascii: "\"") {
                 isQuoted.toggle()
-            } else if character == separator {
+            } else if byte == separator {
                 return !isQuoted
             }
             return false
-        }.map { trimmed($0) }
+        }.map { trimmed(Substring($0)) }
     }
 
     private static func trimmed(_ text: Substring) -> Substring {
@@ -80,7 +116,7 @@ package struct ProxyTrust: Sendable, Equatable {
     /// The value of `for` in one hop (RFC 7239 §4); nil when there is none, or more than one.
     private static func forParameter(of element: Substring) -> Substring? {
         var found: Substring?
-        for parameter in elements(element, ";") {
+        for parameter in elements(element, UInt8(ascii: ";")) {
             guard let equals = parameter.firstIndex(of: "="), parameter[..<equals].lowercased() == "for" else {
                 continue
             }
