@@ -4,8 +4,8 @@ import NIOCore
 
 /// Reads the PROXY header that a connection begins with, and hands the connection on with what it says.
 ///
-/// Whatever does not send one, or may not, is told so in HTTP, where there is no TLS, and closed. It has a deadline of its
-/// own: that of the handshake begins behind it.
+/// Whatever does not send one, or may not, is told so in HTTP, where there is no TLS, and closed: who may not, at once, for
+/// it counts for no address. It has a deadline of its own: that of the handshake begins behind it.
 final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -36,12 +36,14 @@ final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
         self.context = nil
     }
 
+    func channelActive(context: ChannelHandlerContext) {
+        context.fireChannelActive()
+        if !origin.isTrusted { refuse(403, "This listener is for proxies: see trusted-proxies") }
+    }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isOver else { return }
         received.writeImmutableBuffer(unwrapInboundIn(data))
-        guard origin.isTrusted else {
-            return refuse(403, "This listener is for proxies: see trusted-proxies")
-        }
         let maximum = setup.services.configuration.proxyHeaderBytes
         switch ProxyHeader.read(received.readableBytesSpan, maximumBytes: maximum) {
         case .incomplete: break
