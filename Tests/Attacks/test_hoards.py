@@ -5,7 +5,7 @@ import json
 
 from bayeux import Peer
 from conftest import watch
-from wire import Wire, frame
+from wire import Wire, frame, request
 
 
 def test_waiting_messages(make_broker):
@@ -36,6 +36,28 @@ def test_buffers(broker):
             wire = Wire(broker.port).upgrade()
             wire.send(frame(10) * 30_000 + frame(9, b"done"))
             assert wire.frame() == (10, b"done")
+            wires.append(wire)
+        for wire in wires:
+            wire.socket.close()
+
+
+def test_requests_behind_one_that_waits(broker):
+    """Thousands of chunks, and of requests, behind one that is not answered at once: nobody keeps room for them."""
+    get = request("GET", "/channels/a")
+    chunks = request("POST", "/channels/a", "Transfer-Encoding: chunked") + "1\r\na\r\n" * 10_000 + "0\r\n\r\n"
+    with watch(broker, memory=48):
+        wires = []
+        for number in range(200):
+            wire = Wire(broker.port)
+            if number % 2:
+                wire.send(get + chunks)
+                wire.answer()
+                assert wire.answer()[0] == 400, "a number of a's is no JSON"
+            else:
+                wire.send(get + "GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 2_000)
+                for _ in range(1 + 2_000):
+                    wire.answer()
+            assert wire.ask(request("GET", "/health/live")) == 200
             wires.append(wire)
         for wire in wires:
             wire.socket.close()

@@ -84,10 +84,11 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
             HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits),
             maximumBufferSize: 2 * ReadBuffer.capacity)
         let pipelining = HTTPServerPipelineHandler()
-        let counter = ByteCounter(shard: shard)
+        let (counter, feed) = (ByteCounter(shard: shard), ParserFeed())
         let handler = HTTPHandler(
-            shard: shard, services: services, origin: origin, decoder: decoder, helpers: [pipelining, encoder, counter])
-        try pipeline.syncOperations.addHandlers([counter, encoder, decoder, pipelining, handler])
+            shard: shard, services: services, origin: origin, decoder: decoder,
+            helpers: [pipelining, encoder, feed, counter])
+        try pipeline.syncOperations.addHandlers([counter, feed, encoder, decoder, pipelining, handler])
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
