@@ -1,4 +1,7 @@
 import BrokerCore
+import Logging
+import NIOCore
+import NIOEmbedded
 import Testing
 
 @testable import BrokerFront
@@ -25,6 +28,46 @@ struct WaitingLinesTests {
         #expect(called == ["a", "b", "d", "e", "c"])
         let beginsAnew = lines.append({}, of: one)
         #expect(beginsAnew)
+    }
+
+    /// The loop goes on with nobody here: the line is never worked off.
+    @Test("Those that have closed are not kept by the line in which they stand", arguments: [false, true])
+    func closed(isWebSocket: Bool) throws {
+        var configuration = BrokerConfiguration()
+        configuration.allowedHosts = ["*"]
+        configuration.limits.rates.workPerAddress = Rate(1, per: .seconds(3600), burst: 1)
+        let channel = EmbeddedChannel()
+        let access = AccessControl(configuration: configuration, tokens: TokenVerifier(), revocations: nil)
+        let shard = Shard(
+            loop: 0, eventLoop: channel.eventLoop, configuration: configuration, access: access, hooks: BrokerHooks(),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let services = HTTPServices(
+            configuration: configuration, listener: configuration.listeners[0], listeners: [], access: access,
+            gate: Gatekeeper(configuration), names: LiveNames(configuration), monitor: Monitor(registry: nil))
+        let origin = ConnectionOrigin(address: try Self.address("203.0.113.1"), isTrusted: false)
+        shard.work.charge(try Self.address("203.0.113.1"), 1_000_000, now: SystemClock.monotonic)
+
+        let pipeline = channel.pipeline.syncOperations
+        weak var handler: AnyObject?
+        if isWebSocket {
+            try pipeline.addHandler(WebSocketHandler(shard: shard, services: services, origin: origin))
+            handler = try pipeline.handler(type: WebSocketHandler.self)
+            let fields = [
+                ("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"),
+                ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ]
+            try channel.writeInbound(ByteBuffer(string: TestSocket.request("GET", "/bayeux", headers: fields)))
+            try channel.writeInbound(ByteBuffer(bytes: TestWebSocket.frame(opcode: 1, Array("[]".utf8))))
+        } else {
+            try HTTPHandler.install(in: channel.pipeline, shard: shard, services: services, origin: origin)
+            handler = try pipeline.handler(type: HTTPHandler.self)
+            try channel.writeInbound(ByteBuffer(string: TestSocket.request("POST", "/channels/a", body: "1")))
+        }
+        #expect(shard.counters.delayedReads == 1)
+        #expect(handler != nil)
+        channel.close(promise: nil)
+        channel.embeddedEventLoop.run()
+        #expect(handler == nil)
     }
 
     @Test("Answers that nobody takes: a bound for an address, and one in all", arguments: [32 << 20, 1 << 30])

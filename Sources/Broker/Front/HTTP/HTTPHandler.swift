@@ -19,6 +19,9 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         case receiving(HTTPRequestHead, ByteBuffer)
         /// The head of a WebSocket handshake is there; the decoder is not through with the request yet.
         case upgrading(RequestHead)
+        /// The request is there and waits for the share of its address. It is kept here, not by the line that it stands in,
+        /// which may be long: a connection that is gone takes it along.
+        case waiting(HTTPRequestHead, ByteBuffer)
         /// The answer is being made.
         case answering(HTTPRequestHead)
         /// The answer is on its way; nothing else is looked at before the peer has taken it.
@@ -103,7 +106,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         if isStream { shard.counters.streams.end(closeReason) } else { shard.counters.requests.end(closeReason) }
         shard.dismiss(self)
         self.context = nil
-        // An event stream knows this connection, which must not know it any more, or neither would ever be freed.
+        // An event stream knows this connection, which must not know it any more, or neither would ever be freed; and what
+        // waits is not answered.
         phase = .ending
     }
 
@@ -119,9 +123,9 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
             body.writeImmutableBuffer(part)
             phase = .receiving(head, body)
         case (.end, .receiving(let head, let body)):
-            phase = .answering(head)
+            phase = .waiting(head, body)
             deadline = .max
-            respond(to: head, body: body)
+            takeTurn()
         case (.end, .upgrading(let request)):
             upgrade(request)
         case (.body(let part), .ending), (.body(let part), .sending), (.body(let part), .streaming):
@@ -129,8 +133,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         case (.head(let head), .ending), (.head(let head), .sending), (.head(let head), .streaming):
             let fields = head.headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 }
             passOver(head.uri.utf8.count + fields + 16)
-        case (.end, .ending), (.end, .sending), (.end, .streaming), (_, .idle), (_, .answering), (.head, .receiving),
-            (_, .upgrading):
+        case (.end, .ending), (.end, .sending), (.end, .streaming), (_, .idle), (_, .waiting), (_, .answering),
+            (.head, .receiving), (_, .upgrading):
             break
         }
     }
@@ -151,7 +155,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         guard error is HTTPParserError else { return context.close(promise: nil) }
         switch phase {
         case .idle, .receiving: break
-        case .upgrading, .answering, .sending, .streaming, .ending: return context.close(promise: nil)
+        case .upgrading, .waiting, .answering, .sending, .streaming, .ending: return context.close(promise: nil)
         }
         // As of a connection's first head, which the driver reads.
         if case .idle = phase { shard.counters.rejectedHandshakes += 1 }
@@ -205,17 +209,16 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
 /// Answers.
 extension HTTPHandler {
-    private func respond(to head: HTTPRequestHead, body: ByteBuffer) {
+    /// Answers the request that waits, if its address may have more of the loop's time; else when it may.
+    private func takeTurn() {
+        guard case .waiting(let head, let body) = phase else { return }
         let client = services.gate.client(of: origin) { head.headers[$0] }
         address = services.gate.limited(client)
         addressClass = client.address.map { AddressClass($0) } ?? AddressClass(of: context?.channel.remoteAddress)
-        guard let address else { return answer(head, body) }
-        let wait = shard.delay(of: address, now: SystemClock.monotonic)
-        guard wait == 0 else {
-            return shard.queue(for: address, after: wait) { [self] in
-                if context != nil, case .answering = phase { respond(to: head, body: body) }
-            }
+        if let address, case let wait = shard.delay(of: address, now: SystemClock.monotonic), wait > 0 {
+            return shard.queue(for: address, after: wait) { [weak self] in self?.takeTurn() }
         }
+        phase = .answering(head)
         answer(head, body)
     }
 
@@ -385,14 +388,14 @@ extension HTTPHandler: GuardedConnection {
         switch phase {
         case .streaming(let stream): stream.keepAlive(now: now)
         case .sending: expectProgress(now: now)
-        case .idle, .receiving, .upgrading, .answering, .ending: break
+        case .idle, .receiving, .upgrading, .waiting, .answering, .ending: break
         }
         guard now >= deadline else { return }
         switch phase {
         case .receiving:
             closeReason = .timeout
             refuse(.requestTimeout, "The request took too long")
-        case .idle, .upgrading, .answering, .sending, .streaming, .ending:
+        case .idle, .upgrading, .waiting, .answering, .sending, .streaming, .ending:
             if closeReason == .peer { closeReason = .timeout }
             context?.close(promise: nil)
         }
@@ -428,7 +431,7 @@ extension HTTPHandler: GuardedConnection {
         switch phase {
         case .idle: leave()
         case .streaming(let stream): stream.goAway()
-        case .receiving, .upgrading, .answering, .sending, .ending: break
+        case .receiving, .upgrading, .waiting, .answering, .sending, .ending: break
         }
     }
 }

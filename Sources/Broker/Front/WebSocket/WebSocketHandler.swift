@@ -111,6 +111,8 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
+        // It has no turn any more.
+        backlog = ByteBuffer()
         leave()
         claim.release()
         countHandshake()
@@ -221,8 +223,9 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     private func scheduleTurn(after wait: UInt64 = 0) {
         inflatedBytes = 0
         pause(.turn)
-        let goOn = { [self] in
-            if context != nil { takeTurn() }
+        // A line may be long, and what has closed is not to be kept by it.
+        let goOn = { [weak self] in
+            if let self, self.context != nil { self.takeTurn() }
         }
         if let payer, wait > 0 { return shard.queue(for: payer, after: wait, goOn) }
         shard.eventLoop.assumeIsolated().executeNextTurn(goOn)
