@@ -92,7 +92,7 @@ final class Shard {
         self.configuration = configuration
         hold = configuration.hold.nanosecondsClamped
         self.logger = logger
-        work = WorkShares(configuration.limits.rates)
+        work = WorkShares(configuration.limits.rates, loopCount: configuration.threads)
         let bytesInAll = configuration.limits.queuedBytesInAll / max(configuration.threads, 1)
         untaken = UntakenAnswers(bytesInAll: bytesInAll / 4)
         unsent = UnsentBytes(limit: bytesInAll, eventLoop: eventLoop)

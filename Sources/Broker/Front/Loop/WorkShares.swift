@@ -9,8 +9,9 @@ package struct WorkShares {
     /// Messages of one connection that come in one piece wait for the next turn behind so much time (ns).
     static let slice: UInt64 = 1_000_000
 
-    /// So many messages of an address are on their way to the router's loop at most, and one batch more: what they cost is
-    /// known only when it has seen to them, and may be a hundred times what it has cost to read them.
+    /// So many messages of an address are on their way to the router's loop at most, from all loops together, and one batch
+    /// more of each: what they cost is known only when it has seen to them, and may be a hundred times what it has cost to
+    /// read them.
     private static let messagesUnderWay = 64
 
     /// So long one waits at most until it is looked at again (ns): the limit may be another by then.
@@ -21,12 +22,14 @@ package struct WorkShares {
     private static let turn = Rate(500_000_000, burst: Int(slice / 2))
 
     private var rate: Rate?
+    private let loopCount: Int
     private var buckets: BucketTable<IPAddress>
     private var turns: BucketTable<IPAddress>
     private var underWay = AddressTally()
 
-    /// Nobody has had anything yet.
-    package init(_ limits: RateLimits) {
+    /// Nobody has had anything yet. There are so many loops, each with shares of its own, and one of them has the router.
+    package init(_ limits: RateLimits, loopCount: Int = 1) {
+        self.loopCount = max(loopCount, 1)
         rate = limits.workPerAddress
         buckets = BucketTable(capacity: limits.rememberedCount)
         turns = BucketTable(capacity: limits.rememberedCount)
@@ -49,19 +52,20 @@ package struct WorkShares {
     }
 
     /// Whether so many messages of an address are on their way to the router that no more may follow.
-    func isFull(_ address: IPAddress) -> Bool {
-        underWay[address] >= Self.messagesUnderWay
+    package func isFull(_ address: IPAddress) -> Bool {
+        underWay[address] >= max(Self.messagesUnderWay / loopCount, 1)
     }
 
     /// Notes that messages of an address go to the router, which is on another loop and will say what they have cost.
-    mutating func send(_ count: Int, of address: IPAddress) {
+    package mutating func send(_ count: Int, of address: IPAddress) {
         if rate != nil { underWay.add(count, to: address) }
     }
 
-    /// Notes that the router has seen to messages of an address, and for how many nanoseconds.
-    mutating func charge(_ address: IPAddress, for count: Int, _ nanoseconds: UInt64, now: UInt64) {
+    /// Notes that the router has seen to messages of an address, and for how many nanoseconds. They count as often as there
+    /// are loops: each of them gives the address a share, and the router's loop is one for all.
+    package mutating func charge(_ address: IPAddress, for count: Int, _ nanoseconds: UInt64, now: UInt64) {
         underWay.remove(count, from: address)
-        charge(address, nanoseconds, now: now)
+        charge(address, nanoseconds * UInt64(loopCount), now: now)
     }
 
     /// Notes that an address has had so many nanoseconds.
