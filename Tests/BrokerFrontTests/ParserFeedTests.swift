@@ -78,10 +78,11 @@ struct ParserFeedTests {
     private static let get = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
 
     private static func channel(_ parts: PartCounter, _ application: Application) throws -> EmbeddedChannel {
-        let channel = EmbeddedChannel()
+        let loop = EmbeddedShard()
+        let channel = loop.channel
         let decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes))
         try channel.pipeline.syncOperations.addHandlers([
-            ParserFeed(), decoder, parts, HTTPServerPipelineHandler(), application,
+            ParserFeed(shard: loop.shard, payer: nil), decoder, parts, HTTPServerPipelineHandler(), application,
         ])
         return channel
     }
@@ -143,8 +144,8 @@ struct ParserFeedTests {
     /// A connection that becomes something else: the next handler gets all that there is, in order.
     @Test
     func removal() throws {
-        let (feed, holder) = (ParserFeed(), Holder())
-        let channel = EmbeddedChannel()
+        let loop = EmbeddedShard()
+        let (channel, feed, holder) = (loop.channel, ParserFeed(shard: loop.shard, payer: nil), Holder())
         try channel.pipeline.syncOperations.addHandlers([feed, holder])
         let bytes = (0..<5_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
         try channel.writeInbound(ByteBuffer(bytes: bytes.prefix(4_000)))

@@ -1,5 +1,4 @@
 import BrokerCore
-import Logging
 import NIOCore
 import NIOEmbedded
 import Testing
@@ -30,44 +29,63 @@ struct WaitingLinesTests {
         #expect(beginsAnew)
     }
 
-    /// The loop goes on with nobody here: the line is never worked off.
-    @Test("Those that have closed are not kept by the line in which they stand", arguments: [false, true])
-    func closed(isWebSocket: Bool) throws {
-        var configuration = BrokerConfiguration()
-        configuration.allowedHosts = ["*"]
-        configuration.limits.rates.workPerAddress = Rate(1, per: .seconds(3600), burst: 1)
-        let channel = EmbeddedChannel()
-        let access = AccessControl(configuration: configuration, tokens: TokenVerifier(), revocations: nil)
-        let shard = Shard(
-            loop: 0, eventLoop: channel.eventLoop, configuration: configuration, access: access, hooks: BrokerHooks(),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        let services = HTTPServices(
-            configuration: configuration, listener: configuration.listeners[0], listeners: [], access: access,
-            gate: Gatekeeper(configuration), names: LiveNames(configuration), monitor: Monitor(registry: nil))
-        let origin = ConnectionOrigin(address: try Self.address("203.0.113.1"), isTrusted: false)
-        shard.work.charge(try Self.address("203.0.113.1"), 1_000_000, now: SystemClock.monotonic)
+    enum Connection: CaseIterable {
+        case webSocket
+        /// Of which nothing is parsed.
+        case http
+        /// Whose request tells for whom it is.
+        case proxied
+    }
 
-        let pipeline = channel.pipeline.syncOperations
+    /// The line is never worked off here.
+    @Test("Those that have closed are not kept by the line in which they stand", arguments: Connection.allCases)
+    func closed(connection: Connection) throws {
+        let (loop, address) = (EmbeddedShard(), try Self.address("203.0.113.1"))
+        loop.useUp(by: address)
+        let pipeline = loop.channel.pipeline.syncOperations
+        let origin = ConnectionOrigin(address: address, isTrusted: connection == .proxied)
         weak var handler: AnyObject?
-        if isWebSocket {
-            try pipeline.addHandler(WebSocketHandler(shard: shard, services: services, origin: origin))
+        switch connection {
+        case .webSocket:
+            try pipeline.addHandler(WebSocketHandler(shard: loop.shard, services: loop.services, origin: origin))
             handler = try pipeline.handler(type: WebSocketHandler.self)
             let fields = [
                 ("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"),
                 ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
             ]
-            try channel.writeInbound(ByteBuffer(string: TestSocket.request("GET", "/bayeux", headers: fields)))
-            try channel.writeInbound(ByteBuffer(bytes: TestWebSocket.frame(opcode: 1, Array("[]".utf8))))
-        } else {
-            try HTTPHandler.install(in: channel.pipeline, shard: shard, services: services, origin: origin)
+            try loop.channel.writeInbound(
+                ByteBuffer(string: TestSocket.request("GET", "/bayeux", headers: fields)))
+            try loop.channel.writeInbound(ByteBuffer(bytes: TestWebSocket.frame(opcode: 1, Array("[]".utf8))))
+        case .http, .proxied:
+            try HTTPHandler.install(
+                in: loop.channel.pipeline, shard: loop.shard, services: loop.services, origin: origin)
             handler = try pipeline.handler(type: HTTPHandler.self)
-            try channel.writeInbound(ByteBuffer(string: TestSocket.request("POST", "/channels/a", body: "1")))
+            let fields = [("X-Forwarded-For", "\(address)")]
+            try loop.channel.writeInbound(
+                ByteBuffer(string: TestSocket.request("POST", "/channels/a", headers: fields, body: "1")))
         }
-        #expect(shard.counters.delayedReads == 1)
+        #expect(loop.shard.counters.delayedReads == 1)
         #expect(handler != nil)
-        channel.close(promise: nil)
-        channel.embeddedEventLoop.run()
+        loop.close()
         #expect(handler == nil)
+        loop.stop()
+    }
+
+    @Test("What is parsed takes of an address's share, before there is a request")
+    func parsing() throws {
+        let (loop, address) = (EmbeddedShard(), try Self.address("203.0.113.1"))
+        try HTTPHandler.install(
+            in: loop.channel.pipeline, shard: loop.shard, services: loop.services,
+            origin: ConnectionOrigin(address: address, isTrusted: false))
+        let head = TestSocket.request("POST", "/channels/a", headers: [("Transfer-Encoding", "chunked")])
+        try loop.channel.writeInbound(ByteBuffer(string: head))
+        #expect(loop.shard.counters.delayedReads == 0)
+        #expect(loop.shard.pause(of: address, now: SystemClock.monotonic) > 0)
+        let chunks = String(repeating: "1\r\na\r\n", count: 1_000)
+        try loop.channel.writeInbound(ByteBuffer(string: chunks))
+        #expect(loop.shard.counters.delayedReads == 1)
+        loop.close()
+        loop.stop()
     }
 
     @Test("Answers that nobody takes: a bound for an address, and one in all", arguments: [32 << 20, 1 << 30])

@@ -43,6 +43,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// The address whose connection the current request counts as, when a proxy has brought it.
     private var claim: AddressClaim
     private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
+    private let feed: ParserFeed
     private let helpers: [any RemovableChannelHandler]
     private var context: ChannelHandlerContext?
     private var phase = Phase.idle
@@ -62,12 +63,13 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private init(
         shard: Shard, services: HTTPServices, origin: ConnectionOrigin,
-        decoder: ByteToMessageHandler<HTTPRequestDecoder>, helpers: [any RemovableChannelHandler]
+        decoder: ByteToMessageHandler<HTTPRequestDecoder>, feed: ParserFeed, helpers: [any RemovableChannelHandler]
     ) {
         self.origin = origin
         self.shard = shard
         self.services = services
         self.decoder = decoder
+        self.feed = feed
         self.helpers = helpers
         claim = AddressClaim(at: services.gate)
         deadline = SystemClock.now.adding(shard.configuration.requestTimeout)
@@ -87,9 +89,10 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
             HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits),
             maximumBufferSize: 2 * ReadBuffer.capacity)
         let pipelining = HTTPServerPipelineHandler()
-        let (counter, feed) = (ByteCounter(shard: shard), ParserFeed())
+        let counter = ByteCounter(shard: shard)
+        let feed = ParserFeed(shard: shard, payer: services.gate.limited(origin))
         let handler = HTTPHandler(
-            shard: shard, services: services, origin: origin, decoder: decoder,
+            shard: shard, services: services, origin: origin, decoder: decoder, feed: feed,
             helpers: [pipelining, encoder, feed, counter])
         try pipeline.syncOperations.addHandlers([counter, feed, encoder, decoder, pipelining, handler])
     }
@@ -223,10 +226,11 @@ extension HTTPHandler {
     }
 
     private func answer(_ head: HTTPRequestHead, _ body: ByteBuffer) {
-        let start = address == nil ? 0 : SystemClock.monotonic
+        let payer = feed.isCharging ? nil : address
+        let start = payer == nil ? 0 : SystemClock.monotonic
         let route = HTTPRoutes(services: services, shard: shard)
         let response = route.answer(head, body: body, from: self)
-        if let address { shard.charge(address, since: start) }
+        if let payer { shard.charge(payer, since: start) }
         if let response { respond(response) }
     }
 
@@ -388,7 +392,10 @@ extension HTTPHandler: GuardedConnection {
         switch phase {
         case .streaming(let stream): stream.keepAlive(now: now)
         case .sending: expectProgress(now: now)
-        case .idle, .receiving, .upgrading, .waiting, .answering, .ending: break
+        case .idle, .receiving:
+            // What has come and waits for its turn is not late.
+            if feed.isWaiting { deadline = SystemClock.now.adding(services.configuration.requestTimeout) }
+        case .upgrading, .waiting, .answering, .ending: break
         }
         guard now >= deadline else { return }
         switch phase {
