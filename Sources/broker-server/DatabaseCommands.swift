@@ -11,18 +11,21 @@ struct DatabaseOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Configuration file (YAML) that names it.", valueName: "file"))
     var config: String?
 
-    /// The file's path.
-    func path() throws -> String {
+    /// The settings, with the database that is named here; says what is wrong with them, and ends.
+    func settings() throws -> Settings {
         let flags = database.map { [(key: "database", values: [$0])] } ?? []
-        let settings: Settings
         do {
-            settings = try ConfigurationSources(file: config, flags: flags).load()
+            return try ConfigurationSources(file: config, flags: flags).load()
         } catch let error as SettingError {
             throw fail("--\(error)", ExitStatus.usage)
         } catch {
             throw fail("\(error)", ExitStatus.configuration)
         }
-        guard case .file(let path) = settings.database else {
+    }
+
+    /// The file's path.
+    func path() throws -> String {
+        guard case .file(let path) = try settings().database else {
             throw fail("--database: this takes a file, not :memory:", ExitStatus.usage)
         }
         return path

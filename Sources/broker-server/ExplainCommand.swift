@@ -8,7 +8,10 @@ import Logging
 struct ExplainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain", abstract: "Say who may publish or subscribe to a channel, and which rule decides.",
-        discussion: "The exit status is 1 when it is denied.")
+        discussion: """
+            The exit status is 1 when it is denied. With --as, the list of revoked tokens beside the database counts, and \
+            is named: with another user's broker say which database it has (--database /var/lib/fanfare/fanfare.db).
+            """)
 
     @Argument(help: "publish or subscribe.")
     var verb: AccessVerb
@@ -22,21 +25,12 @@ struct ExplainCommand: AsyncParsableCommand {
     @Flag(help: "A web page asks.")
     var browser = false
 
-    @Option(help: ArgumentHelp("Configuration file (YAML).", valueName: "file"))
-    var config: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Database file, beside which revoked tokens are listed; by default the one that 'serve' takes.",
-            valueName: "file"))
-    var database: String?
+    @OptionGroup var options: DatabaseOptions
 
     func run() async throws {
-        let settings: Settings
+        let settings = try options.settings()
         let keyring = TokenKeyring(logger: Logger(label: "explain") { _ in SwiftLogNoOpLogHandler() })
         do {
-            let flags = database.map { [(key: "database", values: [$0])] } ?? []
-            settings = try ConfigurationSources(file: config, flags: flags).load()
             keyring.adopt(try await keyring.prepare(settings.broker, mayComeLater: false))
         } catch {
             throw fail("\(error)", ExitStatus.configuration)
@@ -60,9 +54,9 @@ struct ExplainCommand: AsyncParsableCommand {
             switch keyring.verifier.verify(token, wall: RevokeCommand.now) {
             case .failure(let refusal): throw fail(refusal.text, ExitStatus.data)
             case .success(let principal):
-                if try revocations(of: settings).cover(principal) { throw fail("Token revoked", ExitStatus.data) }
+                let list = try Self.checkRevocations(principal, settings.database)
                 caller.principal = principal
-                lines.append("token: \(Self.describe(principal, verb))")
+                lines += ["token: \(Self.describe(principal, verb))", "revocations: \(list)"]
             }
         }
         if target.isMeta || target.isService && verb == .subscribe {
@@ -74,13 +68,17 @@ struct ExplainCommand: AsyncParsableCommand {
         try finish(decision.isAllowed, ["rule: \(rule)\(decision.audience.rawValue)"] + lines)
     }
 
-    /// A broker does not start without the list either.
-    private func revocations(of settings: Settings) throws -> RevocationList {
+    /// Ends when the token is on the list of revoked ones beside the database, or when that cannot be read; which list it is.
+    private static func checkRevocations(_ principal: Principal, _ database: DatabaseLocation) throws -> String {
+        guard let path = database.revocationPath else { return "none are kept by a broker without a database" }
         do {
-            return try RevocationList(path: settings.database.revocationPath)
-        } catch {
-            throw fail("\(error)", ExitStatus.configuration)
+            if try RevocationList(path: path).cover(principal) {
+                throw fail("Token revoked: \(path)", ExitStatus.data)
+            }
+        } catch let error as RevocationError {
+            throw fail("\(error)", ExitStatus.cannotCreate)
         }
+        return FileManager.default.fileExists(atPath: path) ? path : "there is no \(path)"
     }
 
     private func finish(_ isAllowed: Bool, _ lines: [String]) throws {

@@ -282,14 +282,14 @@ def test_explain_takes_no_token_that_does_not_count(explain, tmp_path):
     assert explain("publish", "/closed/a", credential).returncode == 0
     revoked = tmp_path / "fanfare.db.revoked"
     revoked.write_text("token t1\n")
-    for bad, reason in [*refusals, (credential, "Token revoked")]:
+    for bad, reason in [*refusals, (credential, f"Token revoked: {revoked}")]:
         for channel in ("/closed/a", "/open/a", "/meta/connect"):
             run = explain("publish", channel, bad)
             assert (run.returncode, run.stdout) == (65, ""), run
             assert run.stderr == f"broker-server: {reason}\n", run
     revoked.write_text("nonsense\n")
     run = explain("publish", "/closed/a", credential)
-    assert run.returncode == 78 and f"{revoked}:1: " in run.stderr, run
+    assert run.returncode == 73 and f"{revoked}:1: " in run.stderr, run
 
 
 def test_explain_knows_who_can_reach_the_broker(tmp_path):

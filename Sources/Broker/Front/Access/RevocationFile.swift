@@ -11,7 +11,8 @@ struct RevocationFile: Sendable {
 
     /// The lines that have an end, of either kind (LF or CRLF), without it; none when there is no file.
     func lines() throws(RevocationError) -> [Substring] {
-        guard FileManager.default.fileExists(atPath: path) else { return [] }
+        // What nobody may look at is not what is not there.
+        if access(path, F_OK) != 0, errno == ENOENT || errno == ENOTDIR { return [] }
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
             throw RevocationError(description: "\(path): the file cannot be read")
         }
