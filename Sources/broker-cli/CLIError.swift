@@ -36,7 +36,7 @@ struct CLIError: Error, CustomStringConvertible {
             }
         }
         switch error.prefix(3) {
-        case "403": return denied(text)
+        case "401", "403": return denied(text)
         case "407", "429", "500": return later(text)
         default: return data(text)
         }

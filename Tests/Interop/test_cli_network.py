@@ -2,6 +2,7 @@
 
 import contextlib
 import email.utils
+import json
 import os
 import re
 import socket
@@ -11,6 +12,7 @@ import threading
 import time
 
 import pytest
+from websockets.sync.server import serve
 
 from acceptor import Acceptor, end
 from broker import PATIENCE, PROGRAMS
@@ -279,3 +281,45 @@ def test_publishing_over_connections_that_break(own_broker):
                  "--format", "%{seq} %{data}")
     assert result.stdout == f"{count} {count - 1}\n"
     forwarder.close()
+
+
+@contextlib.contextmanager
+def refusing(error):
+    """Stands in a broker's place: takes sessions, and answers each publication with this error. Its port."""
+
+    def answer(socket):
+        for text in socket:
+            for message in json.loads(text):
+                channel = message["channel"]
+                if channel == "/meta/connect":
+                    continue
+                reply = {"channel": channel, "id": message["id"], "successful": channel.startswith("/meta/")}
+                if channel == "/meta/handshake":
+                    reply |= {"version": "1.0", "supportedConnectionTypes": ["websocket"], "clientId": "c1"}
+                socket.send(json.dumps([reply if reply["successful"] else reply | {"error": error}]))
+
+    server = serve(answer, "127.0.0.1", 0)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.socket.getsockname()[1]
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        ("401::Token expired", 77),
+        ("403:/a:Publishing denied", 77),
+        ("407:/a:Failed to publish", 75),
+        ("429:publish,3:Rate limit reached", 75),
+        ("405:/a:Invalid channel", 65),
+    ],
+)
+def test_the_status_tells_why_a_publication_is_refused(error, status):
+    with refusing(error) as port:
+        result = run("--url", f"http://127.0.0.1:{port}/bayeux", "publish", "/a", "1")
+    assert (result.returncode, result.stdout) == (status, "")
+    assert result.stderr.startswith(f"broker-cli: refused: the broker answered {error}"), result
