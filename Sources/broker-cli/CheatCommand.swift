@@ -51,7 +51,8 @@ struct CheatCommand: ParsableCommand {
             """
             make-data | broker-cli pub /data - --spool ~/outbox  # kept on disk until the broker has it
             broker-cli flush ~/outbox                            # send what waits there
-            broker-cli sub '/jobs/*' --state ~/jobs.state --exec ./work   # at least once each, in order
+            # at least once each, in order, if the broker stores them: channels: {/jobs/*: {history: 10000}}
+            broker-cli sub '/jobs/*' --state ~/jobs.state --exec ./work
             broker-cli sub '/jobs/*' --state ~/jobs.state --exec ./work --exec-concurrency 4
             broker-cli sub /names --print0 --format '%{data}' | xargs -0 -n1 ./greet
             broker-cli req /service/time '{}'                    # ask, and print the answer

@@ -8,6 +8,8 @@ struct MessageReader {
     let position: PositionFile?
     let runner: CommandRunner?
     private(set) var takenCount = 0
+    /// Whether it was told that some messages do not move the position.
+    private var hasToldOfUnstored = false
 
     init(count: Int?, format: OutputFormat, position: PositionFile?, runner: CommandRunner?) {
         self.count = count
@@ -47,6 +49,7 @@ struct MessageReader {
                 continue
             }
             takenCount += 1
+            if position != nil, message.sequence == nil { tellOfUnstored(message.channel) }
             if let runner {
                 var input: [UInt8] = []
                 format.append(message, to: &input)
@@ -58,6 +61,15 @@ struct MessageReader {
         }
         try Console.write(output)
         if let end, let sequence = end.sequence { try position?.note(sequence, epoch: end.epoch) }
+    }
+
+    /// Says once that there is no position to keep: the broker stores nothing that it is not told to.
+    private mutating func tellOfUnstored(_ channel: String) {
+        if hasToldOfUnstored { return }
+        hasToldOfUnstored = true
+        Console.say(
+            "the broker does not store \(channel), so --state cannot keep a position there, and what is missed is lost; "
+                + "its configuration can: channels: {\(channel): {history: 10000}}")
     }
 
     private func tell(_ gap: Message.Gap, of channel: String) {

@@ -24,7 +24,8 @@ struct SubscribeCommand: AsyncParsableCommand {
             With --exec the command gets the data on standard input, and FANFARE_CHANNEL, FANFARE_SEQ and FANFARE_ID (as \
             %{id}) in its environment. When it fails, the program ends with status 70. With --state the position in the broker's \
             log is kept in a file, and the next start goes on behind it: each stored message is printed, or has its \
-            command succeed, at least once.
+            command succeed, at least once. The broker stores what its configuration says, and nothing else: \
+            channels: {/jobs/*: {history: 10000}}
             """,
         aliases: ["sub"])
 

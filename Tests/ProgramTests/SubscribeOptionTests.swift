@@ -113,6 +113,26 @@ struct SubscribeOptionTests {
         try await broker.stop()
     }
 
+    /// What the broker does not store leaves no position; it is told once.
+    @Test
+    func stateOfWhatIsNotStored() async throws {
+        let folder = try TemporaryFolder()
+        let broker = try await broker(folder)
+        let subscriber = try await broker.subscriber(
+            to: "/plain/a", count: 2, options: ["--state", folder.path("state"), "--format", "%{channel} %{data}"])
+        #expect(try await broker.cli("publish", "/plain/a", "-", input: .bytes("1\n2\n")) == Self.done)
+        #expect(
+            try await subscriber.end()
+                == Ending(
+                    status: 0, output: "/plain/a 1\n/plain/a 2\n",
+                    errors: """
+                        broker-cli: the broker does not store /plain/a, so --state cannot keep a position there, and \
+                        what is missed is lost; its configuration can: channels: {/plain/a: {history: 10000}}
+
+                        """))
+        try await broker.stop()
+    }
+
     /// With `--print0` and a time: what a shell's loop gets.
     @Test
     func timesAndWholeMessages() async throws {
