@@ -31,11 +31,12 @@ struct BrokerEmbeddingTests {
 
     /// Runs a broker for the time of `body`.
     private static func withBroker(
-        _ prepare: (Broker) -> Void = { _ in }, _ body: @escaping @Sendable (Broker, Int) async throws -> Void
+        options: Broker.Options = .init(port: 0), _ prepare: (Broker) -> Void = { _ in },
+        _ body: @escaping @Sendable (Broker, Int) async throws -> Void
     ) async throws {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        let broker = Broker(.init(port: 0), logger: logger)
+        let broker = Broker(options, logger: logger)
         prepare(broker)
         let (ports, ready) = AsyncStream.makeStream(of: Int.self)
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -72,6 +73,29 @@ struct BrokerEmbeddingTests {
             var messages = try await client.subscribe(to: "/a").makeAsyncIterator()
             #expect(try Self.json(await messages.next()?.json)["ext"]?["retained"] == true)
         }
+    }
+
+    @Test("Channels are kept as their policies say")
+    func policies() async throws {
+        let channels: [String: Broker.Policy] = ["/log/**": .init(history: 10), "/state/*": .init(retain: true)]
+        try await Self.withBroker(options: .init(port: 0, channels: channels)) { broker, _ in
+            let client = try await broker.client()
+            for (channel, number) in [("/plain", nil), ("/log/a/b", 1), ("/state/a", 2)] as [(String, JSON?)] {
+                var messages = try await client.subscribe(to: channel).makeAsyncIterator()
+                try await client.publish(Array("1".utf8), to: channel)
+                #expect(try Self.json(await messages.next()?.json)["ext"]?["seq"] == number, "\(channel)")
+            }
+            let late = try await broker.client()
+            var messages = try await late.subscribe(to: "/state/*").makeAsyncIterator()
+            #expect(try Self.json(await messages.next()?.json)["ext"]?["retained"] == true)
+        }
+    }
+
+    @Test("A policy of what is no channel is an error", arguments: ["log", "/log//a", "/meta/*", "/service/a"])
+    func policyOfNoChannel(text: String) async throws {
+        let broker = Broker(.init(port: 0, channels: [text: .init(history: 1)]))
+        let error = await #expect(throws: BrokerOptionError.self) { try await broker.run() }
+        #expect(error?.description == "channels: \(text) is no channel or pattern of clients")
     }
 
     @Test("Extensions refuse, drop and change what comes in; what they break is refused")

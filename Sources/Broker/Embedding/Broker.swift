@@ -35,17 +35,20 @@ public final class Broker: Sendable {
         public var database: Database
         /// Origins of web pages that may use the broker, beyond those of the same host; `*` for all.
         public var allowedOrigins: [String]
+        /// What is kept of publications, by channel or pattern; the most specific one counts, and alone.
+        public var channels: [String: Policy]
 
         /// Options.
         public init(
             host: String = "127.0.0.1", port: Int = 8000, threads: Int = 1, database: Database = .memory,
-            allowedOrigins: [String] = []
+            allowedOrigins: [String] = [], channels: [String: Policy] = [:]
         ) {
             self.host = host
             self.port = port
             self.threads = threads
             self.database = database
             self.allowedOrigins = allowedOrigins
+            self.channels = channels
         }
     }
 
@@ -84,13 +87,15 @@ public final class Broker: Sendable {
 
     /// Opens the database, listens, and serves until the task is cancelled or the surrounding service group stops.
     ///
-    /// `onReady` is told the port. Throws when the database cannot be opened or the address cannot be had.
+    /// `onReady` is told the port. Throws when the database cannot be opened or the address cannot be had, and
+    /// ``BrokerOptionError`` for a key of ``Options/channels`` that is no channel.
     public func run(onReady: @escaping @Sendable (_ port: Int) -> Void = { _ in }) async throws {
         var configuration = BrokerConfiguration()
         configuration.host = options.host
         configuration.port = options.port
         configuration.threads = options.threads
         configuration.allowedOrigins = options.allowedOrigins
+        configuration.policies = try Self.policies(of: options.channels)
         let server = BrokerServer(
             configuration: configuration, store: makeStore(), hooks: makeHooks(), inProcess: inProcess, logger: logger,
             onReady: { onReady($0.plain ?? 0) })
