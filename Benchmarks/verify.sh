@@ -7,6 +7,7 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 bench=$(cd "${BENCH:?BENCH is the folder of wsload}" && pwd)
 bin=$(cd "${FANFARE_BIN:-$root/.build/release}" && pwd)
+unset FANFARE_BIN # the broker knows no such variable, and says so
 work=$root/.build/wsload
 mkdir -p "$work"
 [ "$work/wsload" -nt "$bench/wsload.c" ] || gcc -std=c11 -O3 -o "$work/wsload" "$bench/wsload.c"

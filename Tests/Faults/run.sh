@@ -27,4 +27,4 @@ if [ -n "${FANFARE_BIN:-}" ]; then
     export FANFARE_BIN
 fi
 cd "$here"
-FANFARE_SHIM=$build/shim.so PYTHONDONTWRITEBYTECODE=1 exec "$root/.build/interop-venv/bin/python" -m pytest -q "$@"
+SHIM_LIBRARY=$build/shim.so PYTHONDONTWRITEBYTECODE=1 exec "$root/.build/interop-venv/bin/python" -m pytest -q "$@"

@@ -21,7 +21,7 @@ class Shim:
             self._numbers = memoryview(mmap.mmap(file.fileno(), size)).cast("q")
         self.journal = folder / "journal"
         self.environment = {
-            "LD_PRELOAD": os.environ["FANFARE_SHIM"],
+            "LD_PRELOAD": os.environ["SHIM_LIBRARY"],
             "SHIM_PREFIX": str(database),
             "SHIM_CONTROL": str(folder / "control"),
         }

@@ -14,7 +14,8 @@ import urllib.error
 import urllib.request
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-PROGRAMS = pathlib.Path(os.environ.get("FANFARE_BIN", REPOSITORY / ".build" / "debug")).absolute()
+# Taken out of the environment, for the programs themselves know no such variable, and say so.
+PROGRAMS = pathlib.Path(os.environ.pop("FANFARE_BIN", REPOSITORY / ".build" / "debug")).absolute()
 
 # Seconds until a peer that does not answer is a failure; a test that passes never waits for it.
 PATIENCE = 30

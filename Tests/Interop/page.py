@@ -1,6 +1,6 @@
 """The broker's page in a real browser, headless Chromium.
 
-Pictures of the page go to .build/artifacts, or to the folder that FANFARE_SCREENSHOTS names.
+Pictures of the page go to .build/artifacts, or to the folder that SCREENSHOTS names.
 """
 
 import os
@@ -79,7 +79,7 @@ class Page:
         self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
     def screenshot(self, name, size=DESK, scheme="light"):
-        folder = os.environ.get("FANFARE_SCREENSHOTS", REPOSITORY / ".build" / "artifacts")
+        folder = os.environ.get("SCREENSHOTS", REPOSITORY / ".build" / "artifacts")
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
         self.look(size, scheme)
         self.browser.save_screenshot(str(pathlib.Path(folder) / f"{name}.png"))

@@ -6,9 +6,9 @@
 # From Debian: python3-venv, curl, ruby-faye, chromium, chromium-driver. The Python packages are installed
 # into .build/interop-venv, again only when requirements.txt has changed.
 #
-# Environment: PYTHON               the interpreter (default python3, 3.11 or later)
-#              FANFARE_BIN          the folder of broker-server and broker-cli
-#              FANFARE_SCREENSHOTS  a folder for pictures of the page (default: .build/artifacts)
+# Environment: PYTHON       the interpreter (default python3, 3.11 or later)
+#              FANFARE_BIN  the folder of broker-server and broker-cli
+#              SCREENSHOTS  a folder for pictures of the page (default: .build/artifacts)
 
 set -eu
 

@@ -11,11 +11,9 @@ struct ConfigurationSources: Sendable {
     /// Keys with the values that flags gave them.
     var flags: [(key: String, values: [String])] = []
 
-    /// Variables that begin like ours and are not for the broker: those of `broker-cli`, of what it runs, and of the
-    /// tests.
+    /// Variables that begin like ours and are not for the broker: those of `broker-cli`, and of what it runs.
     private static let foreign: Set<String> = [
-        "BIN", "CA", "CERT", "CHANNEL", "FORMAT", "ID", "KEY", "PROFILE", "PROXY", "SCREENSHOTS", "SEQ", "SHIM",
-        "TOKEN", "TOKEN_FILE", "URL",
+        "CA", "CERT", "CHANNEL", "FORMAT", "ID", "KEY", "PROFILE", "PROXY", "SEQ", "TOKEN", "TOKEN_FILE", "URL",
     ]
     private static let fileVariable = "FANFARE_CONFIG"
 
