@@ -24,6 +24,9 @@ package enum WebAssets {
     /// What is served only together with the page for trying the broker out.
     package static let pagePaths: Set<Substring> = ["/", "/page.css", "/page.js"]
 
+    /// All of them, in no order.
+    package static var all: [File] { Array(files.values) }
+
     /// The file at a path; nil when there is none.
     package static func file(at path: Substring) -> File? { files[path] }
 

@@ -14,16 +14,23 @@ extension HTTPRoutes {
     func file(_ head: HTTPRequestHead, path: Substring, from handler: HTTPHandler) -> HTTPResponse? {
         if WebAssets.pagePaths.contains(path), !services.configuration.servesPage { return nil }
         guard
-            let (file, tag) = WebAssets.file(at: path).map({ ($0, $0.tag) })
+            let (file, plainTag) = WebAssets.file(at: path).map({ ($0, $0.tag) })
                 ?? MountedClient.file(at: path, endpoint: services.configuration.endpoint)
         else { return nil }
         if file.isDashboard, !mayHaveDashboard(head, handler) {
             return .problem(.forbidden, "\(path) is for the administrator")
         }
         if let response = services.unlessRead(head, path) { return response }
-        var response =
-            isKnown(tag, to: head)
-            ? HTTPResponse(.notModified) : HTTPResponse(.ok, type: file.type, ByteBuffer(bytes: file.bytes))
+        let compressed = services.compressedFiles.body(of: file, for: head.headers)
+        let tag = compressed == nil ? plainTag : CompressedFiles.tag(of: plainTag)
+        var response: HTTPResponse
+        if isKnown(tag, to: head) {
+            response = HTTPResponse(.notModified)
+        } else {
+            response = HTTPResponse(.ok, type: file.type, compressed ?? ByteBuffer(bytes: file.bytes))
+            if compressed != nil { response.headers.add(name: "Content-Encoding", value: "gzip") }
+        }
+        response.headers.add(name: "Vary", value: "Accept-Encoding")
         // It may be kept, and is asked for again each time: a new broker has a new client.
         response.headers.add(name: "Cache-Control", value: "no-cache")
         response.headers.add(name: "ETag", value: tag)

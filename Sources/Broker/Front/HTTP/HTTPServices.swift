@@ -25,6 +25,8 @@ final class HTTPServices: Sendable {
     let startedAt = SystemClock.monotonic
     /// Since when the files are as they are.
     let fileDate = FileDate(at: SystemClock.now.wall)
+    /// What who takes gzip gets of them.
+    let compressedFiles = CompressedFiles.all
 
     init(
         configuration: BrokerConfiguration, listener: ListenerOptions, listeners: [ListenerCounter],
