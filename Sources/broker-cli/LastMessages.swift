@@ -6,6 +6,9 @@ struct LastMessages {
     /// The place in the log behind which nothing was looked at; nil if the channels keep nothing.
     private(set) var end: PositionFile.Position?
 
+    /// None.
+    init() {}
+
     init(_ count: Int?, of channels: [String], _ configuration: ClientConfiguration) async throws {
         guard let count else { return }
         let http = try HTTPConnection(configuration)

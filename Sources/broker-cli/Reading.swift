@@ -1,13 +1,27 @@
 import BrokerCore
 import FanfareClient
 
+/// When a subscription ends; by default it does not.
+struct ReadingEnd {
+    /// After so many messages.
+    var count: Int?
+    /// After so many seconds.
+    var timeout: Double?
+    /// When nothing has come for so many seconds.
+    var idle: Double?
+    /// When all that was kept has come.
+    var untilEnd = false
+    /// When all that is retained has come; nothing else is read.
+    var retainedOnly = false
+}
+
 /// A subscription at work: until it has what was asked for, or there is a reason to stop.
 struct Reading {
     /// What is kept has come when nothing has come for that long.
     static let endSilence = Duration.milliseconds(500)
 
     let channels: [String]
-    let range: SubscribeRange
+    let end: ReadingEnd
     var reader: MessageReader
     let past: LastMessages
     let excluded: [ChannelPattern]
@@ -34,7 +48,7 @@ struct Reading {
         await states
         guard !reader.isDone, let stop = cause.stop else { return }
         try Self.fail(stop)
-        if range.count != nil, stop == .timeIsOver || stop == .silence {
+        if end.count != nil, stop == .timeIsOver || stop == .silence {
             let why = stop == .silence ? "nothing more has come" : "the time is over"
             throw CLIError.timeout("\(why) after \(Quantity.count(reader.takenCount, "message"))")
         }
@@ -58,7 +72,7 @@ struct Reading {
         let silence = Silence()
         var waits: [Task<Void, any Error>] = []
         defer { for wait in waits { wait.cancel() } }
-        if let seconds = range.timeout {
+        if let seconds = end.timeout {
             waits.append(
                 Task {
                     try await Task.sleep(for: .seconds(seconds))
@@ -72,8 +86,8 @@ struct Reading {
         let messages = try await client.subscribe(to: channels, options: start)
         if Console.errorIsTerminal { Console.say("subscribed to \(channels.joined(separator: " ")); Ctrl-C ends") }
         let quiet: (Duration, Stop)? =
-            range.retainedOnly || range.untilEnd
-            ? (Self.endSilence, .end) : range.idle.map { (.seconds($0), .silence) }
+            end.retainedOnly || end.untilEnd
+            ? (Self.endSilence, .end) : end.idle.map { (.seconds($0), .silence) }
         if let (time, reason) = quiet {
             waits.append(
                 Task {
@@ -84,20 +98,20 @@ struct Reading {
         try await reader.take(past.messages)
         while !reader.isDone, let batch = try await silence.nextBatch(of: messages) {
             try await take(batch)
-            if range.retainedOnly, batch.contains(where: { !$0.isRetained }) { break }
+            if end.retainedOnly, batch.contains(where: { !$0.isRetained }) { break }
         }
         try await reader.finish()
         if Console.errorIsTerminal { Console.say(Quantity.count(reader.takenCount, "message")) }
     }
 
     private mutating func take(_ batch: [Message]) async throws {
-        guard range.retainedOnly || !excluded.isEmpty else {
+        guard end.retainedOnly || !excluded.isEmpty else {
             return try await reader.take(batch)
         }
-        let (range, excluded) = (range, excluded)
+        let (end, excluded) = (end, excluded)
         try await reader.take(
             batch.filter { message in
-                if range.retainedOnly, !message.isRetained { return false }
+                if end.retainedOnly, !message.isRetained { return false }
                 guard !excluded.isEmpty,
                     let name = try? ChannelName(message.channel, grammar: .cometd, maximumBytes: .max)
                 else { return true }

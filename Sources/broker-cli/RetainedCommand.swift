@@ -25,12 +25,18 @@ struct RetainedCommand: AsyncParsableCommand {
         @OptionGroup var output: FormatOptions
 
         func run() async throws {
-            let outer = parent.root.connection
-            var arguments = channels + ["--retained-only"]
-            if let format = output.format { arguments += ["--format", format] }
-            for (name, value) in outer.given + connection.given { arguments += [name, value] }
-            let command = try BrokerCLI.parseAsRoot(["subscribe"] + arguments) as? SubscribeCommand
-            try await command?.run()
+            let settings = try checked { () throws(CLIError) in try connection.settings(parent.root.connection) }
+            let configuration = try checked { () throws(CLIError) in try settings.configuration() }
+            try await broker_cli.run("subscribe \(channels.joined(separator: " "))", configuration) {
+                for channel in channels { try CLIError.checkChannel(channel, mayBePattern: true) }
+                var format = try output.outputFormat(settings)
+                format.isColoured = Console.outputIsColoured
+                var reading = Reading(
+                    channels: channels, end: ReadingEnd(retainedOnly: true),
+                    reader: MessageReader(count: nil, format: format, position: nil, runner: nil),
+                    past: LastMessages(), excluded: [], watchesOutput: true)
+                try await reading.run(from: SubscribeOptions(start: .retained), configuration)
+            }
         }
     }
 

@@ -81,7 +81,7 @@ struct SubscribeCommand: AsyncParsableCommand {
                 count: range.count, format: format, position: position,
                 runner: exec.map { CommandRunner($0, concurrency: execConcurrency, position: position) })
             var reading = Reading(
-                channels: channels, range: range, reader: reader, past: past,
+                channels: channels, end: range.end, reader: reader, past: past,
                 excluded: exclude.compactMap {
                     try? ChannelPattern($0, grammar: .cometd, maximumBytes: .max)
                 }, watchesOutput: exec == nil)
@@ -119,6 +119,10 @@ struct SubscribeRange: ParsableArguments {
         if [since != nil, last != nil, all, new, retainedOnly].count(where: { $0 }) > 1 {
             throw ValidationError("--since, --last, --all, --new and --retained-only exclude each other.")
         }
+    }
+
+    var end: ReadingEnd {
+        ReadingEnd(count: count, timeout: timeout, idle: idle, untilEnd: untilEnd, retainedOnly: retainedOnly)
     }
 
     func start(_ saved: PositionFile.Position?, _ past: LastMessages) -> SubscribeOptions {

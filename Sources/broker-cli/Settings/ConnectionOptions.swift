@@ -43,16 +43,6 @@ struct ConnectionOptions: ParsableArguments {
         completion: .custom { _, _, _ in ProfileFile.names() })
     var profile: String?
 
-    /// What stands on the command line.
-    var given: [(name: String, value: String)] {
-        let all = [
-            ("--url", url), ("--token", token), ("--token-file", tokenFile), ("--ca", ca), ("--cert", cert),
-            ("--key", key), ("--proxy", proxy),
-            ("--profile", profile),
-        ]
-        return all.compactMap { name, value in value.map { (name, $0) } }
-    }
-
     /// What these options, those before the command's name, the environment and a profile say together.
     func settings(_ outer: ConnectionOptions) throws(CLIError) -> EffectiveSettings {
         let flags: [(SettingKey, String?)] = [
