@@ -1,18 +1,7 @@
 /// An error of a Bayeux reply, printed as `code:arg1,arg2:text` (Bayeux 1.0 §7.8; texts as Faye has them).
 ///
-/// | code | cause | effect on the session | may the client retry? |
-/// |---|---|---|---|
-/// | 301 | no connection type in common | none, or no session is made | with another transport |
-/// | 401 | the client id is unknown or has expired | none | after a new handshake |
-/// | 401 | a token is needed, or the one that came is not good (any more) | what it granted ends | with another token |
-/// | 402 | a field is missing | none | with the field |
-/// | 403 | the channel is not for clients, or not for this one | none | with a token that grants it |
-/// | 405 | the channel's name breaks the grammar | none | with another name |
-/// | 407 | the store cannot keep the publication | none | later |
-/// | 410 | the administrator ended the session | it is gone | no |
-/// | 413 | there is more data than the channel's policy lets one message have | none | with less |
-/// | 422 | the key of a request stands for other data | none | with another key |
-/// | 429 | a bound was reached | none | later, or with less |
+/// docs/errors.md says of each what causes it, what it changes, and whether the client may try again; a test sees to it that
+/// none is missing there.
 package struct BayeuxError: Error, Equatable, Sendable {
     /// What the broker itself has to know of an error, whatever its text says.
     package enum Reason: Equatable, Sendable {
