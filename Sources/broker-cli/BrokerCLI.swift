@@ -1,4 +1,5 @@
 import ArgumentParser
+import BrokerCore
 import FanfareClient
 import Foundation
 
@@ -14,21 +15,22 @@ struct BrokerCLI: AsyncParsableCommand {
             through a proxy is taken from http_proxy, https_proxy and no_proxy. broker-cli cheat shows what can be done.
 
             EXIT STATUS
-              0    done
-              1    bench was slower than --fail-under
-              64   the command line is wrong
-              65   a document is not JSON, or the broker found a channel or message invalid
-              66   there is no such message
-              69   no broker could be reached, or the connection was lost
-              70   the command of --exec failed
-              73   a file or folder of our own cannot be made or is in use
-              74   reading or writing failed
-              75   the broker could not take a message now; with --spool it is kept
-              77   the broker refused access
-              124  the time was over before what was asked for had come
-              130  stopped by SIGINT (141 the reader of our output has gone, 143 SIGTERM)
+              0         done
+              1         bench was slower than --fail-under
+              64        the command line, or a setting, is wrong
+              65        a document is not JSON, or nested deeper than 62 levels; the broker found it or a channel invalid; there is none
+              66        there is no such message; nobody serves that /service/NAME
+              69        no broker could be reached, what answers is none, or the connection was lost
+              70        the command of --exec failed
+              73        a file or folder of our own cannot be made, or is in use; the outbox stayed full for the time of --retry
+              74        reading or writing failed; a file that is named is not there, nor the folder of flush
+              75        the broker could not take a message now, with --spool it is kept; ping found the broker not ready
+              77        access was refused, by the broker, by who stands before it, or because others could read a secret
+              124       the time was over before what was asked for had come
+              130, 143  stopped by SIGINT, by SIGTERM; the second signal ends it at once
+              141       the reader of the output has gone
             """,
-        version: "0.1.0",
+        version: Fanfare.version,
         subcommands: [
             PublishCommand.self,
             SubscribeCommand.self,

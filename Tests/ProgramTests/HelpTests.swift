@@ -74,6 +74,26 @@ struct HelpTests {
         }
     }
 
+    /// They stand in the help, from which the manual page is made, and in docs/cli.md.
+    @Test
+    func exitStatusesAreToldAlike() async throws {
+        let dump = try await Program.run("broker-cli", "--experimental-dump-help")
+        let root = try #require(try JSONSerialization.jsonObject(with: Data(dump.output.utf8)) as? [String: Any])
+        let command = try #require(root["command"] as? [String: Any])
+        let help = try #require(command["discussion"] as? String).split(separator: "\n")
+        let start = try #require(help.firstIndex(of: "EXIT STATUS"))
+        let page = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/cli.md")
+        let lines = try String(contentsOf: page, encoding: .utf8).split(
+            separator: "\n", omittingEmptySubsequences: false)
+        let head = try #require(lines.firstIndex(of: "| status | meaning |"))
+        let rows = lines[(head + 2)...].prefix { $0.hasPrefix("| ") }
+        func words(_ line: Substring) -> String {
+            line.filter { !"|`".contains($0) }.split(separator: " ").joined(separator: " ")
+        }
+        #expect(rows.count > 10)
+        #expect(help[(start + 1)...].map(words) == rows.map(words))
+    }
+
     @Test
     func cheatSheets() async throws {
         let all = try await Program.run("broker-cli", "cheat")

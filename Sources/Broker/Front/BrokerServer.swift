@@ -11,7 +11,7 @@ import Synchronization
 /// configuration says, and closes the store. Where no service group is at hand, `start` and `stop` do the same.
 package final class BrokerServer: Service, Sendable {
     /// The version of Fanfare.
-    package static let version = "0.1.0"
+    package static let version = Fanfare.version
 
     private struct Running {
         let group: MultiThreadedEventLoopGroup
