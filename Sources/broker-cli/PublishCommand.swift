@@ -22,7 +22,8 @@ struct PublishCommand: AsyncParsableCommand {
             With --spool each document is written to the folder, and synced, before it is sent; what the broker has taken \
             is removed. While the broker is away more is kept, up to --spool-limit; then the input has to wait, for --retry. \
             What is left when the program ends, however it ends, is sent first by the next publish with the \
-            same folder, or by broker-cli flush. A stored document that is sent again within five minutes is stored once.
+            same folder, or by broker-cli flush. A stored document that is sent again within five minutes is stored \
+            once, as long as its key is among the newest 65,536 of the broker.
             """,
         aliases: ["pub"])
 

@@ -189,4 +189,48 @@ struct IdempotencyTests {
         _ = keys.finish(key(0), .success(receipt))
         #expect(keys[key(0)] == nil)
     }
+
+    @Test("Who uses up the places loses keys, and not who has few", arguments: ["mallory", nil])
+    func places(subject: String?) throws {
+        let channel = try ChannelName("/a", grammar: .faye, maximumBytes: 512)
+        let (now, count) = (Moment(monotonic: 1, wall: 1), IdempotencyKeys.maximumCount)
+        let receipt = PublishReceipt(id: "x", channel: channel, sequence: nil, matchedCount: 0)
+        var keys = IdempotencyKeys()
+        func take(_ text: String, of subject: String?) -> IdempotencyKeys.Key {
+            let key = IdempotencyKeys.Key(channel: channel, subject: subject, text: text)
+            keys.begin(key, of: 1, now: now, window: .seconds(1))
+            _ = keys.finish(key, .success(receipt))
+            return key
+        }
+        let few = take("few", of: "alice")
+        let first = take("first", of: subject)
+        // So many that what has lost its place is cleared away, too.
+        var last = first
+        for number in 0..<2 * count + 10 { last = take("\(number)", of: subject) }
+        #expect(keys.deadlineCount == count)
+        #expect(keys[few] != nil)
+        #expect(keys[first] == nil)
+        #expect(keys[last] != nil)
+        #expect(keys.isTaken(few, by: 2))
+        keys.advance(to: Moment(monotonic: 1_000_000_001, wall: 1_001))
+        #expect(keys.deadlineCount == 0)
+        #expect(keys[few] == nil)
+        #expect(keys[last] == nil)
+    }
+
+    @Test("Where nobody has many, the oldest of all goes")
+    func placesOfMany() throws {
+        let channel = try ChannelName("/a", grammar: .faye, maximumBytes: 512)
+        let (now, count) = (Moment(monotonic: 1, wall: 1), IdempotencyKeys.maximumCount)
+        func key(_ number: Int) -> IdempotencyKeys.Key { .init(channel: channel, subject: "\(number)", text: "k") }
+        var keys = IdempotencyKeys()
+        for number in 0...count {
+            keys.begin(key(number), of: 1, now: now, window: .seconds(1))
+            let receipt = PublishReceipt(id: "x", channel: channel, sequence: nil, matchedCount: 0)
+            _ = keys.finish(key(number), .success(receipt))
+        }
+        #expect(keys.deadlineCount == count)
+        #expect(keys[key(0)] == nil)
+        #expect(keys[key(1)] != nil)
+    }
 }

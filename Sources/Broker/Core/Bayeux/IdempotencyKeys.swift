@@ -1,7 +1,9 @@
 /// Publications over HTTP that carry an `Idempotency-Key`: one that is sent again gets the first one's answer.
 ///
 /// A key means something for one channel, for those who publish there with the same subject, and for a while. It stands
-/// for what was published first: with other data it is refused. There are at most so many; the oldest are forgotten first.
+/// for what was published first: with other data it is refused. There are at most so many. When there is no more room, the
+/// subject that has the most of them loses its oldest one, if it has more than a share; else the oldest of all goes. So nobody
+/// who has little loses it to somebody who has much.
 struct IdempotencyKeys {
     /// A key of a channel.
     struct Key: Hashable {
@@ -26,14 +28,31 @@ struct IdempotencyKeys {
         var deadline: UInt64?
     }
 
+    private typealias Deadlines = ArraySlice<(deadline: UInt64, key: Key)>
+
+    /// What one subject has.
+    private struct Line {
+        /// In order of time.
+        var deadlines: Deadlines = []
+        /// So many of its oldest ones have lost their place, and still stand in the order of all.
+        var skippedCount = 0
+    }
+
     static let maximumCount = 65_536
+    /// With more a subject makes room.
+    static let shareCount = maximumCount / 16
 
     private var entries: [Key: Known] = [:]
-    /// In order of time. Of a key that was refused and has begun anew only the last one counts.
-    private var deadlines: ArraySlice<(deadline: UInt64, key: Key)> = []
+    /// All, in order of time. Of a key that was refused and has begun anew only the last one counts.
+    private var deadlines: Deadlines = []
+    private var lines: [String?: Line] = [:]
+    /// The subjects with more than a share: fewer than sixteen.
+    private var large: Set<String?> = []
+    /// So many of `deadlines` have lost their place already.
+    private var skippedCount = 0
 
-    /// How many deadlines are remembered, also such as do not count any more.
-    var deadlineCount: Int { deadlines.count }
+    /// How many deadlines are remembered, also of keys that were refused.
+    var deadlineCount: Int { deadlines.count - skippedCount }
 
     subscript(_ key: Key) -> Entry? { entries[key]?.entry }
 
@@ -51,15 +70,58 @@ struct IdempotencyKeys {
     /// Begins with the first publication of a key.
     mutating func begin(_ key: Key, of fingerprint: UInt64, now: Moment, window: Duration) {
         advance(to: now)
-        while deadlines.count >= Self.maximumCount { forgetFirst() }
+        while deadlineCount >= Self.maximumCount { makeRoom() }
         let deadline = now.adding(window)
         entries[key] = Known(entry: .pending([]), fingerprint: fingerprint, deadline: deadline)
-        deadlines.append((deadline, key))
+        append(key, until: deadline)
     }
 
+    private mutating func append(_ key: Key, until deadline: UInt64) {
+        deadlines.append((deadline, key))
+        lines[key.subject, default: Line()].deadlines.append((deadline, key))
+        if count(of: key.subject) > Self.shareCount { large.insert(key.subject) }
+    }
+
+    private func count(of subject: String?) -> Int { lines[subject]?.deadlines.count ?? 0 }
+
+    private mutating func makeRoom() {
+        guard let subject = large.max(by: { count(of: $0) < count(of: $1) }) else { return forgetFirst() }
+        forgetFirst(of: subject)
+        lines[subject]?.skippedCount += 1
+        skippedCount += 1
+        if skippedCount > Self.maximumCount { removeSkipped() }
+    }
+
+    /// What stands first in the order of all.
     private mutating func forgetFirst() {
-        let first = deadlines.removeFirst()
+        let subject = deadlines.removeFirst().key.subject
+        if lines[subject]?.skippedCount ?? 0 > 0 {
+            lines[subject]?.skippedCount -= 1
+            skippedCount -= 1
+        } else {
+            forgetFirst(of: subject)
+        }
+        if let line = lines[subject], line.deadlines.isEmpty, line.skippedCount == 0 { lines[subject] = nil }
+    }
+
+    private mutating func forgetFirst(of subject: String?) {
+        guard let first = lines[subject]?.deadlines.popFirst() else { return }
+        if count(of: subject) <= Self.shareCount { large.remove(subject) }
         forget(first.key, since: first.deadline)
+    }
+
+    /// Takes what has lost its place out of the order of all. Costs as much as there is, after as many have made room.
+    private mutating func removeSkipped() {
+        var kept: Deadlines = []
+        for slot in deadlines {
+            if lines[slot.key.subject]?.skippedCount ?? 0 > 0 {
+                lines[slot.key.subject]?.skippedCount -= 1
+            } else {
+                kept.append(slot)
+            }
+        }
+        deadlines = kept
+        skippedCount = 0
     }
 
     /// A deadline has come. Whoever waits is answered all the same, by `finish`.
@@ -75,7 +137,7 @@ struct IdempotencyKeys {
     mutating func restore(_ key: Key, of fingerprint: UInt64?, _ receipt: PublishReceipt, until deadline: UInt64) {
         guard entries[key] == nil else { return }
         entries[key] = Known(entry: .taken(receipt), fingerprint: fingerprint, deadline: deadline)
-        deadlines.append((deadline, key))
+        append(key, until: deadline)
     }
 
     /// Another request comes while the first one is under way.
