@@ -61,7 +61,7 @@ let package = Package(
         .target(
             name: "BrokerFront",
             dependencies: [
-                "BrokerCore", "CZlib", "Driver", "TLSErrors", "WebAssets",
+                "BrokerCore", "Driver", "TLSErrors", "WebAssets",
                 nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "JWTKit", package: "jwt-kit"),

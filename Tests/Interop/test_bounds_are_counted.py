@@ -49,6 +49,7 @@ rates:
   publish-per-credential: 1/h burst 4
 channels:
   /slow: {{rate: 1/h}}
+  /small: {{message-bytes: 8}}
 """
 # What is too little for the others.
 SCARCE = COMMON + """\
@@ -308,6 +309,9 @@ BOUNDS = [
     Bound(
         "rate of a channel", LIMITED + '{limit="channel"}', r"429:channel,\d+:Rate limit reached",
         messages(2, channel="/slow", data=1)),
+    Bound(
+        "data of a publication to a channel", 'fanfare_messages_refused_total{code="413"}',
+        "413:/small,8:Message too large", messages(1, channel="/small", data="123456789")),
 ]  # fmt: skip
 
 # Those that take more to bring about, and the tests that do.

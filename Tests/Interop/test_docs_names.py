@@ -12,10 +12,11 @@ OTHERS = re.compile("EventSource|UnauthorizedError|WatchdogSec|LimitNOFILE|NaN|F
 
 
 def declared():
-    """The names of all types of ours, those of tests and of the browser client among them."""
+    """The names of all types of ours, those of tests and of the browser client among them, and of what is fuzzed."""
     paths = [path for folder in ("Sources", "Tests", "web") for path in (REPOSITORY / folder).rglob("*")]
     texts = [path.read_text() for path in paths if path.suffix in (".swift", ".js", ".ts")]
-    return {name for text in texts for name in DECLARATION.findall(text)}
+    targets = {path.name for path in (REPOSITORY / "Fuzz" / "Sources").iterdir()}
+    return {name for text in texts for name in DECLARATION.findall(text)} | targets
 
 
 def test_every_type_that_is_named_exists():

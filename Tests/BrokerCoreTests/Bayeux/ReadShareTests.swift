@@ -30,7 +30,8 @@ struct ReadShareTests {
 
     private static func caller(at address: String) throws -> Caller {
         var caller = Caller(isBrowser: false)
-        caller.address = try #require(IPAddress(address))
+        let address: IPAddress = try #require(IPAddress(address))
+        caller.address = address
         return caller
     }
 

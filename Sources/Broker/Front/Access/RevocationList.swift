@@ -75,17 +75,10 @@ package final class RevocationList: Sendable {
     /// Whether what a token says has been taken back.
     package func cover(_ principal: Principal) -> Bool { state.withLock { $0.revocations.cover(principal) } }
 
-    /// Whether a token or a subject of that name could be taken back: the name is no longer than 1,024 bytes, and has no
-    /// control characters, which no line of the file can hold and no terminal should be shown.
-    static func holds(_ name: some StringProtocol) -> Bool {
-        name.utf8.count <= 1024
-            && name.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }
-    }
-
     /// Adds one, from `token ID` or `subject NAME`; what was revoked with it, for the one who asked.
     package func add(_ text: String, wall: Int64) throws(RevocationError) -> String {
         let words = text.split(separator: " ", maxSplits: 1)
-        guard words.count == 2, !words[1].isEmpty, Self.holds(words[1]) else {
+        guard words.count == 2, !words[1].isEmpty, Revocations.canName(words[1]) else {
             throw RevocationError(description: "revoke token ID, or revoke subject NAME")
         }
         let name = String(words[1])

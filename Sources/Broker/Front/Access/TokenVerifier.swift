@@ -128,7 +128,7 @@ package final class TokenVerifier: Sendable {
         _ claims: TokenClaims, _ key: TokenKeyIdentity, _ options: Options, now: Double
     ) throws -> Principal {
         guard let subject = claims.sub, !subject.isEmpty else { throw TokenRefusal("sub is missing") }
-        for (claim, name) in [("sub", subject), ("jti", claims.jti ?? "")] where !RevocationList.holds(name) {
+        for (claim, name) in [("sub", subject), ("jti", claims.jti ?? "")] where !Revocations.canName(name) {
             throw TokenRefusal("\(claim) is longer than 1024 bytes, or has control characters")
         }
         guard let expiry = claims.exp else { throw TokenRefusal("exp is missing") }

@@ -1,3 +1,4 @@
+import Driver
 import NIOCore
 import NIOHTTP1
 import WebAssets

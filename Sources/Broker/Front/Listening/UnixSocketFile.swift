@@ -1,4 +1,5 @@
-// Where an optimised build finds C's types, since X509 imports it.
+// Where the compiler finds C's types: with BrokerCore, and in an optimised build with X509.
+import CDispatch
 import CoreFoundation
 import Foundation
 import NIOCore

@@ -1,9 +1,9 @@
 import CZlib
 
 /// The content coding gzip (RFC 9110 §8.4.1.3), for what is compressed once and sent often.
-enum Gzip {
+package enum Gzip {
     /// The bytes as a gzip file; nil when that is not smaller, or when there is no memory.
-    static func compress(_ bytes: [UInt8]) -> [UInt8]? {
+    package static func compress(_ bytes: [UInt8]) -> [UInt8]? {
         // zlib keeps the address.
         let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
         stream.initialize(to: z_stream())
