@@ -92,13 +92,6 @@ struct ClientCommandTests {
         #expect(
             try await broker.cli("retained", "list", "/a/*", "--format", "%{channel}\\t%{data}%%")
                 == Ending(status: 0, output: "/a/b\t{\"x\":1}%\n", errors: ""))
-        // What stands behind the command's name hides what stands before it.
-        let token = try TemporaryFolder()
-        let file = try token.write("secret\n", to: "token")
-        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file)
-        #expect(
-            try await broker.cli("--token", "x", "retained", "list", "--token-file", file, "--format", "raw")
-                == Ending(status: 0, output: "{\"x\":1}\n", errors: ""))
         #expect(
             try await broker.cli("sub", "/**", "--retained-only", "--format", "raw")
                 == Ending(status: 0, output: "{\"x\":1}\n", errors: ""))

@@ -48,9 +48,7 @@ struct ConnectionOptions: ParsableArguments {
         let flags: [(SettingKey, String?)] = [
             (.url, url ?? outer.url), (.ca, ca ?? outer.ca), (.cert, cert ?? outer.cert),
             (.key, key ?? outer.key), (.proxy, proxy ?? outer.proxy),
-            // The one behind the command's name hides both of those before it.
-            (.token, token ?? (tokenFile == nil ? outer.token : nil)),
-            (.tokenFile, tokenFile ?? (token == nil ? outer.tokenFile : nil)),
+            (.token, token ?? outer.token), (.tokenFile, tokenFile ?? outer.tokenFile),
         ]
         return try EffectiveSettings(
             flags: flags, profile: profile ?? outer.profile, environment: ProcessInfo.processInfo.environment)

@@ -60,7 +60,7 @@ struct ProxyTrustTests {
         Row("quotes that do not end", ["for=\""], "10.0.0.1"),
         Row("a hop within quotes", [#"for=203.0.113.7;host="a,for=1.2.3.4;x=\"""#], "203.0.113.7"),
         Row(
-            "a host that the proxy has put into quotes as it was", [#"for=203.0.113.7;host="a,for=1.2.3.4;x=""#],
+            "a host that the proxy has put into quotes as it was", [#"for=203.0.113.7;host="a,for=1.2.3.4;x="""#],
             "10.0.0.1"),
         Row("quotes around what the proxy adds", [#"for="x, for=203.0.113.7"#], "10.0.0.1"),
         Row("quotes behind an address around it", [#"for=6.6.6.6;x=", for=203.0.113.7"#], "10.0.0.1"),

@@ -10,6 +10,10 @@ struct MemoryStoreTests {
         let channel = try ChannelName("/a", grammar: .cometd, maximumBytes: 100)
         let draft = PublicationDraft(
             channel: channel, data: [0x31], retention: .replace, publishedAt: 0, expiresAt: nil)
+        // Not to the same channel, where it would take the place of what is to be read.
+        let another = PublicationDraft(
+            channel: try ChannelName("/b", grammar: .cometd, maximumBytes: 100), data: [0x31], retention: .replace,
+            publishedAt: 0, expiresAt: nil)
         let item = SubscriptionItem(try ChannelPattern("/**", grammar: .cometd, maximumBytes: 100))
         let store = MemoryStore(epoch: "log")
         let hasReturned = DispatchSemaphore(value: 0)
@@ -22,7 +26,7 @@ struct MemoryStoreTests {
         }
         store.submit([.publish(1, draft)])
         store.submit([.readBacklog(2, BacklogRequest(items: [item], through: 1, limit: 9, wall: 0))])
-        store.submit([.publish(3, draft)])
+        store.submit([.publish(3, another)])
         store.submit([.readHistory(4, channel, after: 0, limit: 9, wall: 0)])
         hasReturned.signal()
         #expect(isRight.wait(timeout: .now() + 60) == .success)
