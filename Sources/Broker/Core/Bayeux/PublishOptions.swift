@@ -35,6 +35,14 @@ package struct PublishOptions: Sendable, Equatable {
     }
 }
 
+extension Publication {
+    /// A publication that the store does not keep, with what its publisher asked for.
+    convenience init(channel: ChannelName, data: RawSpan, options: PublishOptions, policy: ChannelPolicy) {
+        self.init(
+            channel: channel, data: data, isBinary: options.isBinary, slow: policy.slow, trace: options.trace)
+    }
+}
+
 extension PublicationDraft {
     init(
         channel: ChannelName, data: JSONSlice, text: RawSpan, options: PublishOptions, policy: ChannelPolicy,

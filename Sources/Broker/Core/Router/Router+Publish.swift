@@ -39,41 +39,38 @@ extension Router {
         }
         let options = PublishOptions(ext: request.envelope.ext, text: text)
         let excluded = options.noEcho ? session(of: request, text: text).success?.handle : nil
-        if options.retain || policy.isStored {
+        let isStored = options.retain || policy.isStored
+        guard isStored || options.wantsReceipt || mustQueueBehindStore(request.peer.connection) else {
+            reply(to: request, text: text, nil, into: &outbox)
+            tellPublish(request, text: text, channel, into: &outbox)
+            let destinations = destinations(of: channel, excluding: excluded)
+            // What nobody gets is not even put together.
+            if destinations.count == 0 { return }
+            let publication = Publication(
+                channel: channel, data: text.extracting(data.range), options: options, policy: policy)
+            send(publication, to: destinations, into: &outbox)
+            if let trace = options.trace {
+                outbox.append(.traced(.init(trace: trace, sequence: nil, matchedCount: destinations.count)))
+            }
+            return
+        }
+        let publisher = BayeuxPublisher(
+            request, text: text, sender: sender, excluded: excluded, wantsReceipt: options.wantsReceipt,
+            trace: options.trace)
+        if isStored {
             let origin = sender.map {
                 PublicationOrigin.session(clientID: $0.session.clientID, fingerprint: $0.id.value)
             }
             let draft = PublicationDraft(
                 channel: channel, data: data, text: text, options: options, policy: policy, origin: origin, now: now)
-            let publisher = BayeuxPublisher(
-                request, text: text, sender: sender, excluded: excluded, wantsReceipt: options.wantsReceipt,
-                trace: options.trace)
             if let sender { keep(sender.session, now: now, into: &outbox) }
             tellPublish(request, text: text, channel, into: &outbox)
             return store(draft, from: .bayeux(publisher), into: &outbox)
         }
-        if mustQueueBehindStore(request.peer.connection) || options.wantsReceipt {
-            let publication = Publication(
-                channel: channel, data: text.extracting(data.range), isBinary: options.isBinary, slow: policy.slow,
-                trace: options.trace)
-            let publisher = BayeuxPublisher(
-                request, text: text, sender: sender, excluded: excluded, wantsReceipt: options.wantsReceipt,
-                trace: options.trace)
-            tellPublish(request, text: text, channel, into: &outbox)
-            return pass(.init(channel: channel, publication: publication), from: publisher, into: &outbox)
-        }
-        reply(to: request, text: text, nil, into: &outbox)
-        tellPublish(request, text: text, channel, into: &outbox)
-        let destinations = destinations(of: channel, excluding: excluded)
-        // What nobody gets is not even put together.
-        if destinations.count == 0 { return }
         let publication = Publication(
-            channel: channel, data: text.extracting(data.range), isBinary: options.isBinary, slow: policy.slow,
-            trace: options.trace)
-        send(publication, to: destinations, into: &outbox)
-        if let trace = options.trace {
-            outbox.append(.traced(.init(trace: trace, sequence: nil, matchedCount: destinations.count)))
-        }
+            channel: channel, data: text.extracting(data.range), options: options, policy: policy)
+        tellPublish(request, text: text, channel, into: &outbox)
+        pass(.init(channel: channel, publication: publication), from: publisher, into: &outbox)
     }
 
     /// The session and the id that a publication names, if there are such ones.
