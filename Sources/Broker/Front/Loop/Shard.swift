@@ -13,15 +13,6 @@ final class Shard {
         case local(RouterLoop)
         case remote(Mailbox<RouterInput>, InboundLoad)
     }
-    /// Who uses a slot.
-    private enum Entry {
-        case free
-        case socket(WebSocketHandler)
-        case exchange(BayeuxExchange)
-        case stream(EventStream)
-        /// Gone; the slot is free once the router has released it.
-        case gone
-    }
 
     let loop: UInt32
     let eventLoop: any EventLoop
@@ -50,12 +41,9 @@ final class Shard {
 
     // Used for each message, on this loop only: see `RouterLoop`.
     @exclusivity(unchecked) private(set) var router: RouterPort?
-    @exclusivity(unchecked) private var entries: [Entry] = []
-    /// The form of each slot's connection, by its number in `wireForms`.
-    @exclusivity(unchecked) private var forms: [UInt8] = []
+    @exclusivity(unchecked) var slots = SlotTable()
     @exclusivity(unchecked) private var wireForms = WireForms()
     private let sockets = DirectSockets()
-    private var freeSlots: [UInt32] = []
     @exclusivity(unchecked) private var fanOut = FanOut()
     /// What is being written. Whoever is written to may bring about more, which waits in `fanOut`.
     @exclusivity(unchecked) private var leaving = FanOut()
@@ -64,17 +52,17 @@ final class Shard {
     /// Whether the last writing took longer than what is to be written may be held.
     @exclusivity(unchecked) private var hasOverrun = false
     /// Requests that are answered; the responses are written when the turn ends, since each may bring the next request.
-    private var answered: [() -> Void] = []
+    var answered: [() -> Void] = []
     /// Connections whose drain is awaited; looked at behind what is written to them.
-    private var draining: [UInt32] = []
+    var draining: [UInt32] = []
     /// Connections that are not read from until the router has taken in what this loop has sent.
-    private var throttled: [UInt32] = []
+    var throttled: [UInt32] = []
     /// Event streams that begin.
-    private var opening: [EventStream] = []
+    var opening: [EventStream] = []
     /// Slots that are free once the frames of this turn, some for their last users, are gone.
-    private var released: [UInt32] = []
-    private let scanner: EnvelopeScanner
-    @exclusivity(unchecked) private var batch: [Envelope] = []
+    var released: [UInt32] = []
+    let scanner: EnvelopeScanner
+    @exclusivity(unchecked) var batch: [Envelope] = []
     /// Every connection, WebSocket or not: all have deadlines to keep.
     private let watch = DeadlineWatch()
     /// When the router took in the first of the publications that wait for the end of this turn (ns, monotonic).
@@ -112,16 +100,8 @@ extension Shard {
     var sample: LoopSample {
         var sample = LoopSample(loop: loop, counters: counters)
         sample.queuedBytes = unsent.queuedBytes
-        for entry in entries where outbound(of: entry)?.isCongested == true { sample.slowCount += 1 }
+        for entry in slots.entries where entry.outbound?.isCongested == true { sample.slowCount += 1 }
         return sample
-    }
-
-    private func outbound(of entry: Entry) -> Outbound? {
-        switch entry {
-        case .socket(let socket): socket.outbound
-        case .stream(let stream): stream.outbound
-        case .exchange, .free, .gone: nil
-        }
     }
 }
 
@@ -152,26 +132,18 @@ extension Shard {
     /// A slot for an event stream that the router is to open.
     func add(_ stream: EventStream, form: WireForm) -> UInt32 { add(.stream(stream), form) }
 
-    private func add(_ entry: Entry, _ form: WireForm) -> UInt32 {
-        let number = wireForms.number(of: form)
-        if let slot = freeSlots.popLast() {
-            entries[Int(slot)] = entry
-            forms[Int(slot)] = number
-            return slot
-        }
-        entries.append(entry)
-        forms.append(number)
-        return UInt32(entries.count - 1)
+    private func add(_ entry: SlotTable.Entry, _ form: WireForm) -> UInt32 {
+        slots.add(entry, form: wireForms.number(of: form))
     }
 
     /// The connection is gone, or its client has given up; nothing is written to it any more.
     func remove(slot: UInt32, because reason: ConnectionEnd) {
-        switch entries[Int(slot)] {
+        switch slots[slot] {
         case .socket(let socket): socket.outbound?.leaveSlot()
         case .exchange, .stream: break
         case .free, .gone: return
         }
-        entries[Int(slot)] = .gone
+        slots[slot] = .gone
         switch router {
         case .local(let router): router.close(id(slot), because: reason)
         case .remote(let mailbox, _): mailbox.send([.close(id(slot), reason)])
@@ -200,201 +172,13 @@ extension Shard {
     }
 }
 
-/// From the connections to the router.
+/// What goes out to the connections.
 extension Shard {
-    /// A Bayeux batch arrived over a WebSocket: valid UTF-8.
-    func receive(
-        text: RawSpan, fromSocketIn slot: UInt32, at address: AddressClass, caller: Caller?
-    ) throws(EnvelopeError) {
-        batch.removeAll(keepingCapacity: true)
-        _ = try scanner.scan(text, into: &batch)
-        try review(text, from: Peer(connection: id(slot), kind: .socket, address: address), caller: caller)
-    }
-
-    /// A Bayeux batch arrived as the body of a request.
-    func receive(
-        body: RawSpan, forExchangeIn slot: UInt32, at address: AddressClass, caller: Caller?
-    ) throws(EnvelopeError) {
-        batch.removeAll(keepingCapacity: true)
-        _ = try scanner.scan(validatingUTF8: body, into: &batch)
-        try review(body, from: Peer(connection: id(slot), kind: .exchange, address: address), caller: caller)
-    }
-
-    /// Shows the batch to the incoming hook, if there is one; what it makes of it is read like what a client sends.
-    private func review(_ text: RawSpan, from peer: Peer, caller: Caller?) throws(EnvelopeError) {
-        let transport = peer.kind == .socket ? "websocket" : BrokerHooks.http
-        guard let changed = hooks.review(batch, text: text, transport: transport) else {
-            return forward(text: text, from: peer, caller: caller)
-        }
-        batch.removeAll(keepingCapacity: true)
-        _ = try scanner.scan(validatingUTF8: changed.span.bytes, into: &batch)
-        forward(text: changed.span.bytes, from: peer, caller: caller)
-    }
-
-    private func forward(text: RawSpan, from peer: Peer, caller: Caller?) {
-        var caller = caller
-        if access.takesTokens {
-            // Whoever came before there were rules can bring a token as well.
-            var sender = caller ?? Caller(isBrowser: true)
-            access.addTokens(of: batch, text: text, to: &sender)
-            caller = sender
-        }
-        switch router {
-        case .local(let router): router.receive(batch, text: text, from: peer, caller: caller)
-        case .remote(let mailbox, let load):
-            post(.batch(batch, text: text.withUnsafeBytes { Array($0) }, peer, caller), to: mailbox)
-            if load.add(text.byteCount) { throttle(peer.connection.slot) }
-        case nil: break
-        }
-    }
-
-    /// Holds a WebSocket back that has more to send while the router has not taken in what this loop has sent; whether it
-    /// does.
-    func throttles(_ slot: UInt32) -> Bool {
-        if throttled.isEmpty { return false }
-        throttle(slot)
-        return true
-    }
-
-    private func throttle(_ slot: UInt32) {
-        guard case .socket(let socket) = entries[Int(slot)] else { return }
-        socket.pause(.loop)
-        throttled.append(slot)
-    }
-
-    private func readOn() {
-        let slots = throttled
-        throttled.removeAll()
-        for slot in slots {
-            if case .socket(let socket) = entries[Int(slot)] { socket.resume(.loop) }
-        }
-    }
-
-    /// Too much waits for a connection: the router is told, now and when it has gone down.
-    func congest(_ slot: UInt32) {
-        switch router {
-        case .local(let router): router.congest(id(slot))
-        case .remote(let mailbox, _): mailbox.send([.congested(id(slot))])
-        case nil: break
-        }
-        awaitDrain(of: slot)
-    }
-
-    private func cut(_ slot: UInt32) {
-        switch entries[Int(slot)] {
-        case .socket(let socket): socket.cut()
-        case .stream(let stream): stream.close()
-        case .exchange, .free, .gone: break
-        }
-    }
-
-    /// Says so to the router when a connection has little left to write.
-    private func awaitDrain(of slot: UInt32) {
-        outbound(of: entries[Int(slot)])?.whenDrained { [self] in
-            switch router {
-            case .local(let router): router.drained(id(slot))
-            case .remote(let mailbox, _): mailbox.send([.drained(id(slot))])
-            case nil: break
-            }
-        }
-    }
-
-    /// The one value that `body` consists of, if it is valid JSON and can be the `data` of a message.
-    func value(in body: RawSpan) throws(EnvelopeError) -> JSONSlice {
-        try scanner.scanValue(validatingUTF8: body, openBrackets: 2)
-    }
-}
-
-/// From the router to the connections.
-extension Shard {
-    /// What the router of another loop wants done.
-    func carryOut(_ commands: [ShardCommand]) {
-        for command in commands {
-            carryOut(command)
-            relieve()
-        }
-    }
-
-    func carryOut(_ command: ShardCommand) {
-        switch command {
-        case .reply(let slot, let objects):
-            reply(objects.span.bytes, to: slot)
-        case .deliver(let publication, let recipients, let acceptedAt):
-            deliver(publication, to: recipients, acceptedAt: acceptedAt)
-        case .push(let publication, let slot):
-            switch entries[Int(slot)] {
-            case .socket, .stream: push(publication, to: slot)
-            case .exchange(let exchange):
-                counters.requests.deliveredCount += 1
-                exchange.append(message: publication)
-            case .free, .gone: break
-            }
-        case .finish(let slot):
-            complete(slot) { $0.finish() }
-        case .receipt(let slot, let result):
-            complete(slot) { $0.finish(result) }
-        case .retained(let slot, let result):
-            complete(slot) { $0.finish(result) }
-        case .history(let slot, let result):
-            complete(slot) { $0.finish(result) }
-        case .report(let slot, let answer):
-            complete(slot) { $0.finish(answer) }
-        case .open(let slot):
-            guard case .stream(let stream) = entries[Int(slot)] else { return }
-            opening.append(stream)
-            scheduleFlush()
-        case .refuse(let slot, let error):
-            guard case .stream(let stream) = entries[Int(slot)] else { return }
-            entries[Int(slot)] = .gone
-            released.append(slot)
-            answered.append { stream.refuse(error) }
-            scheduleFlush()
-        case .close(let slot):
-            switch entries[Int(slot)] {
-            case .socket(let socket): socket.closeAfterFlush()
-            case .stream(let stream): answered.append { stream.close() }
-            case .exchange, .free, .gone: return
-            }
-            scheduleFlush()
-        case .cut(let slot):
-            answered.append { [self] in cut(slot) }
-            scheduleFlush()
-        case .charge(let address, let count, let nanoseconds):
-            work.charge(address, for: count, nanoseconds, now: SystemClock.monotonic)
-        case .pause(let slot):
-            if case .socket(let socket) = entries[Int(slot)] { socket.pause(.store) }
-        case .resume(let slot):
-            if case .socket(let socket) = entries[Int(slot)] { answered.append { socket.resume(.store) } }
-            scheduleFlush()
-        case .readOn:
-            answered.append { [self] in readOn() }
-            scheduleFlush()
-        case .awaitDrain(let slot):
-            draining.append(slot)
-            scheduleFlush()
-        case .release(let slot):
-            guard case .gone = entries[Int(slot)] else {
-                preconditionFailure("Cannot release a slot when it is in use")
-            }
-            released.append(slot)
-            scheduleFlush()
-        }
-    }
-
-    /// A request is answered: its slot is free, unless its client gave up first and the router will release it.
-    private func complete(_ slot: UInt32, _ finish: @escaping (BayeuxExchange) -> Void) {
-        guard case .exchange(let exchange) = entries[Int(slot)] else { return }
-        entries[Int(slot)] = .gone
-        released.append(slot)
-        answered.append { finish(exchange) }
-        scheduleFlush()
-    }
-
     /// Replies to the messages of one connection: JSON objects separated by commas.
     func reply(_ objects: RawSpan, to slot: UInt32) {
-        switch entries[Int(slot)] {
+        switch slots[slot] {
         case .socket, .stream:
-            let form = forms[Int(slot)]
+            let form = slots.form(of: slot)
             fanOut.append(to: slot) { wireForms.append(arrayOf: objects, in: form, to: &$0) }
             scheduleFlush()
         case .exchange(let exchange):
@@ -408,7 +192,7 @@ extension Shard {
     func deliver(_ publication: Publication, to recipients: Recipients, acceptedAt: UInt64) {
         if oldestDelivery == nil { oldestDelivery = acceptedAt }
         fanOut.append(to: recipients) { slot in
-            forms[Int(slot)]
+            slots.form(of: slot)
         } _: { form, count, buffer in
             countDeliveries(count, in: form)
             wireForms.append(publication, in: form, to: &buffer)
@@ -417,8 +201,8 @@ extension Shard {
     }
 
     /// A publication to one connection.
-    private func push(_ publication: Publication, to slot: UInt32) {
-        let form = forms[Int(slot)]
+    func push(_ publication: Publication, to slot: UInt32) {
+        let form = slots.form(of: slot)
         countDeliveries(1, in: form)
         fanOut.append(to: slot) { wireForms.append(publication, in: form, to: &$0) }
         scheduleFlush()
@@ -437,7 +221,7 @@ extension Shard {
         if fanOut.byteCount > configuration.turnBytes { flush() }
     }
 
-    private func scheduleFlush() {
+    func scheduleFlush() {
         guard !flushIsScheduled else { return }
         flushIsScheduled = true
         let flush = {
@@ -487,14 +271,13 @@ extension Shard {
         for slot in waiting { awaitDrain(of: slot) }
         for respond in responses { respond() }
         // Not before: until it has responded, a request knows itself by its slot.
-        for slot in free { entries[Int(slot)] = .free }
-        freeSlots += free
+        slots.free(free)
     }
 
     /// Writes what the socket did not take at once, if it has one; adds a connection for which too much waits now.
     private func write(_ piece: ByteBuffer, to slot: UInt32, _ congested: inout [UInt32]) {
         let outbound: Outbound?
-        switch entries[Int(slot)] {
+        switch slots[slot] {
         case .socket(let socket):
             counters.sockets.sentBytes += UInt64(piece.readableBytes)
             socket.write(piece)
