@@ -14,44 +14,37 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundOut = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private let shard: Shard
-    private let services: HTTPServices
-    private let origin: ConnectionOrigin
+    let shard: Shard
+    let services: HTTPServices
+    let origin: ConnectionOrigin
     /// The address that this counts as a connection of, when a proxy has brought it.
-    private var claim: AddressClaim
-    private var driver: ServerDriver
-    private var context: ChannelHandlerContext?
+    var claim: AddressClaim
+    var driver: ServerDriver
+    private(set) var context: ChannelHandlerContext?
     private(set) var outbound: Outbound?
     /// Who opened it; nil where that does not matter.
-    private var caller: Caller?
+    var caller: Caller?
     /// Where it comes from.
-    private var address = AddressClass.unknown
+    var address = AddressClass.unknown
     /// Whose share of the loop's time it takes; nil when that is not limited.
-    private var payer: IPAddress? { caller?.address }
+    var payer: IPAddress? { caller?.address }
     /// The place in the shard, while the WebSocket is open.
-    private var slot: UInt32?
+    var slot: UInt32?
     private var closeIsRequested = false
     /// What came in before it was known whether this is a WebSocket, or HTTP, which counts it itself.
-    private var handshakeBytes = 0
+    var handshakeBytes = 0
     /// When the connection is cut unless the peer has ended its side, too.
-    private var lingerDeadline: UInt64?
+    private(set) var lingerDeadline: UInt64?
     /// How much more of the peer's bytes is passed over until then.
     private var lingerBytes = 0
 
     /// Why nothing is read from the peer at present; it is, when there is no reason.
-    private var pauses: Set<PauseReason> = []
+    var pauses: Set<PauseReason> = []
     /// Whether the peer may compress what it sends.
-    private var isDeflated = false
-    /// What was read and waits for its turn, and what came of the compressed messages of this one.
-    private var backlog = ByteBuffer()
-    private var inflatedBytes = 0
-    /// So much, and the next messages wait: a thousandth of it may have been sent.
-    private static let inflatedBytesPerTurn = 1 << 20
-    private var hasHeard = true
-    private var lastHeard = SystemClock.monotonic
-    private var pingedAt: UInt64?
-    /// When the message began that is not complete (ns, monotonic).
-    private var messageBegan: UInt64?
+    var isDeflated = false
+    /// What was read and waits for its turn.
+    var backlog = Backlog()
+    private var life = SignsOfLife(now: SystemClock.monotonic)
     /// Why the connection ends, once something else than the peer ends it.
     private var closeReason = ConnectionEnd.peer
 
@@ -112,7 +105,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         // It has no turn any more.
-        backlog = ByteBuffer()
+        backlog.clear()
         leave()
         claim.release()
         countHandshake()
@@ -131,104 +124,6 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
         handshakeBytes += buffer.readableBytes
         begin(with: buffer)
-    }
-
-    /// The handshake, one step at a time: what came in one piece with it is read when it is answered.
-    private func begin(with buffer: ByteBuffer) {
-        var buffer = buffer
-        while buffer.readableBytes > 0, driver.state == .connecting {
-            var events = DriverEvents(handler: self)
-            buffer.readWithUnsafeReadableBytes { driver.receiveNext($0.bytes, into: &events) }
-            if let request = events.request { decide(on: request, &events) }
-            if events.isOpened { opened() }
-            if events.isHTTP {
-                driver.receive(buffer.readableBytesSpan, into: &events)
-                return handOver()
-            }
-            act(on: events)
-        }
-        if driver.state != .connecting { countHandshake() }
-        if buffer.readableBytes > 0 { take(buffer) }
-    }
-
-    /// What came before it was known that this is no HTTP.
-    private func countHandshake() {
-        shard.counters.sockets.receivedBytes += UInt64(handshakeBytes)
-        handshakeBytes = 0
-    }
-
-    /// Frames.
-    private func take(_ buffer: ByteBuffer) {
-        guard lingerDeadline == nil else { return passOver(buffer.readableBytes) }
-        if isDeflated || payer != nil {
-            let isWaiting = backlog.readableBytes > 0
-            backlog.writeImmutableBuffer(buffer)
-            return isWaiting ? () : takeTurn()
-        }
-        var events = DriverEvents(handler: self)
-        driver.receive(buffer.readableBytesSpan, into: &events)
-        hear(events)
-        act(on: events)
-        shard.relieve()
-    }
-
-    /// Takes messages one by one: what comes of a few kilobytes must not keep the loop from others for longer than what comes
-    /// of a megabyte, nor what an address has sent for longer than a slice of its share. Behind that much the rest waits for
-    /// the next turn, and while it is not read from, whatever the reason, nothing of what was read is taken either.
-    private func takeTurn() {
-        let start = payer == nil ? 0 : SystemClock.monotonic
-        if let payer, case let wait = shard.delay(of: payer, now: start), wait > 0 { return waitForTurn(after: wait) }
-        while backlog.readableBytes > 0, !isHeld {
-            guard lingerDeadline == nil else {
-                passOver(backlog.readableBytes)
-                backlog = ByteBuffer()
-                break
-            }
-            var events = DriverEvents(handler: self)
-            backlog.readWithUnsafeReadableBytes { driver.receiveNext($0.bytes, into: &events) }
-            inflatedBytes += events.messageBytes
-            hear(events)
-            act(on: events)
-            if backlog.readableBytes > 0, isTurnOver(since: start) {
-                charge(since: start)
-                return waitForTurn()
-            }
-        }
-        charge(since: start)
-        // A connection that waits for its peer keeps no memory.
-        if backlog.readableBytes == 0 { backlog = ByteBuffer() }
-        shard.relieve()
-        resume(.turn)
-    }
-
-    /// Whether what it has sent waits for something else than its turn.
-    private var isHeld: Bool {
-        if let slot, shard.throttles(slot) { return true }
-        return pauses.count > (pauses.contains(.turn) ? 1 : 0)
-    }
-
-    private func isTurnOver(since start: UInt64) -> Bool {
-        inflatedBytes >= Self.inflatedBytesPerTurn || payer.map { shard.isTurnOver(of: $0, since: start) } ?? false
-    }
-
-    private func charge(since start: UInt64) {
-        if let payer { shard.charge(payer, since: start) }
-    }
-
-    private func waitForTurn(after wait: UInt64 = 0) {
-        shard.relieve()
-        scheduleTurn(after: wait)
-    }
-
-    private func scheduleTurn(after wait: UInt64 = 0) {
-        inflatedBytes = 0
-        pause(.turn)
-        // A line may be long, and what has closed is not to be kept by it.
-        let goOn = { [weak self] in
-            if let self, self.context != nil { self.takeTurn() }
-        }
-        if let payer, wait > 0 { return shard.queue(for: payer, after: wait, goOn) }
-        shard.eventLoop.assumeIsolated().executeNextTurn(goOn)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -292,44 +187,8 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
 
 /// Decisions and their execution.
 extension WebSocketHandler {
-    /// Accepts a handshake at the endpoint from an origin that is let in, else refuses it.
-    private func decide(on request: RequestHead, _ events: inout DriverEvents) {
-        let target = RequestTarget(request.target)
-        let client = services.gate.client(of: self.origin, request.headers.all)
-        address = client.address.map { AddressClass($0) } ?? AddressClass(of: context?.channel.remoteAddress)
-        if let refusal = self.origin.refusal ?? refusal(ofProxied: client) {
-            driver.setHeader("Retry-After", "\(refusal.retryAfter)")
-            return driver.refuse(status: refusal.status, reason: refusal.text, into: &events)
-        }
-        let origin = request.headers.first("Origin") ?? request.headers.first("Sec-WebSocket-Origin")
-        if !target.isBelow(shard.configuration.endpoint) {
-            shard.counters.rejectedHandshakes += 1
-            driver.refuse(status: 404, reason: "No WebSocket endpoint at \(target.path)", into: &events)
-        } else if let refusal = services.refusal(ofHosts: request.headers.all("Host")) {
-            shard.counters.rejectedHandshakes += 1
-            driver.refuse(status: refusal.status, reason: refusal.text, into: &events)
-        } else if !services.names.origins.allows(origin: origin, host: request.headers.first("Host")) {
-            shard.counters.rejectedOrigins += 1
-            driver.refuse(
-                status: 403, reason: "Origin \(origin ?? "") is not allowed: see --allow-origin", into: &events)
-        } else {
-            caller = services.access.caller(ofSocket: request, target, at: services.gate.limited(client))
-            if let refusal = caller?.refusal {
-                shard.counters.rejectedCredentials += 1
-                return driver.refuse(status: 401, reason: refusal.text, into: &events)
-            }
-            _ = driver.start(into: &events)
-        }
-    }
-
-    /// Counts a WebSocket that a trusted proxy has brought as its client's connection; why that may have no more.
-    private func refusal(ofProxied client: ClientAddress) -> ConnectionRefusal? {
-        guard origin.isTrusted, let address = services.gate.limited(client) else { return nil }
-        return claim.take(address, isConnection: true)
-    }
-
     /// Does what the driver's events ask for: what it wants written goes out, and the connection ends when it is over.
-    private func act(on events: DriverEvents) {
+    func act(on events: DriverEvents) {
         if let violation = events.violation {
             closeReason = .violation
             if slot == nil { shard.counters.rejectedHandshakes += 1 }
@@ -361,17 +220,9 @@ extension WebSocketHandler {
     }
 
     /// Bytes that come after the end are not read for ever.
-    private func passOver(_ count: Int) {
+    func passOver(_ count: Int) {
         lingerBytes -= count
         if lingerBytes < 0 { context?.close(promise: nil) }
-    }
-
-    /// The handshake is over, and with it the form of what goes out is known.
-    private func opened() {
-        shard.counters.sockets.begin()
-        let form = driver.wireForm ?? .hybi
-        isDeflated = form != .hybi && form != .hixie
-        slot = shard.add(self, form: .webSocket(form))
     }
 
     /// A message, while the driver is at work.
@@ -395,23 +246,6 @@ extension WebSocketHandler {
         resume(.store)
         resume(.loop)
     }
-
-    /// Gives the connection and all of its bytes to the HTTP handlers.
-    private func handOver() {
-        guard let context else { return }
-        let bytes = ByteBuffer(bytes: driver.takeReceivedBytes())
-        handshakeBytes = 0
-        do {
-            try shard.readBuffer.leave(context.channel)
-            try HTTPHandler.install(in: context.pipeline, shard: shard, services: services, origin: origin)
-            context.fireChannelRead(wrapInboundOut(bytes))
-            context.fireChannelReadComplete()
-            context.pipeline.syncOperations.removeHandler(self, promise: nil)
-        } catch {
-            context.fireErrorCaught(error)
-            context.close(promise: nil)
-        }
-    }
 }
 
 extension WebSocketHandler: GuardedConnection {
@@ -430,27 +264,24 @@ extension WebSocketHandler: GuardedConnection {
             return cut("closing a connection that does not read")
         }
         guard driver.state == .open else { return }
-        // Of one that is not read from nothing can be heard.
-        if !pauses.isEmpty, messageBegan != nil { messageBegan = now }
-        if let messageBegan, now - min(now, messageBegan) >= shard.configuration.messageTimeout.nanosecondsClamped {
+        let verdict = life.judge(
+            now: now, isPaused: !pauses.isEmpty, messageTimeout: shard.configuration.messageTimeout,
+            pongTimeout: shard.configuration.pongTimeout, pingInterval: shard.configuration.pingInterval)
+        switch verdict {
+        case .alive: break
+        case .messageOverdue:
             closeReason = .timeout
             let limit = shard.configuration.messageTimeout.components.seconds
             close(.policyViolation, reason: "A message takes longer than \(limit) s")
-        } else if hasHeard || !pauses.isEmpty {
-            hasHeard = false
-            lastHeard = now
-            pingedAt = nil
-        } else if let pingedAt {
-            guard now - pingedAt >= shard.configuration.pongTimeout.nanosecondsClamped else { return }
-            giveUp()
-        } else if now - lastHeard >= shard.configuration.pingInterval.nanosecondsClamped {
+        case .silent(let since):
             if driver.ping(RawSpan()) {
-                pingedAt = now
+                life.ping(now: now)
                 act(on: DriverEvents(handler: self))
-            } else if now - lastHeard >= 2 * services.configuration.limits.timeout.nanosecondsClamped {
+            } else if now - since >= 2 * services.configuration.limits.timeout.nanosecondsClamped {
                 // Without pings (hixie) a client is heard only when it speaks: its session has ended by now.
                 giveUp()
             }
+        case .dead: giveUp()
         }
     }
 
@@ -460,42 +291,10 @@ extension WebSocketHandler: GuardedConnection {
         context?.close(promise: nil)
     }
 
-    /// A sign of life is what is whole: a message, a ping or a pong; and the pieces of a message while it may take its
-    /// time, for no pong can come within a frame.
-    private func hear(_ events: DriverEvents) {
-        guard driver.isWithinMessage else {
-            messageBegan = nil
-            return heard(events.isAlive)
-        }
-        if events.hasMessage || messageBegan == nil { messageBegan = SystemClock.monotonic }
-        heard(true)
-    }
-
-    private func heard(_ isAlive: Bool) {
-        guard isAlive else { return }
-        hasHeard = true
-        if let pingedAt { heard(since: pingedAt) }
-    }
-
-    /// The first sign of life since a ping.
-    private func heard(since ping: UInt64) {
-        pingedAt = nil
-        lastHeard = SystemClock.monotonic
-        shard.counters.pongs.observe(Double(lastHeard - ping) / 1e9)
-    }
-
-    /// Reads nothing more from the peer.
-    func pause(_ reason: PauseReason) {
-        guard pauses.insert(reason).inserted, pauses.count == 1 else { return }
-        _ = context?.channel.setOption(.autoRead, value: false)
-    }
-
-    /// Reads on, if there is no other reason not to.
-    func resume(_ reason: PauseReason) {
-        guard pauses.remove(reason) != nil, pauses.isEmpty else { return }
-        // What was read before comes first.
-        if backlog.readableBytes > 0 { return scheduleTurn() }
-        _ = context?.channel.setOption(.autoRead, value: true)
+    /// Notes what was heard of the peer.
+    func hear(_ events: DriverEvents) {
+        guard let delay = life.hear(events, isWithinMessage: driver.isWithinMessage) else { return }
+        shard.counters.pongs.observe(Double(delay) / 1e9)
     }
 
     func goAway() {
