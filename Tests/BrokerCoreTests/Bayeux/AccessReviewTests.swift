@@ -37,18 +37,18 @@ struct AccessReviewTests {
         let session = router.addSession(clientID: "client", now: Self.now)
         let (first, second) = (Self.principal(), Self.principal())
         try Self.publish(session, with: first, on: &router)
-        #expect(session.principal === first)
-        let count = session.reviewCount
+        #expect(session.rights.principal === first)
+        let count = session.rights.reviewCount
         try Self.publish(session, with: first, on: &router)
-        #expect(session.reviewCount == count)
+        #expect(session.rights.reviewCount == count)
         try Self.publish(session, with: second, on: &router)
-        #expect(session.principal === second)
-        #expect(session.reviewCount == count + 1)
+        #expect(session.rights.principal === second)
+        #expect(session.rights.reviewCount == count + 1)
         var outbox = Outbox()
         router.set(AccessRules(), revocations: [], now: Self.now, into: &outbox)
-        #expect(session.reviewCount == count + 2)
+        #expect(session.rights.reviewCount == count + 2)
         try Self.publish(session, with: second, on: &router)
-        #expect(session.reviewCount == count + 2)
+        #expect(session.rights.reviewCount == count + 2)
     }
 
     @Test("The session's own token ends its suspension")
@@ -59,8 +59,8 @@ struct AccessReviewTests {
         try Self.publish(session, with: principal, on: &router)
         var outbox = Outbox()
         router.suspend(session, now: Self.now, into: &outbox)
-        #expect(session.isSuspended)
+        #expect(session.rights.isSuspended)
         try Self.publish(session, with: principal, on: &router)
-        #expect(!session.isSuspended)
+        #expect(!session.rights.isSuspended)
     }
 }

@@ -35,6 +35,51 @@ final class Session {
             lost = nil
         }
     }
+    /// What the store knows of it; it learns of a session with the first subscription.
+    enum Storage {
+        case unknown
+        /// It was told, and has not answered yet, or has not taken it.
+        case told
+        case stored
+
+        /// The store is told of it.
+        mutating func tell() {
+            if self == .unknown { self = .told }
+        }
+    }
+    /// How its connection takes messages: they wait unless it is ready.
+    enum Uptake {
+        case ready
+        /// What waits is held back until the connection has taken what one batch has brought.
+        case heldBack
+        /// The connection does not take messages fast enough.
+        case congested
+
+        /// What waits is held back; of a slow connection it is anyway.
+        mutating func holdBack() {
+            if self == .ready { self = .heldBack }
+        }
+    }
+    /// Who may do what with it.
+    struct Rights {
+        /// Whose it is, if a token said so.
+        var principal: Principal?
+        /// When that ends (ns, monotonic).
+        var end = UInt64.max
+        /// How often it was asked again what it may be subscribed to.
+        var reviewCount = 0
+        /// Whether they have ended: until a new token comes nothing goes out.
+        var isSuspended = false
+        /// Whether a web page began it, or it is not known who did.
+        var isBrowser = true
+        /// Whether it is one of before the broker was started again, whose rights are not known.
+        var mustBeReviewed = false
+
+        /// Who asks in its name.
+        var caller: Caller { Caller(principal: principal, isBrowser: isBrowser) }
+        /// When they end, if they have not.
+        var deadline: UInt64? { isSuspended ? nil : end }
+    }
     let clientID: String
     /// The session's place in the router's tables.
     let handle: SubscriptionTable.Subscriber
@@ -50,10 +95,7 @@ final class Session {
     var expiresAt: UInt64
     /// Whether a connect has been answered since the handshake: the first one is answered at once.
     var hasConnected = false
-    /// Whether the store knows the session; it learns of it with the first subscription.
-    var isStored = false
-    /// Whether it was told of it, and may not have answered yet.
-    var mayBeStored = false
+    var storage = Storage.unknown
     /// What the client has not acknowledged, if it uses CometD's acknowledgement extension.
     @exclusivity(unchecked) var acknowledgements: Acknowledgements?
     /// What it was found to weigh last, in the weight of all.
@@ -61,10 +103,7 @@ final class Session {
     @exclusivity(unchecked) var recentIDs = RecentIDs()
     /// What it has to get from the log before anything newer.
     @exclusivity(unchecked) var catchUp: CatchUp?
-    /// Whether its connection does not take messages fast enough: they wait.
-    var isCongested = false
-    /// Whether what waits for it is held back until its connection has taken what one batch has brought.
-    var isHeldBack = false
+    var uptake = Uptake.ready
     /// Whether what it was bound to last is an event stream: its connects come beside that, and are not held.
     var hasStream = false
     /// Whether its next connect is answered at once, so that another one says how much it has.
@@ -86,22 +125,11 @@ final class Session {
     let isEphemeral: Bool
     /// That connection, as long as the store has not answered.
     var awaitedStream: ConnectionID?
-    /// Whose it is, if a token said so.
-    var principal: Principal?
-    /// When that ends (ns, monotonic).
-    var rightsEndAt = UInt64.max
-    /// Whether it has ended: until a new token comes nothing goes out.
-    var isSuspended = false
+    var rights = Rights()
     /// Where its client was when it came last, as far as that counts for limits.
     var address: IPAddress?
     /// Whether it waits in the line of its address (`ReadShares`).
     var waitsToRead = false
-    /// Whether a web page began it, or it is not known who did.
-    var isBrowser = true
-    /// Whether it is one of before the broker was started again, whose rights are not known.
-    var mustBeReviewed = false
-    /// How often it was asked again what it may be subscribed to.
-    var reviewCount = 0
     /// What is remembered when it has ended.
     @exclusivity(unchecked) var record: Record
     /// How much it has done of what is limited.
@@ -137,5 +165,5 @@ final class Session {
     }
 
     /// What comes first: the end of the held connect, of the session's rights or of the session.
-    var nextDeadline: UInt64 { min(expiresAt, link.deadline ?? .max, isSuspended ? .max : rightsEndAt) }
+    var nextDeadline: UInt64 { min(expiresAt, link.deadline ?? .max, rights.deadline ?? .max) }
 }

@@ -21,7 +21,7 @@ extension Router {
         }
         if let refusal = caller.refusal ?? caller.principal.flatMap({ self.refusal(of: $0, now: now) }) {
             // What the connection began with has expired; the session may have got something newer since.
-            guard session?.principal != nil, refusal == .tokenExpired else { return .failure(refusal) }
+            guard session?.rights.principal != nil, refusal == .tokenExpired else { return .failure(refusal) }
             caller.principal = nil
         }
         return identify(caller, isNew: false, session, now: now, into: &outbox)
@@ -33,23 +33,23 @@ extension Router {
         guard let session else { return .success(caller) }
         var caller = caller
         if let presented = caller.principal {
-            if let own = session.principal, own.subject != presented.subject {
+            if let own = session.rights.principal, own.subject != presented.subject {
                 return .failure(.otherSession)
             }
-            let isNewer = presented.expiresAt > session.principal?.expiresAt ?? .min
+            let isNewer = presented.expiresAt > session.rights.principal?.expiresAt ?? .min
             // Its own token says nothing new. Clients put it into each message, and a session may have many subscriptions.
-            let isOther = presented !== session.principal
-            if isOther, isNew || isNewer || session.principal.map({ !isOfKnownKey($0) }) ?? false {
+            let isOther = presented !== session.rights.principal
+            if isOther, isNew || isNewer || session.rights.principal.map({ !isOfKnownKey($0) }) ?? false {
                 give(presented, to: session, now: now)
-                if let other = session.principal, !session.mustBeReviewed {
+                if let other = session.rights.principal, !session.rights.mustBeReviewed {
                     review(session, Caller(principal: other, isBrowser: caller.isBrowser), now: now, into: &outbox)
                 }
                 resume(session, now: now, into: &outbox)
             }
         }
-        if let own = session.principal {
+        if let own = session.rights.principal {
             if let refusal = refusal(of: own, now: now) { return .failure(refusal) }
-            if session.isSuspended {
+            if session.rights.isSuspended {
                 // The clocks differ: by the one that tokens count in there is time left.
                 give(own, to: session, now: now)
                 resume(session, now: now, into: &outbox)
@@ -155,8 +155,8 @@ extension Router {
     private mutating func refusal(
         ofRestored session: Session, _ caller: Caller, now: Moment, into outbox: inout Outbox
     ) -> BayeuxError? {
-        guard session.mustBeReviewed, let rules else { return nil }
-        session.mustBeReviewed = false
+        guard session.rights.mustBeReviewed, let rules else { return nil }
+        session.rights.mustBeReviewed = false
         if session.subscriptions.keys.allSatisfy({ rules.decide(.subscribe, $0, caller).isAllowed }) { return nil }
         if let socket = end(session, .denied, advice: expiredAdvice(), now: now, into: &outbox) {
             outbox.append(.close(socket))
@@ -169,9 +169,9 @@ extension Router {
 extension Router {
     /// A session is somebody's from now on.
     mutating func give(_ principal: Principal, to session: Session, now: Moment) {
-        session.principal = principal
-        session.rightsEndAt = now.adding(.milliseconds(max(principal.expiresAt - now.wall, 0)))
-        if session.isEphemeral { session.expiresAt = session.rightsEndAt }
+        session.rights.principal = principal
+        session.rights.end = now.adding(.milliseconds(max(principal.expiresAt - now.wall, 0)))
+        if session.isEphemeral { session.expiresAt = session.rights.end }
         schedule(session)
     }
 
@@ -180,7 +180,7 @@ extension Router {
     @discardableResult
     mutating func review(_ session: Session, _ caller: Caller, now: Moment, into outbox: inout Outbox) -> Bool {
         guard let rules else { return false }
-        session.reviewCount += 1
+        session.rights.reviewCount += 1
         let lost = session.subscriptions.keys.filter { !rules.decide(.subscribe, $0, caller).isAllowed }
         guard !lost.isEmpty else { return false }
         for pattern in lost where removeSubscription(to: pattern, of: session) {
@@ -195,7 +195,7 @@ extension Router {
         changeQueue(of: session) { $0.keep(where: isKept) }
         goOn(session, now: now, into: &outbox)
         let clientID = session.clientID
-        if session.mayBeStored {
+        if session.storage != .unknown {
             submit(.note, to: &outbox) { .unsubscribe($0, clientID: clientID, patterns: lost) }
         }
         for pattern in lost where !session.isEphemeral {
@@ -216,7 +216,7 @@ extension Router {
 
     /// A session's token has expired: its connect says so, and until another token comes nothing goes out.
     mutating func suspend(_ session: Session, now: Moment, into outbox: inout Outbox) {
-        session.isSuspended = true
+        session.rights.isSuspended = true
         session.expiresAt = min(session.expiresAt, now.adding(limits.tokenGrace))
         routing.route(session.handle, to: nil)
         answerHeld(of: session, .tokenExpired, advice: expiredAdvice(), into: &outbox)
@@ -224,8 +224,8 @@ extension Router {
 
     /// Another token has come.
     mutating func resume(_ session: Session, now: Moment, into outbox: inout Outbox) {
-        guard session.isSuspended else { return }
-        session.isSuspended = false
+        guard session.rights.isSuspended else { return }
+        session.rights.isSuspended = false
         session.expiresAt = now.adding(limits.timeout * 2)
         openRoute(of: session)
         if let connection = session.link.connection {
@@ -249,7 +249,7 @@ extension Router {
     package mutating func revoke(_ entries: [Revocations.Entry], now: Moment, into outbox: inout Outbox) {
         for entry in entries { revocations.insert(entry) }
         for case let session? in sessions {
-            guard let principal = session.principal, revocations.cover(principal) else { continue }
+            guard let principal = session.rights.principal, revocations.cover(principal) else { continue }
             answerHeld(of: session, .tokenRevoked, advice: Advice(reconnect: .none), into: &outbox)
             if let socket = end(session, .revoked, advice: Advice(reconnect: .none), now: now, into: &outbox) {
                 outbox.append(.close(socket))

@@ -133,9 +133,9 @@ extension SessionReport {
         subscriptionCount = session.subscriptions.count
         queuedMessageCount = session.queue.count
         queuedBytes = session.queue.byteCount
-        isSlow = session.isCongested
+        isSlow = session.uptake == .congested
         acknowledges = session.acknowledgements != nil
-        isStored = session.isStored
+        isStored = session.storage == .stored
         isStream = session.isEphemeral
         cursor = session.cursor
         timeLeft =

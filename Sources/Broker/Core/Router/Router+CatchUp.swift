@@ -127,7 +127,7 @@ extension Router {
         guard let handle = bindings[connection], let session = sessions[Int(handle)],
             session.link.connection == connection
         else { return }
-        session.isCongested = true
+        session.uptake = .congested
         routing.route(handle, to: nil)
     }
 
@@ -142,8 +142,8 @@ extension Router {
     /// A connection has taken most of what was written to it.
     package mutating func drained(_ connection: ConnectionID, now: Moment, into outbox: inout Outbox) {
         guard let handle = bindings[connection], let session = sessions[Int(handle)] else { return }
-        let hasWaited = session.isCongested || session.isHeldBack
-        if session.link.connection == connection { (session.isCongested, session.isHeldBack) = (false, false) }
+        let hasWaited = session.uptake != .ready
+        if session.link.connection == connection { session.uptake = .ready }
         if session.catchUp == nil { openRoute(of: session) }
         if hasWaited || session.catchUp?.hasPage == true, session.link.connection == connection {
             pushWaiting(for: session, to: connection, now: now, into: &outbox)
@@ -158,7 +158,7 @@ extension Router {
     mutating func pushWaiting(
         for session: Session, to connection: ConnectionID, now: Moment, into outbox: inout Outbox
     ) -> [Publication] {
-        if session.isSuspended { return [] }
+        if session.rights.isSuspended { return [] }
         if pushBudget.isSpent(limits.queuedBytes), holdBack(session, from: connection, now: now, into: &outbox) {
             return []
         }
@@ -194,7 +194,7 @@ extension Router {
         guard session.hasWaiting else { return false }
         if session.link.connection == connection {
             // Until then nothing newer may overtake it.
-            session.isHeldBack = true
+            session.uptake.holdBack()
             routing.route(session.handle, to: nil)
             outbox.append(.awaitDrain(connection))
         }
@@ -240,7 +240,7 @@ extension Router {
 
     /// What a session's client is known to have is to be written down.
     private mutating func noteProgress(of session: Session, now: Moment) {
-        guard session.isStored else { return }
+        guard session.storage == .stored else { return }
         movedCursors.insert(session.handle)
         if cursorDeadline == nil { cursorDeadline = now.adding(limits.cursorInterval) }
     }
@@ -264,7 +264,7 @@ extension Router {
         if let begun = session.catchUp?.begun { confirm(session, begun.through, now: now) }
         confirmReplays(of: session, now: now) { $0.confirmSent() }
         guard let catchUp = session.catchUp, catchUp.isUnsettled, let part = catchUp.begun?.part else { return }
-        guard session.isStored else { return settle(session.clientID, part: part, now: now, into: &outbox) }
+        guard session.storage == .stored else { return settle(session.clientID, part: part, now: now, into: &outbox) }
         movedCursors.remove(session.handle)
         let progress = session.takeProgress()
         submit(.settle(clientID: session.clientID, part: part), to: &outbox) { .moveCursors($0, [progress]) }
@@ -295,7 +295,7 @@ extension Session {
 
     /// Where messages go as they come; nil while they wait.
     var openConnection: ConnectionID? {
-        catchUp == nil && !isCongested && !isHeldBack && !isSuspended ? link.connection : nil
+        catchUp == nil && uptake == .ready && !rights.isSuspended ? link.connection : nil
     }
 
     /// How far it has come, to be written down.

@@ -162,8 +162,8 @@ extension Router {
 
     /// Sees to it that the store knows a session whose publication it is to know again.
     private mutating func keep(_ session: Session, now: Moment, into outbox: inout Outbox) {
-        guard !session.mayBeStored, !session.isEphemeral, !storeIsBusy else { return }
-        session.mayBeStored = true
+        guard session.storage == .unknown, !session.isEphemeral, !storeIsBusy else { return }
+        session.storage.tell()
         let stored = session.stored
         submit(.keep(session, Array(stored.subscriptions.keys)), to: &outbox) {
             .subscribe($0, stored, [], wall: now.wall)

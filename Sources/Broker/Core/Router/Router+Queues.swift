@@ -4,7 +4,7 @@ extension Router {
     mutating func queue(_ publication: Publication, for session: Session, into outbox: inout Outbox) {
         makeRoom(for: publication.json.count)
         let wasEmpty = session.queue.isEmpty
-        if session.isCongested {
+        if session.uptake == .congested {
             switch publication.slow {
             case .queue: break
             case .latest:

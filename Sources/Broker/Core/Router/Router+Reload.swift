@@ -7,10 +7,10 @@ extension Router {
     package mutating func set(_ keys: Set<TokenKeyIdentity>?, now: Moment, into outbox: inout Outbox) {
         tokenKeys = keys
         for case let session? in sessions {
-            guard let principal = session.principal else { continue }
+            guard let principal = session.rights.principal else { continue }
             if keys == nil {
                 release(session, now: now, into: &outbox)
-            } else if !isOfKnownKey(principal), !session.isSuspended {
+            } else if !isOfKnownKey(principal), !session.rights.isSuspended {
                 suspend(session, now: now, into: &outbox)
                 schedule(session)
             }
@@ -29,8 +29,8 @@ extension Router {
         revoke(entries, now: now, into: &outbox)
         for case let session? in sessions {
             // One of before the broker was started again: whose it is shows when its client comes.
-            if session.mustBeReviewed, !session.hasConnected { continue }
-            let caller = Caller(principal: session.principal, isBrowser: session.isBrowser)
+            if session.rights.mustBeReviewed, !session.hasConnected { continue }
+            let caller = session.rights.caller
             guard review(session, caller, now: now, into: &outbox), session.isEphemeral else { continue }
             close(session, .denied, now: now, into: &outbox)
         }
@@ -44,8 +44,8 @@ extension Router {
 
     /// No tokens are taken any more: the session is nobody's. Whoever made a stream of channels with one asks again.
     private mutating func release(_ session: Session, now: Moment, into outbox: inout Outbox) {
-        session.principal = nil
-        session.rightsEndAt = .max
+        session.rights.principal = nil
+        session.rights.end = .max
         resume(session, now: now, into: &outbox)
         if session.isEphemeral { close(session, .denied, now: now, into: &outbox) }
     }

@@ -28,7 +28,7 @@ extension Router {
         if error == nil {
             let id = ClientID.make(using: &generator)
             let session = addSession(clientID: id, now: now)
-            session.isBrowser = caller?.isBrowser ?? true
+            session.rights.isBrowser = caller?.isBrowser ?? true
             session.address = limitedAddress(of: caller)
             if let principal = identity?.principal { give(principal, to: session, now: now) }
             let asked = ExtensionFields(of: request.envelope)
@@ -337,7 +337,7 @@ extension Router {
 
     /// What is known of the last connection's speed says nothing of the next one.
     private func forgetSpeed(of session: Session) {
-        (session.isCongested, session.isHeldBack) = (false, false)
+        session.uptake = .ready
     }
 
     /// A held connect is about to be answered: its connection is no longer the session's.
@@ -433,7 +433,7 @@ extension Router {
     /// The session's time is up: what it held is answered, its socket closed.
     mutating func expire(_ session: Session, now: Moment, into outbox: inout Outbox) {
         let advice = expiredAdvice()
-        let ofToken = session.isSuspended || session.isEphemeral
+        let ofToken = session.rights.isSuspended || session.isEphemeral
         if let socket = end(session, ofToken ? .tokenExpired : .expired, advice: advice, now: now, into: &outbox) {
             outbox.append(.close(socket))
         }
@@ -470,7 +470,7 @@ extension Router {
         session.catchUp = nil
         changeQueue(of: session) { $0 = MessageQueue() }
         freeHandles.append(session.handle)
-        if session.mayBeStored {
+        if session.storage != .unknown {
             submit(.note, to: &outbox) { .endSession($0, clientID: session.clientID) }
         }
         return socket

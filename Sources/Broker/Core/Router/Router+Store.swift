@@ -56,10 +56,10 @@ extension Router {
             guard isOpen(connection) else { return }
             outbox.append(.history(connection, .failure(.storeFailed(error))))
         case (.keep(let session, let patterns), .subscribed):
-            session.isStored = true
+            session.storage = .stored
             session.unsaved.subtract(patterns)
         case (.keep(let session, _), .failed):
-            session.mayBeStored = session.isStored || session.subscribeCount > 0
+            if session.storage == .told, session.subscribeCount == 0 { session.storage = .unknown }
         case (.probe, .failed(_, let error)):
             outbox.append(.probed(error))
         case (.probe, _):

@@ -35,7 +35,7 @@ extension Router {
         if let refusal = refusal(of: items) { return outbox.append(.refuse(connection, refusal)) }
         let clientID = ClientID.make(using: &generator)
         let session = addSession(clientID: clientID, isEphemeral: true, now: now)
-        session.isBrowser = caller?.isBrowser ?? true
+        session.rights.isBrowser = caller?.isBrowser ?? true
         session.address = limitedAddress(of: caller)
         if let principal = caller?.principal { give(principal, to: session, now: now) }
         bindings[connection] = session.handle
@@ -105,7 +105,7 @@ extension Router {
         }
         if hasAnswer(request.peer, of: session) {
             session.noteAnswer(position: position(of: session))
-        } else if session.hasStream, !session.isCongested, session.doubtEndsAt <= now.monotonic {
+        } else if session.hasStream, session.uptake != .congested, session.doubtEndsAt <= now.monotonic {
             confirmAnswered(session, now: now)
             noteWritten(to: session, now: now)
         }

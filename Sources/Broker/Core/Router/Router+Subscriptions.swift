@@ -25,7 +25,7 @@ extension Router {
             var stored = session.stored
             stored.part = change.part
             change.unsaved = Array(stored.subscriptions.keys)
-            session.mayBeStored = true
+            session.storage.tell()
             router.submit(change, of: session, stored, now: now, to: &outbox)
         }
     }
@@ -146,7 +146,7 @@ extension Router {
         to outbox: inout Outbox
     ) {
         var change = change
-        change.reviewCount = session.reviewCount
+        change.reviewCount = session.rights.reviewCount
         session.claimedCount += change.claimedCount
         session.subscribeCount += 1
         submit(.subscribe(change), for: change.peer.connection, to: &outbox) {
@@ -170,7 +170,7 @@ extension Router {
         if isUnsaved {
             session.unsaved.formUnion(change.patterns)
         } else if !session.isEphemeral {
-            session.isStored = true
+            session.storage = .stored
             session.unsaved.subtract(change.patterns)
             noteSaved(change.unsaved, of: session, now: now, into: &outbox)
         }
@@ -205,9 +205,8 @@ extension Router {
     private mutating func reviewAgain(
         _ session: Session, since change: SubscriptionChange, now: Moment, into outbox: inout Outbox
     ) -> Bool {
-        guard session.reviewCount != change.reviewCount else { return false }
-        let caller = Caller(principal: session.principal, isBrowser: session.isBrowser)
-        return review(session, caller, now: now, into: &outbox)
+        guard session.rights.reviewCount != change.reviewCount else { return false }
+        return review(session, session.rights.caller, now: now, into: &outbox)
     }
 
     /// The store has these subscriptions of a session, too; others that it could not take are handed to it again.
@@ -229,7 +228,7 @@ extension Router {
             return refuseStream(change, .store, .storeFailed(error), now: now, into: &outbox)
         }
         let session = handles[change.clientID].flatMap { sessions[Int($0)] }
-        if let session, !session.isStored {
+        if let session, session.storage != .stored {
             return finish(
                 change, through: lastSequence, hasPast: true, isUnsaved: true, now: now, into: &outbox)
         }
@@ -261,7 +260,7 @@ extension Router {
         guard session.catchUp?.replays(any: removed) == true else { return }
         session.catchUp?.restrict(to: { !removed.contains($0) }, messages: { _ in true })
         // A connection that takes nothing is written to when it has drained.
-        if !session.isCongested, !session.isHeldBack { goOn(session, now: now, into: &outbox) }
+        if session.uptake == .ready { goOn(session, now: now, into: &outbox) }
     }
 
     /// The session that asked for a change, unless it has ended meanwhile.

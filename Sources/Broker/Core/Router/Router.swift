@@ -118,9 +118,8 @@ package struct Router: ~Copyable {
     /// A session of before the broker was started again. It goes on when its client comes back in time.
     private mutating func restore(_ stored: StoredState.Session, now: Moment) {
         let session = addSession(clientID: stored.clientID, now: now)
-        session.isStored = true
-        session.mayBeStored = true
-        session.mustBeReviewed = true
+        session.storage = .stored
+        session.rights.mustBeReviewed = true
         session.cursor = stored.cursor
         session.answeredPosition = stored.cursor
         if stored.acknowledges {
@@ -259,7 +258,7 @@ package struct Router: ~Copyable {
                 expire(session, now: now, into: &outbox)
                 continue
             }
-            if session.rightsEndAt <= now.monotonic, !session.isSuspended {
+            if session.rights.end <= now.monotonic, !session.rights.isSuspended {
                 suspend(session, now: now, into: &outbox)
             }
             if let held = session.link.advance(to: now.monotonic) {
