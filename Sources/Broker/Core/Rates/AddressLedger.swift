@@ -18,7 +18,7 @@ package struct AddressLedger: Sendable {
     /// Connections of one address beyond which one more is refused.
     package var connectionsPerAddress: Int
     package var rates: RateLimits
-    private var counts: [IPAddress: Int] = [:]
+    private var counts = AddressTally()
     private var connections: BucketTable<IPAddress>
     private var refusals: BucketTable<IPAddress>
     private var requests: BucketTable<IPAddress>
@@ -38,7 +38,7 @@ package struct AddressLedger: Sendable {
     }
 
     /// Addresses that have connections.
-    package var addressCount: Int { counts.count }
+    package var addressCount: Int { counts.addressCount }
     /// Buckets that are kept.
     package var bucketCount: Int { connections.count + refusals.count + requests.count }
 
@@ -47,14 +47,14 @@ package struct AddressLedger: Sendable {
     /// gone.
     package mutating func enter(_ address: IPAddress, isNew: Bool = true, now: UInt64) -> Verdict {
         let address = address.neighbourhood
-        let count = counts[address, default: 0]
+        let count = counts[address]
         guard count < connectionsPerAddress else {
             refusedByCount += 1
             // A few more are told.
             guard count - connectionsPerAddress < min(max(connectionsPerAddress, 4), 64) else {
                 return .closed(.connections)
             }
-            counts[address] = count + 1
+            counts.add(1, to: address)
             return .refused(.connections, retryAfter: 1)
         }
         if isNew, let rate = rates.connectionsPerAddress {
@@ -62,21 +62,20 @@ package struct AddressLedger: Sendable {
                 refusedByRate += 1
                 // Not more of these than of the others.
                 if refusals.take(from: address, of: rate, now: now) != nil { return .closed(.rate) }
-                counts[address] = count + 1
+                counts.add(1, to: address)
                 return .refused(.rate, retryAfter: Self.seconds(wait))
             }
         }
-        counts[address] = count + 1
+        counts.add(1, to: address)
         return .admitted
     }
 
     /// A connection is gone that was counted.
     package mutating func leave(_ address: IPAddress) {
-        let address = address.neighbourhood
-        guard let count = counts[address] else {
+        guard counts[address] > 0 else {
             preconditionFailure("Cannot take away a connection of \(address) when it has none")
         }
-        counts[address] = count > 1 ? count - 1 : nil
+        counts.remove(1, from: address)
     }
 
     /// Somebody sends a request: nil, or after how many seconds they may.

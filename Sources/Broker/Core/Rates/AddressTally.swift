@@ -5,6 +5,9 @@ package struct AddressTally: Sendable {
     /// Nobody has any.
     package init() {}
 
+    /// Addresses that have some.
+    package var addressCount: Int { counts.count }
+
     /// How much the address has, together with its neighbours.
     package subscript(_ address: IPAddress) -> Int { counts[address.neighbourhood, default: 0] }
 
