@@ -72,19 +72,9 @@ enum Console {
 
     /// Writes all bytes to standard output, at once.
     static func write(_ bytes: [UInt8]) throws(CLIError) {
-        var offset = 0
-        while offset < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Foundation.write(STDOUT_FILENO, $0.baseAddress.map { $0 + offset }, bytes.count - offset)
-            }
-            if count > 0 {
-                offset += count
-            } else if errno == EPIPE {
-                throw .brokenPipe
-            } else if errno != EINTR {
-                throw .inputOutput("standard output: \(String(cString: strerror(errno)))")
-            }
-        }
+        guard let error = bytes.write(to: STDOUT_FILENO) else { return }
+        if error == EPIPE { throw .brokenPipe }
+        throw .inputOutput("standard output: \(String(cString: strerror(error)))")
     }
 
     /// Calls `gone` when nobody reads standard output any more, which a program that writes nothing would not notice.

@@ -7,18 +7,9 @@ enum DurableFile {
         let temporary = path + ".new"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .cannotCreate("\(path): \(String(cString: strerror(errno)))") }
-        var offset = 0
-        while offset < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Foundation.write(descriptor, $0.baseAddress.map { $0 + offset }, bytes.count - offset)
-            }
-            if count > 0 {
-                offset += count
-            } else if errno != EINTR {
-                let reason = String(cString: strerror(errno))
-                close(descriptor)
-                throw .inputOutput("\(path): \(reason)")
-            }
+        if let error = bytes.write(to: descriptor) {
+            close(descriptor)
+            throw .inputOutput("\(path): \(String(cString: strerror(error)))")
         }
         let isSynced = fsync(descriptor) == 0
         close(descriptor)
