@@ -51,10 +51,7 @@ struct ReloadTests {
         let database = folder.path("fanfare.db")
         let broker = try await RunningBroker("--config", path, "--database", database)
         func status(_ host: String) async throws -> String {
-            try await Program.run(
-                "/usr/bin/env", "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Host: \(host)",
-                broker.url + "/health/live"
-            ).output
+            try await Self.status(of: broker.url + "/health/live", "-H", "Host: \(host)")
         }
         #expect(try await [status("app.example"), status("broker.example")] == ["421", "421"])
         _ = try folder.write("allow-origin: \(Self.foreign)\nallow-host: broker.example\n", to: "fanfare.yaml")
@@ -156,9 +153,12 @@ struct ReloadTests {
 
     /// What a page of another origin gets when it publishes.
     private func status(of broker: RunningBroker) async throws -> String {
-        let ending = try await Program.run(
-            "/usr/bin/env", "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Origin: \(Self.foreign)",
-            "-d", "1", broker.url + "/channels/demo")
-        return ending.output
+        try await Self.status(of: broker.url + "/channels/demo", "-H", "Origin: \(Self.foreign)", "-d", "1")
+    }
+
+    /// The status that curl gets with these options.
+    private static func status(of url: String, _ options: String...) async throws -> String {
+        let curl = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}"]
+        return try await Program("/usr/bin/env", curl + options + [url]).end().output
     }
 }

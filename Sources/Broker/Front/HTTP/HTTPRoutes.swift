@@ -47,8 +47,7 @@ struct HTTPRoutes {
         _ exchange: BayeuxExchange, for handler: HTTPHandler, _ submit: (UInt32) throws(EnvelopeError) -> Void,
         refusal: (EnvelopeError) -> HTTPResponse
     ) -> HTTPResponse? {
-        let slot = shard.add(exchange)
-        handler.begin(slot)
+        let slot = begin(exchange, for: handler)
         do {
             try submit(slot)
             return nil
@@ -63,9 +62,14 @@ struct HTTPRoutes {
     func open(
         _ exchange: BayeuxExchange, for handler: HTTPHandler, _ submit: (UInt32) -> Void
     ) -> HTTPResponse? {
+        submit(begin(exchange, for: handler))
+        return nil
+    }
+
+    /// Makes an exchange known to the shard and to the connection that waits for it: its slot.
+    private func begin(_ exchange: BayeuxExchange, for handler: HTTPHandler) -> UInt32 {
         let slot = shard.add(exchange)
         handler.begin(slot)
-        submit(slot)
-        return nil
+        return slot
     }
 }
