@@ -149,6 +149,32 @@ struct LogTests {
         #expect(try run([.pass(1)]) == [:])
     }
 
+    @Test(
+        "Replays that have become one have one number for the next process; one that was asked for since keeps its own")
+    func joinedReplays() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("fanfare.db")
+        let (a, b, c) = (try patterns("/a")[0], try patterns("/b")[0], try patterns("/c")[0])
+        let before = try OpenedStore(path: path)
+        func subscription(_ ticket: StoreTicket, to pattern: ChannelPattern, part: Int64) -> StoreOperation {
+            var session = StoredState.Session(clientID: "s")
+            session.part = part
+            return .subscribe(ticket, session, [.init(pattern, replay: .everything)], wall: 0)
+        }
+        var note = StoredState.Session(clientID: "s")
+        note.replays = [b: PendingReplay(point: .everything, through: 1, part: 1)]
+        _ = before.submit([
+            .publish(1, try Self.draft("/a", "1", publishedAt: 7)), subscription(2, to: a, part: 1),
+            subscription(3, to: b, part: 2), .subscribe(4, note, [], wall: 0), subscription(5, to: c, part: 3),
+        ])
+        before.store.close()
+        let after = try OpenedStore(path: path)
+        let replays = after.state.sessions.first?.replays
+        #expect(replays?.mapValues(\.part) == [a: 1, b: 1, c: 3])
+        #expect(replays?[b] == note.replays[b])
+        after.store.close()
+    }
+
     @Test("Publications that nothing needs are deleted, once they cannot be repeated any more; the others stay")
     func cleaning() throws {
         let folder = try TemporaryFolder()

@@ -50,7 +50,9 @@ package final class RememberingStore: Store {
                 guard let (session, items) = state.subscribing.removeValue(forKey: ticket) else { continue }
                 var stored = state.sessions[session.clientID] ?? session
                 stored.subscriptions.merge(session.subscriptions) { earlier, _ in earlier }
-                stored.replays.merge(session.replays) { earlier, _ in earlier }
+                for (pattern, replay) in session.replays where stored.subscriptions[pattern] != nil {
+                    stored.replays[pattern] = stored.replays[pattern].map(replay.joined) ?? replay
+                }
                 stored.subscribe(to: items, through: through, part: hasPast ? session.part : nil)
                 stored.part = 0
                 state.sessions[session.clientID] = stored

@@ -149,6 +149,61 @@ struct KilledReplayTests {
         #expect(Self.numbers(second.connect(clientID, from: second.socket())) == Array(6...10))
     }
 
+    @Test(
+        "Replays that have become one are one behind a restart as well: in order, and with acknowledgements once",
+        arguments: [true, false])
+    func joined(acknowledges: Bool) throws {
+        let store = RememberingStore()
+        let first = try Self.harness(on: store)
+        for number in 1...600 {
+            Self.publish(2 * number - 1...2 * number - 1, on: first)
+            Self.publish(2 * number...2 * number, on: first, to: "/h/b")
+        }
+        var client = Client(acknowledges: acknowledges, harness: first, peer: first.socket())
+        client.shakeHands()
+        client.take(client.connect())
+        first.readsPromptly = false
+        let points: [(pattern: String, replay: JSON)] = [("/h/*", 600), ("/h/b", -2)]
+        let subscribes: [JSON] = points.map { point in
+            [
+                "channel": "/meta/subscribe", "clientId": .string(client.clientID),
+                "subscription": .string(point.pattern), "ext": ["replay": .object([point.pattern: point.replay])],
+            ]
+        }
+        client.take(first.send(subscribes, from: client.peer))
+        if acknowledges { client.take(client.connect()) }
+        let wanted = (1...1200).filter { $0 > 600 || $0 % 2 == 0 }
+        #expect(client.received == Array(wanted[..<512]))
+
+        client.harness = try Self.harness(on: store)
+        client.peer = client.harness.socket()
+        if !acknowledges { client.received = [] }
+        for _ in 1...5 { client.take(client.connect()) }
+        #expect(client.received == wanted)
+        client.harness.advance(by: .seconds(2))
+        if acknowledges { #expect(store.sessions.first?.replays == [:]) }
+    }
+
+    @Test("What a client of before the restart has of one replay is not taken for what it has of those that join it")
+    func joinedLater() throws {
+        let store = RememberingStore()
+        let first = try Self.harness(on: store)
+        Self.publish(1...600, on: first)
+        var client = Client(acknowledges: true, harness: first, peer: first.socket())
+        client.shakeHands()
+        client.take(client.connect())
+        client.subscribe(to: "/h/a", replay: 50)
+        client.take(client.connect())
+        #expect(client.received == Array(51...562))
+
+        client.harness = try Self.harness(on: store)
+        client.peer = client.harness.socket()
+        // The client has not said how much it has of the first one.
+        client.subscribe(to: "/h/*", replay: -2)
+        for _ in 1...8 { client.take(client.connect()) }
+        #expect(client.received == Array(51...600) + Array(1...600))
+    }
+
     @Test("What a client has of a replay of before says nothing of one that began since")
     func newReplay() throws {
         let store = RememberingStore()

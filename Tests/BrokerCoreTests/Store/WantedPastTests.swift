@@ -40,6 +40,27 @@ struct WantedPastTests {
         }
     }
 
+    @Test("Two lists overlap where a channel is wanted by both")
+    func overlap() throws {
+        let names = ["/a", "/b", "/a/a", "/a/b", "/b/a", "/a/a/a", "/a/a/b", "/a/b/a", "/a/a/a/a", "/ab", "/ab/a"]
+        let patterns = names + ["/**", "/*", "/a/**", "/a/*", "/a/a/**", "/a/a/*", "/a/b/**", "/ab/*", "/b/**"]
+        let (other, new) = (try Self.item("/c/**", .everything), try Self.item("/**", .newOnly))
+        for first in patterns {
+            for second in patterns {
+                let (one, two) = (try Self.item(first), try Self.item(second, .after(3)))
+                var isCommon = false
+                for text in names {
+                    let name = try Self.name(text)
+                    if one.pattern.matches(name), two.pattern.matches(name) { isCommon = true }
+                }
+                let doOverlap = WantedPast.overlap([one], [two])
+                #expect(doOverlap == isCommon, "\(first) and \(second)")
+                let isAnyCommon = WantedPast.overlap([other, one], [two, new])
+                #expect(isAnyCommon == (isCommon || second == "/**"), "\(first) and \(second)")
+            }
+        }
+    }
+
     @Test("Nested patterns are read as one, whatever they want")
     func roots() throws {
         var prefix = ""

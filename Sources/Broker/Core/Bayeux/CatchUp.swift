@@ -62,6 +62,8 @@ package struct CatchUp {
     /// The replay that has begun, and how far its client has acknowledged it.
     private(set) var begun: Begun?
     private var acknowledged: UInt64 = 0
+    /// The last replay of which something was handed out.
+    private var sentPart: Int64 = 0
     /// Whether the client has acknowledged all that was handed out of it.
     private var hasAnswered = true
     /// Whether all of it was handed out, and the acknowledgement is not written down yet.
@@ -137,8 +139,14 @@ package struct CatchUp {
         }
     }
 
-    /// A subscription brings something of the past, behind what waits already.
-    mutating func add(_ request: BacklogRequest, behind waiting: inout MessageQueue) {
+    /// A subscription brings something of the past, behind what waits already. It becomes one with what others asked for
+    /// and nothing was handed out of, if they have channels in common: that is returned. Of replays up to `restored` the
+    /// client may have got something before the broker was started again.
+    mutating func add(
+        _ request: BacklogRequest, behind waiting: inout MessageQueue, restored: Int64
+    ) -> BacklogRequest? {
+        // What is live and older than `request.through` has to come before it.
+        if waiting.isEmpty, let joined = join(request, above: restored) { return joined }
         if !waiting.isEmpty {
             if steps.count < Self.stepLimit {
                 steps.append(.messages(waiting))
@@ -148,6 +156,37 @@ package struct CatchUp {
             }
         }
         steps.append(.part(.backlog(request)))
+        return nil
+    }
+
+    /// Makes one replay of this one and of all that come last and have not begun, unless apart from each other they come
+    /// once and in order as well. What was read of them is read again.
+    private mutating func join(_ request: BacklogRequest, above restored: Int64) -> BacklogRequest? {
+        let begunPart = max(sentPart, restored)
+        var last: [BacklogRequest] = []
+        var index = steps.endIndex
+        while index > steps.startIndex, case .part(.backlog(let earlier)) = steps[index - 1], earlier.part > begunPart {
+            last.append(earlier)
+            index -= 1
+        }
+        var takesCurrent = false
+        if index == steps.startIndex, case .backlog(let earlier)? = current, earlier.part > begunPart {
+            last.append(earlier)
+            takesCurrent = true
+        }
+        let items = last.reversed().flatMap { $0.items }
+        // Of a channel there is only one retained message.
+        guard let first = last.last,
+            items.contains(where: \.asksForPast) || request.items.contains(where: \.asksForPast),
+            WantedPast.overlap(items, request.items)
+        else { return nil }
+        let joined = BacklogRequest(
+            items: items + request.items, through: last.reduce(request.through) { max($0, $1.through) },
+            limit: request.limit, wall: request.wall, part: first.part)
+        if takesCurrent { dropCurrent() }
+        steps.removeSubrange(index...)
+        steps.append(.part(.backlog(joined)))
+        return joined
     }
 
     /// Messages that have to be sent again, before all else.
@@ -370,6 +409,7 @@ package struct CatchUp {
             case .backlog(let request)?:
                 let reached = plan == nil ? request.through : last ?? begun?.position ?? 0
                 begun = Begun(request: begun?.request ?? request, position: reached)
+                sentPart = max(sentPart, request.part)
                 hasAnswered = false
                 news = Replayed(request: request, position: reached)
             case nil: break

@@ -59,6 +59,20 @@ struct ReplayProgress {
         }
     }
 
+    /// What is pending of what a subscription has asked for.
+    subscript(_ pattern: ChannelPattern) -> PendingReplay? { entries[pattern]?.replay }
+
+    /// Replays of which nothing was sent have become one. The patterns of those that had another number before.
+    mutating func join(_ request: BacklogRequest) -> [ChannelPattern] {
+        var moved: [ChannelPattern] = []
+        for item in request.items {
+            guard let part = entries[item.pattern]?.replay.part, part != request.part else { continue }
+            entries[item.pattern]?.replay.part = request.part
+            moved.append(item.pattern)
+        }
+        return moved
+    }
+
     /// A subscription has ended.
     mutating func remove(_ pattern: ChannelPattern) {
         entries[pattern] = nil

@@ -128,6 +128,8 @@ final class Session {
     var rights = Rights()
     /// Where its client was when it came last, as far as that counts for limits.
     var address: IPAddress?
+    /// How often the store is being told that replays have become one: until it is through none begins.
+    var joinCount = 0
     /// Whether it waits in the line of its address (`ReadShares`).
     var waitsToRead = false
     /// What is remembered when it has ended.

@@ -24,7 +24,9 @@ extension Router {
 
     /// Reads what the session needs next, if that can be done now.
     mutating func readOn(_ session: Session, now: Moment, into outbox: inout Outbox) {
-        let address = session.catchUp?.isBeforePart == true ? session.address : nil
+        let isBeforePart = session.catchUp?.isBeforePart == true
+        if isBeforePart, session.joinCount > 0 { return }
+        let address = isBeforePart ? session.address : nil
         if let address, !mayRead(session, at: address) { return }
         guard let read = session.catchUp?.nextRead() else { return }
         let operation = PendingOperation.catchUp(clientID: session.clientID, address: address)

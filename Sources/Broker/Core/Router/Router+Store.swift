@@ -41,6 +41,8 @@ extension Router {
             finishRead(clientID: clientID, backlog, now: now, into: &outbox)
         case (.settle(let clientID, let part), _):
             settle(clientID, part: part, now: now, into: &outbox)
+        case (.join(let clientID), _):
+            finishJoin(of: clientID, now: now, into: &outbox)
         case (.catchUp(let clientID, _), .failed):
             finishRead(clientID: clientID, nil, now: now, into: &outbox)
         case (.readRetained(let connection), .backlog(_, let backlog)):
@@ -139,6 +141,8 @@ enum PendingOperation {
     case keep(Session, [ChannelPattern])
     /// That a client has acknowledged the whole of a replay is being written down.
     case settle(clientID: String, part: Int64)
+    /// That replays of a session have become one is being written down.
+    case join(clientID: String)
     /// A session's part of the past is being read. Where it is found, that counts for an address, if there is one.
     case catchUp(clientID: String, address: IPAddress?)
     case readRetained(ConnectionID)
@@ -154,7 +158,7 @@ enum PendingOperation {
         case .pass(let publisher, _): publisher.peer.connection
         case .subscribe(let change), .unsubscribe(let change): change.peer.connection
         case .readRetained(let connection), .readHistory(let connection): connection
-        case .note, .probe, .keep, .settle, .catchUp: nil
+        case .note, .probe, .keep, .settle, .join, .catchUp: nil
         }
     }
 }

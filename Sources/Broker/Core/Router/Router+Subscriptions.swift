@@ -183,7 +183,11 @@ extension Router {
                 items: change.items, through: through, limit: limits.replayedMessages, wall: now.wall,
                 part: change.part)
             if !session.isEphemeral { session.replays.add(change.items, through: through, part: change.part) }
-            catchUp(session) { $0.add(request, behind: &session.queue) }
+            var joined: BacklogRequest?
+            catchUp(session) {
+                joined = $0.add(request, behind: &session.queue, restored: session.replays.lastRestoredPart)
+            }
+            noteParts(of: change.patterns, joined, session, now: now, into: &outbox)
             weigh(session)
         }
         if change.peer.kind == .stream {
@@ -197,6 +201,31 @@ extension Router {
             reviewAgain(session, since: change, now: now, into: &outbox)
             readOn(session, now: now, into: &outbox)
         }
+    }
+
+    /// Has the store write down to which replay subscriptions belong now, those that have joined others. Else, behind a
+    /// restart, what a client says that it has of a replay would be taken for what it has of a part of that.
+    private mutating func noteParts(
+        of asked: [ChannelPattern], _ joined: BacklogRequest?, _ session: Session, now: Moment,
+        into outbox: inout Outbox
+    ) {
+        // What is being written may tell of these as well, and take effect behind the subscription.
+        let patterns = joined.map { session.replays.join($0) } ?? (session.joinCount > 0 ? asked : [])
+        var stored = StoredState.Session(
+            clientID: session.clientID, cursor: session.cursor, acknowledges: session.acknowledgements != nil)
+        for pattern in patterns where !session.unsaved.contains(pattern) {
+            stored.replays[pattern] = session.replays[pattern]
+        }
+        guard session.isStored, !stored.replays.isEmpty else { return }
+        session.joinCount += 1
+        submit(.join(clientID: session.clientID), to: &outbox) { .subscribe($0, stored, [], wall: now.wall) }
+    }
+
+    /// It is written down, or cannot be: the replay begins.
+    mutating func finishJoin(of clientID: String, now: Moment, into outbox: inout Outbox) {
+        guard let handle = handles[clientID], let session = sessions[Int(handle)] else { return }
+        session.joinCount -= 1
+        readOn(session, now: now, into: &outbox)
     }
 
     /// What was allowed when a subscription was asked for may not be any more: while the store was at it, other rules or

@@ -7,7 +7,7 @@ package struct PendingReplay: Hashable, Sendable {
     /// Up to here it has arrived.
     package var position: UInt64
     /// Which of the session's replays it belongs to: they come one after the other, in the order of these numbers.
-    package let part: Int64
+    package var part: Int64
 
     /// A replay, of which nothing may have arrived.
     package init(point: ReplayPoint?, through: UInt64, position: UInt64 = 0, part: Int64) {

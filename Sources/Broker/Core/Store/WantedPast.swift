@@ -78,6 +78,21 @@ package struct WantedPast: ~Copyable {
         return start
     }
 
+    /// Whether some of these items and some of the others want something of the same channel.
+    package static func overlap(_ items: [SubscriptionItem], _ others: [SubscriptionItem]) -> Bool {
+        // Patterns that match the same name lie within each other.
+        isAny(of: items, within: others) || isAny(of: others, within: items)
+    }
+
+    /// Whether one of the items wants something of which others want all, or a part.
+    private static func isAny(of items: [SubscriptionItem], within others: [SubscriptionItem]) -> Bool {
+        var wanted = WantedPast(of: others)
+        for item in items where item.start != nil {
+            if wanted.root(of: item.pattern) != nil { return true }
+        }
+        return false
+    }
+
     private mutating func find(_ name: RawSpan) {
         found.removeAll(keepingCapacity: true)
         table.match(validName: name, into: &found)
