@@ -216,7 +216,7 @@ extension Router {
         for pattern in patterns where !session.unsaved.contains(pattern) {
             stored.replays[pattern] = session.replays[pattern]
         }
-        guard session.isStored, !stored.replays.isEmpty else { return }
+        guard session.storage == .stored, !stored.replays.isEmpty else { return }
         session.joinCount += 1
         submit(.join(clientID: session.clientID), to: &outbox) { .subscribe($0, stored, [], wall: now.wall) }
     }
