@@ -28,7 +28,12 @@ struct LogReader {
         var collector = BacklogCollector(limit: request.limit)
         try collectRetained(request, into: &collector)
         try collectHistories(request, into: &collector)
-        volatile.snapshot.collect(request, into: &collector)
+        let isCollected = volatile.read { log in
+            guard log.isQuick(request) else { return false }
+            log.collect(request, into: &collector)
+            return true
+        }
+        if !isCollected { volatile.snapshot.collect(request, into: &collector) }
         return try collector.firstPage(of: request, read: publications())
     }
 
@@ -171,8 +176,11 @@ struct LogReader {
     private func history(of channel: ChannelName, after: UInt64, limit: Int, wall: Int64) throws -> Backlog {
         // Beyond that, one of the two may have what lies behind something that the other does not have yet.
         let through = min(volatile.lastSequence, try lastSequence())
-        let unwritten = volatile.snapshot.history(
-            of: channel, after: after, through: through, limit: limit, wall: wall)
+        let quick = volatile.read {
+            $0.quickHistory(of: channel, after: after, through: through, limit: limit, wall: wall)
+        }
+        let unwritten =
+            quick ?? volatile.snapshot.history(of: channel, after: after, through: through, limit: limit, wall: wall)
         let row = try Row.fetchOne(
             database.cachedStatement(sql: "SELECT trimmed, aged FROM history WHERE channel = ?"),
             arguments: [channel.text])

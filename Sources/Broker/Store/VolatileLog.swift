@@ -14,9 +14,10 @@ final class VolatileLog: Sendable {
     /// Up to here nothing is wanting: what is newer may be in the database, and on its way to here.
     var lastSequence: UInt64 { state.withLock { $0.lastSequence } }
 
+    /// Reads what does not take long, where it is.
     func read<Value: Sendable>(_ body: (MemoryLog) -> Value) -> Value { state.withLock { body($0.log) } }
 
-    /// What it is now, for what goes through much of it: the lock is free meanwhile.
+    /// What it is now, for what goes through much of it: the lock is free meanwhile, and what changes afterwards is copied.
     var snapshot: MemoryLog { state.withLock { $0.log } }
 
     func change<Value: Sendable>(_ body: (inout MemoryLog) -> Value) -> Value { state.withLock { body(&$0.log) } }

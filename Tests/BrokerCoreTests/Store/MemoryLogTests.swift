@@ -32,6 +32,57 @@ struct MemoryLogTests {
         #expect(log.history(of: channel, after: 0, limit: 9, wall: 2_000).losses == lost)
     }
 
+    @Test("A page of a history costs as much as is in it, and what is before it and too old")
+    func pageOfHistory() throws {
+        let channel = try ChannelName("/a", grammar: .cometd, maximumBytes: 100)
+        var log = MemoryLog()
+        for sequence in 1...5_000 as ClosedRange<UInt64> {
+            log.append(
+                PublicationDraft(
+                    channel: channel, data: [0x31], retention: nil,
+                    history: .init(count: 9_000, until: sequence > 2_000 ? .max : 100), publishedAt: 0,
+                    expiresAt: nil), sequence: sequence)
+        }
+        // Of more publications than that it gives up.
+        let most = MemoryLog.quickCount
+        let page = log.quickHistory(of: channel, after: 3_000, limit: most, wall: 0)
+        #expect(page == log.history(of: channel, after: 3_000, limit: most, wall: 0))
+        #expect(page?.entries.map(\.publication.sequence) == Array(3_001...3_000 + UInt64(most)))
+        #expect(log.quickHistory(of: channel, after: 3_000, limit: most + 1, wall: 0) == nil)
+        #expect(log.history(of: channel, after: 3_000, limit: most + 1, wall: 0).entries.count == most + 1)
+        let last = log.quickHistory(of: channel, after: 4_998, through: 4_999, limit: most, wall: 0)
+        #expect(last?.entries.map(\.publication.sequence) == [4_999])
+        #expect(log.quickHistory(of: channel, after: 4_999, through: 4_998, limit: most, wall: 0) == Backlog())
+        #expect(log.quickHistory(of: channel, after: 0, limit: 1, wall: 100) == nil)
+        let first = log.history(of: channel, after: 0, limit: 1, wall: 100)
+        #expect(first.entries.map(\.publication.sequence) == [2_001])
+        #expect(first.losses == [Backlog.Loss(channel, Gap(sequences: 1...2_000))])
+    }
+
+    @Test("What is named and has little behind it is quickly read, whatever else there is")
+    func quick() throws {
+        func isQuick(_ pattern: String, _ replay: ReplayPoint?, in log: MemoryLog) throws -> Bool {
+            let pattern = try ChannelPattern(pattern, grammar: .cometd, maximumBytes: 100)
+            let item = SubscriptionItem(pattern, replay: replay)
+            return log.isQuick(BacklogRequest(items: [item], through: .max, limit: 9_000, wall: 0))
+        }
+        var log = MemoryLog()
+        #expect(try isQuick("/**", .everything, in: log))
+        for sequence in 1...5_000 as ClosedRange<UInt64> {
+            log.append(
+                PublicationDraft(
+                    channel: try ChannelName("/a", grammar: .cometd, maximumBytes: 100), data: [0x31],
+                    retention: .replace, history: .init(count: 9_000, until: .max), publishedAt: 0, expiresAt: nil),
+                sequence: sequence)
+        }
+        #expect(try !isQuick("/**", nil, in: log))
+        #expect(try isQuick("/**", .newOnly, in: log))
+        #expect(try isQuick("/a", nil, in: log))
+        #expect(try isQuick("/a", .after(4_500), in: log))
+        #expect(try !isQuick("/a", .everything, in: log))
+        #expect(try isQuick("/b", .everything, in: log))
+    }
+
     @Test("A copy stays as it is, whatever comes and goes behind it")
     func copied() throws {
         let names = try (0..<2_000).map { try ChannelName("/a/\($0)", grammar: .cometd, maximumBytes: 100) }

@@ -1,10 +1,52 @@
 import BrokerCore
 import Dispatch
+import Synchronization
 import Testing
 
 /// What the store in memory does where it is asked, and what it does elsewhere.
 @Suite("The store in memory")
 struct MemoryStoreTests {
+    /// Whether this runs within `submit`, and not on the thread that reads.
+    @TaskLocal private static var isSubmitting = false
+
+    /// The tickets of outcomes that came within `submit`.
+    private final class Tickets: Sendable {
+        private let tickets = Mutex<[StoreTicket]>([])
+
+        var all: [StoreTicket] { tickets.withLock { $0 } }
+
+        func append(_ more: [StoreTicket]) { tickets.withLock { $0 += more } }
+    }
+
+    @Test("What is named and short is read where it is asked for, beside whatever else: no copy is made for it")
+    func shortReads() throws {
+        let channel = try ChannelName("/a", grammar: .cometd, maximumBytes: 100)
+        let unknown = try ChannelName("/b", grammar: .cometd, maximumBytes: 100)
+        let draft = PublicationDraft(
+            channel: channel, data: [0x31], retention: .replace, history: .init(count: 5_000, until: .max),
+            publishedAt: 0, expiresAt: nil)
+        func request(_ channel: ChannelName, _ replay: ReplayPoint?) -> BacklogRequest {
+            let item = SubscriptionItem(ChannelPattern(channel), replay: replay)
+            return BacklogRequest(items: [item], through: .max, limit: 9_000, wall: 0)
+        }
+        let store = MemoryStore(epoch: "log")
+        let within = Tickets()
+        _ = try store.open { outcomes in
+            if Self.isSubmitting { within.append(outcomes.map(\.ticket)) }
+        }
+        store.submit(Array(repeating: .publish(1, draft), count: 5_000))
+        Self.$isSubmitting.withValue(true) {
+            store.submit([
+                .readBacklog(2, request(channel, nil)), .readBacklog(3, request(channel, .after(4_500))),
+                .readBacklog(4, request(unknown, .everything)),
+                .readHistory(5, channel, after: 2_000, limit: 900, wall: 0),
+                .readHistory(6, unknown, after: 0, limit: 9_000, wall: 0),
+            ])
+        }
+        #expect(within.all == [2, 3, 4, 5, 6])
+        store.close()
+    }
+
     @Test("What goes through all that is kept holds up neither who asks for it nor what is published")
     func longReads() throws {
         let channel = try ChannelName("/a", grammar: .cometd, maximumBytes: 100)
@@ -27,7 +69,6 @@ struct MemoryStoreTests {
         store.submit([.publish(1, draft)])
         store.submit([.readBacklog(2, BacklogRequest(items: [item], through: 1, limit: 9, wall: 0))])
         store.submit([.publish(3, another)])
-        store.submit([.readHistory(4, channel, after: 0, limit: 9, wall: 0)])
         hasReturned.signal()
         #expect(isRight.wait(timeout: .now() + 60) == .success)
         store.close()

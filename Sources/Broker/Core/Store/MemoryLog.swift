@@ -1,5 +1,6 @@
 /// A log in memory: histories and retained messages, gone with the process. A copy costs nothing, and a change behind it
-/// little (`PartedDictionary`): what goes through much of it reads one.
+/// little (`PartedDictionary`), but more than to look at a few publications: what goes through much of it reads a copy,
+/// all else reads it where it is.
 package struct MemoryLog: Sendable {
     private struct Kept {
         let publication: StoredPublication
@@ -26,7 +27,26 @@ package struct MemoryLog: Sendable {
         var trimmed: UInt64 = 0
         /// The last one that was dropped because it had grown too old.
         var aged: UInt64 = 0
+
+        /// Those that are newer than one number, and not newer than another.
+        func part(after: UInt64, through: UInt64) -> ArraySlice<UInt64> {
+            guard after < through else { return [] }
+            return sequences[index(behind: after)..<index(behind: through)]
+        }
+
+        /// Where those begin that are newer; found by halving, for they are in order.
+        private func index(behind sequence: UInt64) -> Int {
+            var (low, high) = (sequences.startIndex, sequences.endIndex)
+            while low < high {
+                let middle = low + (high - low) / 2
+                if sequences[middle] > sequence { high = middle } else { low = middle + 1 }
+            }
+            return low
+        }
     }
+    /// So many publications are looked at before it takes long: that is about as much as a change behind a copy costs.
+    package static let quickCount = 1_000
+
     private var publications = PartedDictionary<UInt64, Kept>()
     private var histories = PartedDictionary<ChannelName, History>()
     private var retained = PartedDictionary<ChannelName, UInt64>()
@@ -143,14 +163,34 @@ package struct MemoryLog: Sendable {
         !retained.isEmpty && items.wantRetained(of: retained.lazy.map(\.key)) { retained[$0] != nil }
     }
 
-    /// A page of a channel's history, the oldest behind `after` and up to `through`, and what is missing there.
+    /// A page of a channel's history, the oldest behind `after` and up to `through`, and what is missing there. It costs as
+    /// much as is in it, and what has grown too old before that and was not dropped yet.
     package func history(
         of channel: ChannelName, after: UInt64, through: UInt64 = .max, limit: Int, wall: Int64
     ) -> Backlog {
+        history(of: channel, after: after, through: through, limit: limit, wall: wall, maximumCount: .max) ?? Backlog()
+    }
+
+    /// The same if it does not take long, else nil.
+    package func quickHistory(
+        of channel: ChannelName, after: UInt64, through: UInt64 = .max, limit: Int, wall: Int64
+    ) -> Backlog? {
+        history(
+            of: channel, after: after, through: through, limit: limit, wall: wall, maximumCount: Self.quickCount)
+    }
+
+    /// The same; nil when more than `maximumCount` publications would have to be looked at.
+    private func history(
+        of channel: ChannelName, after: UInt64, through: UInt64, limit: Int, wall: Int64, maximumCount: Int
+    ) -> Backlog? {
         guard let history = histories[channel] else { return Backlog() }
         var page = HistoryPage(limit: limit)
         var lost = max(history.trimmed, history.aged)
-        for sequence in history.sequences where sequence > after && sequence <= through && page.end == nil {
+        var count = 0
+        for sequence in history.part(after: after, through: through) {
+            if page.end != nil { break }
+            if count == maximumCount { return nil }
+            count += 1
             guard let kept = publications[sequence] else { continue }
             if kept.isHistory(at: wall) {
                 page.append(kept.publication)
@@ -163,6 +203,23 @@ package struct MemoryLog: Sendable {
         lost = min(lost, page.end ?? lost)
         if lost > after { losses.add(after + 1...lost, of: channel) }
         return Backlog(entries: page.entries, losses: losses.losses)
+    }
+
+    /// Whether what a backlog consists of is found without taking long: nobody asks for wildcards, and there is little
+    /// behind what is named.
+    package func isQuick(_ request: BacklogRequest) -> Bool {
+        if isEmpty { return true }
+        var count = 0
+        for item in request.items {
+            guard let start = item.start else { continue }
+            guard let name = ChannelName(item.pattern) else { return false }
+            count += 1
+            if item.replay != nil, let history = histories[name] {
+                count += history.part(after: start, through: request.through).count
+            }
+            if count > Self.quickCount { return false }
+        }
+        return true
     }
 
     /// What a backlog consists of, as far as it is here. Names are looked up; with wildcards, all channels are gone
@@ -201,7 +258,7 @@ package struct MemoryLog: Sendable {
     ) {
         guard let history, let start = wanted.start(in: channel) else { return }
         var lost = max(history.trimmed, history.aged)
-        for sequence in history.sequences where sequence > start.entries && sequence <= request.through {
+        for sequence in history.part(after: start.entries, through: request.through) {
             guard let kept = publications[sequence] else { continue }
             if kept.isHistory(at: request.wall) {
                 collector.add(sequence, of: channel)

@@ -3,8 +3,8 @@ import Synchronization
 
 /// A store that keeps everything in memory, until the process ends.
 ///
-/// What is short is done where it is submitted. What may go through all that is kept has a thread of its own, and reads a
-/// copy: it holds up neither who submits it nor what writes.
+/// What is short is done where it is submitted. What goes through much of what is kept has a thread of its own, and reads a
+/// copy, one for all that waits: it holds up neither who submits it nor what writes.
 package final class MemoryStore: Store {
     fileprivate struct State {
         var handler: (@Sendable ([StoreOutcome]) -> Void)?
@@ -13,6 +13,9 @@ package final class MemoryStore: Store {
         var isDelivering = false
         var lastSequence: UInt64 = 0
         var log = MemoryLog()
+        /// What takes long to read, and whether the thread that reads is at it.
+        var waiting: [StoreOperation] = []
+        var isReading = false
     }
     private let state = Mutex(State())
     private let reader = DispatchQueue(label: "fanfare.store.memory")
@@ -34,13 +37,24 @@ package final class MemoryStore: Store {
 
     package func submit(_ operations: [StoreOperation]) {
         hand { state in
-            for operation in operations where !operation.isLong {
-                state.outcomes.append(state.apply(operation, limits))
+            for operation in operations {
+                if let outcome = state.apply(operation, limits) {
+                    state.outcomes.append(outcome)
+                } else {
+                    state.waiting.append(operation)
+                }
             }
+            guard !state.waiting.isEmpty, !state.isReading else { return }
+            state.isReading = true
+            reader.async { [self] in readWaiting() }
         }
-        for operation in operations where operation.isLong {
-            reader.async { [self] in
-                let outcome = state.withLock { $0.log }.outcome(of: operation)
+    }
+
+    /// Runs on `reader`: reads what waits, until nothing waits any more.
+    private func readWaiting() {
+        while let (operations, log) = state.withLock({ $0.takeWaiting() }) {
+            for operation in operations {
+                let outcome = log.outcome(of: operation)
                 hand { $0.outcomes.append(outcome) }
             }
         }
@@ -77,8 +91,16 @@ package final class MemoryStore: Store {
 }
 
 extension MemoryStore.State {
-    /// Sessions die with the process, so only publications leave a trace here.
-    mutating func apply(_ operation: StoreOperation, _ limits: StoreLimits) -> StoreOutcome {
+    /// Takes what waits for the thread that reads, with what the log is now; nil ends the reading.
+    mutating func takeWaiting() -> (operations: [StoreOperation], log: MemoryLog)? {
+        isReading = !waiting.isEmpty
+        guard isReading else { return nil }
+        defer { waiting = [] }
+        return (waiting, log)
+    }
+
+    /// Sessions die with the process, so only publications leave a trace here. The outcome; nil of what takes long to read.
+    mutating func apply(_ operation: StoreOperation, _ limits: StoreLimits) -> StoreOutcome? {
         switch operation {
         case .publish(let ticket, let draft):
             guard log.makeRoom(for: draft, within: limits.memoryBytes) else {
@@ -94,12 +116,24 @@ extension MemoryStore.State {
             .probe(let ticket):
             return .done(ticket)
         case .readBacklog, .readOn, .readRetained, .readHistory:
-            return log.outcome(of: operation)
+            return log.quickOutcome(of: operation)
         }
     }
 }
 
 extension MemoryLog {
+    /// Carries out an operation that reads, if that does not take long.
+    fileprivate func quickOutcome(of operation: StoreOperation) -> StoreOutcome? {
+        switch operation {
+        case .readBacklog(_, let request, let interest):
+            interest.isGone || isQuick(request) ? outcome(of: operation) : nil
+        case .readHistory(let ticket, let channel, let after, let limit, let wall):
+            quickHistory(of: channel, after: after, limit: limit, wall: wall).map { .backlog(ticket, $0) }
+        case .publish, .subscribe, .unsubscribe, .endSession, .moveCursors, .pass, .probe, .readOn, .readRetained:
+            outcome(of: operation)
+        }
+    }
+
     /// Carries out an operation that reads.
     fileprivate func outcome(of operation: StoreOperation) -> StoreOutcome {
         switch operation {
@@ -118,16 +152,6 @@ extension MemoryLog {
             return .backlog(ticket, history(of: channel, after: after, limit: limit, wall: wall))
         case .publish, .subscribe, .unsubscribe, .endSession, .moveCursors, .pass, .probe:
             preconditionFailure("Cannot write when there is only a log to read")
-        }
-    }
-}
-
-extension StoreOperation {
-    /// Whether it may go through all that is kept.
-    fileprivate var isLong: Bool {
-        switch self {
-        case .readBacklog, .readHistory: true
-        case .publish, .subscribe, .unsubscribe, .endSession, .moveCursors, .pass, .probe, .readOn, .readRetained: false
         }
     }
 }
