@@ -60,6 +60,34 @@ struct ReadShareTests {
         for (peer, _) in many[..<100] { #expect(harness.take(peer).contains(message)) }
     }
 
+    @Test("Requests for history take turns with them, and those whose connection is gone are passed over")
+    func histories() throws {
+        let harness = try RouterHarness()
+        harness.publish("x", to: "/r", from: harness.socket(), ext: ["retain": true])
+        let message = RouterHarness.Event.message("x", on: "/r", sequence: 1, retained: true)
+        harness.caller = try Self.caller(at: "192.0.2.2")
+        let other = harness.open()
+        harness.storeMode = .stopped
+        harness.caller = try Self.caller(at: "192.0.2.1")
+        let many = (1...12).map { _ in harness.exchange() }
+        for peer in many { try harness.readHistory(of: "/r", after: 0, limit: 9, for: peer) }
+        harness.caller = try Self.caller(at: "192.0.2.2")
+        harness.subscribe(other.clientID, to: "/r", from: other.peer)
+        let gone = many[5]
+        harness.close(gone)
+        // As long as it stands in the line its slot is not another one's.
+        #expect(harness.take(gone) == [])
+        // Four of the many are in front of its subscription, and four in front of what it reads.
+        for _ in 1...2 { harness.runStore(5) }
+        #expect(harness.take(other.peer).contains(message))
+        #expect(harness.take(gone) == [.release])
+        harness.storeMode = .prompt
+        harness.runStore()
+        for peer in many where peer.connection != gone.connection {
+            #expect(harness.take(peer) == [.history([])])
+        }
+    }
+
     @Test("What a session has asked for is not wanted any more when it has ended")
     func unwanted() throws {
         let store = InterestStore()

@@ -1,12 +1,18 @@
 /// Who may look for a part of the past, and who waits for that: the store may have to go through all that is kept, and has
-/// few threads for it. Each address has a few of these reads under way; its other sessions wait in a line.
+/// few threads for it. Each address has a few of these reads under way; its other sessions and requests wait in a line.
 struct ReadShares {
+    /// Who waits.
+    enum Reader {
+        /// A session, by its client id; it may have ended since.
+        case session(String)
+        /// A request for a part of a history; its connection may be gone since.
+        case history(HistoryRequest)
+    }
     /// So many reads of one address are under way at most.
     private static let readsPerAddress = 4
 
     private var underWay = AddressTally()
-    /// Client ids, also of sessions that have ended since.
-    private var lines: [IPAddress: ArraySlice<String>] = [:]
+    private var lines: [IPAddress: ArraySlice<Reader>] = [:]
 
     /// Nobody reads.
     init() {}
@@ -18,9 +24,9 @@ struct ReadShares {
         return true
     }
 
-    /// Puts a session at the end of its address's line.
-    mutating func queue(_ clientID: String, at address: IPAddress) {
-        lines[address.neighbourhood, default: []].append(clientID)
+    /// Puts somebody at the end of an address's line.
+    mutating func queue(_ reader: Reader, at address: IPAddress) {
+        lines[address.neighbourhood, default: []].append(reader)
     }
 
     /// A read of an address has ended: those whom `next` gives may begin.
@@ -29,10 +35,10 @@ struct ReadShares {
     }
 
     /// Takes who has waited for longest; nil when nobody waits, or no other may begin now.
-    mutating func next(at address: IPAddress) -> String? {
+    mutating func next(at address: IPAddress) -> Reader? {
         guard underWay[address] < Self.readsPerAddress else { return nil }
         let address = address.neighbourhood
-        if let clientID = lines[address]?.popFirst() { return clientID }
+        if let reader = lines[address]?.popFirst() { return reader }
         lines[address] = nil
         return nil
     }

@@ -50,17 +50,26 @@ extension Router {
         if session.waitsToRead { return false }
         if readShares.begin(at: address) { return true }
         session.waitsToRead = true
-        readShares.queue(session.clientID, at: address)
+        readShares.queue(.session(session.clientID), at: address)
         return false
     }
 
-    /// A part of the past has been looked for: others of the same address go on.
+    /// A part of the past has been looked for: others of the same address go on, unless they are gone.
     mutating func endRead(at address: IPAddress, now: Moment, into outbox: inout Outbox) {
         readShares.end(at: address)
-        while let clientID = readShares.next(at: address) {
-            guard let handle = handles[clientID], let session = sessions[Int(handle)] else { continue }
-            session.waitsToRead = false
-            readOn(session, now: now, into: &outbox)
+        while let reader = readShares.next(at: address) {
+            switch reader {
+            case .session(let clientID):
+                guard let handle = handles[clientID], let session = sessions[Int(handle)] else { continue }
+                session.waitsToRead = false
+                readOn(session, now: now, into: &outbox)
+            case .history(let request):
+                if isOpen(request.connection), readShares.begin(at: address) {
+                    read(request, at: address, now: now, into: &outbox)
+                } else {
+                    settle(request.connection, into: &outbox)
+                }
+            }
         }
     }
 

@@ -29,8 +29,22 @@ extension Router {
             return outbox.append(.history(connection, .failure(.tooMany("operations"))))
         }
         let limit = min(max(range.limit, 0), limits.historyMessages)
-        submit(.readHistory(connection), for: connection, to: &outbox) {
-            .readHistory($0, channel, after: range.after, limit: limit, wall: now.wall)
+        let request = HistoryRequest(
+            connection: connection, channel: channel, range: HistoryRange(after: range.after, limit: limit))
+        let address = limitedAddress(of: caller)
+        // Also while it waits: when it is gone, its number is not given to another one before its turn has come.
+        begin(for: connection, into: &outbox)
+        if let address, !readShares.begin(at: address) { return readShares.queue(.history(request), at: address) }
+        read(request, at: address, now: now, into: &outbox)
+    }
+
+    /// Reads a part of a history, whose turn has come.
+    mutating func read(
+        _ request: HistoryRequest, at address: IPAddress?, now: Moment, into outbox: inout Outbox
+    ) {
+        submit(.readHistory(request.connection, address: address), to: &outbox) {
+            .readHistory(
+                $0, request.channel, after: request.range.after, limit: request.range.limit, wall: now.wall)
         }
     }
 }
@@ -47,4 +61,11 @@ package struct HistoryRange: Sendable, Equatable {
         self.after = after
         self.limit = limit
     }
+}
+
+/// A request over plain HTTP for a part of a channel's history.
+struct HistoryRequest {
+    let connection: ConnectionID
+    let channel: ChannelName
+    let range: HistoryRange
 }

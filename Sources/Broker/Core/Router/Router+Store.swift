@@ -8,7 +8,7 @@ extension Router {
             }
             if case .subscribe(let change) = operation { releaseClaim(of: change) }
             finish(operation, outcome, now: now, into: &outbox)
-            if case .catchUp(_, let address?) = operation { endRead(at: address, now: now, into: &outbox) }
+            if let address = operation.readingAddress { endRead(at: address, now: now, into: &outbox) }
             if let connection = operation.connection { settle(connection, into: &outbox) }
         }
     }
@@ -51,10 +51,10 @@ extension Router {
         case (.readRetained(let connection), .failed(_, let error)):
             guard isOpen(connection) else { return }
             outbox.append(.retained(connection, .failure(.storeFailed(error))))
-        case (.readHistory(let connection), .backlog(_, let backlog)):
+        case (.readHistory(let connection, _), .backlog(_, let backlog)):
             guard isOpen(connection) else { return }
             outbox.append(.history(connection, .success(publications(of: backlog))))
-        case (.readHistory(let connection), .failed(_, let error)):
+        case (.readHistory(let connection, _), .failed(_, let error)):
             guard isOpen(connection) else { return }
             outbox.append(.history(connection, .failure(.storeFailed(error))))
         case (.keep(let session, let patterns), .subscribed):
@@ -146,10 +146,19 @@ enum PendingOperation {
     /// A session's part of the past is being read. Where it is found, that counts for an address, if there is one.
     case catchUp(clientID: String, address: IPAddress?)
     case readRetained(ConnectionID)
-    case readHistory(ConnectionID)
+    /// A part of a history is being read. That counts for an address, if there is one.
+    case readHistory(ConnectionID, address: IPAddress?)
 
     /// Whether it is a publication that is to be stored.
     var isPublication: Bool { if case .publish = self { true } else { false } }
+
+    /// The address that has it as one of its reads (`ReadShares`).
+    var readingAddress: IPAddress? {
+        switch self {
+        case .catchUp(_, let address), .readHistory(_, let address): address
+        case .publish, .pass, .subscribe, .unsubscribe, .note, .probe, .keep, .settle, .readRetained: nil
+        }
+    }
 
     /// The connection that waits for it.
     var connection: ConnectionID? {
@@ -157,7 +166,7 @@ enum PendingOperation {
         case .publish(let publisher, _): publisher.connection
         case .pass(let publisher, _): publisher.peer.connection
         case .subscribe(let change), .unsubscribe(let change): change.peer.connection
-        case .readRetained(let connection), .readHistory(let connection): connection
+        case .readRetained(let connection), .readHistory(let connection, _): connection
         case .note, .probe, .keep, .settle, .join, .catchUp: nil
         }
     }
