@@ -30,7 +30,7 @@ final class ReaderPool: Sendable {
         }
     }
 
-    /// Reads with the connection that has least to do; with none when the pool is closed.
+    /// Reads with the connection that has least to do; with none when the pool is closed, also while this has waited.
     func read(_ body: @escaping @Sendable (Database?) -> Void) {
         let chosen = readers.withLock { readers -> (index: Int, reader: Reader)? in
             guard let index = readers.indices.min(by: { readers[$0].waitingCount < readers[$1].waitingCount }) else {
@@ -41,6 +41,8 @@ final class ReaderPool: Sendable {
         }
         guard let chosen else { return body(nil) }
         chosen.reader.thread.async { [self] in
+            // Whoever closes waits for this thread.
+            if readers.withLock({ $0.isEmpty }) { return body(nil) }
             var hasRun = false
             // One transaction: what is read belongs together. It can also fail at its end, when all is read.
             try? chosen.reader.connection.read { database in
@@ -52,7 +54,7 @@ final class ReaderPool: Sendable {
         }
     }
 
-    /// Waits for what is being read, and closes.
+    /// Waits for what is being read, and closes. What waits for that is read with no connection.
     func close() {
         let open = readers.withLock { readers in
             defer { readers = [] }

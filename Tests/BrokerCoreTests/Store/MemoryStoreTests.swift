@@ -9,13 +9,13 @@ struct MemoryStoreTests {
     /// Whether this runs within `submit`, and not on the thread that reads.
     @TaskLocal private static var isSubmitting = false
 
-    /// The tickets of outcomes that came within `submit`.
-    private final class Tickets: Sendable {
-        private let tickets = Mutex<[StoreTicket]>([])
+    /// Outcomes in the order in which they were handed over.
+    private final class Outcomes: Sendable {
+        private let outcomes = Mutex<[StoreOutcome]>([])
 
-        var all: [StoreTicket] { tickets.withLock { $0 } }
+        var all: [StoreOutcome] { outcomes.withLock { $0 } }
 
-        func append(_ more: [StoreTicket]) { tickets.withLock { $0 += more } }
+        func append(_ more: [StoreOutcome]) { outcomes.withLock { $0 += more } }
     }
 
     @Test("What is named and short is read where it is asked for, beside whatever else: no copy is made for it")
@@ -30,9 +30,9 @@ struct MemoryStoreTests {
             return BacklogRequest(items: [item], through: .max, limit: 9_000, wall: 0)
         }
         let store = MemoryStore(epoch: "log")
-        let within = Tickets()
+        let within = Outcomes()
         _ = try store.open { outcomes in
-            if Self.isSubmitting { within.append(outcomes.map(\.ticket)) }
+            if Self.isSubmitting { within.append(outcomes) }
         }
         store.submit(Array(repeating: .publish(1, draft), count: 5_000))
         Self.$isSubmitting.withValue(true) {
@@ -43,8 +43,29 @@ struct MemoryStoreTests {
                 .readHistory(6, unknown, after: 0, limit: 9_000, wall: 0),
             ])
         }
-        #expect(within.all == [2, 3, 4, 5, 6])
+        #expect(within.all.map(\.ticket) == [2, 3, 4, 5, 6])
         store.close()
+    }
+
+    /// All of these reads take minutes.
+    @Test("What waits to be read when the store closes fails, and nobody waits for it")
+    func closed() throws {
+        let store = MemoryStore(epoch: "log")
+        let outcomes = Outcomes()
+        _ = try store.open { outcomes.append($0) }
+        for number in 1...2_000 {
+            let channel = try ChannelName("/a/\(number)", grammar: .cometd, maximumBytes: 100)
+            let draft = PublicationDraft(
+                channel: channel, data: [0x31], retention: .replace, publishedAt: 0, expiresAt: nil)
+            store.submit([.publish(1, draft)])
+        }
+        let item = SubscriptionItem(try ChannelPattern("/**", grammar: .cometd, maximumBytes: 100))
+        let request = BacklogRequest(items: [item], through: .max, limit: 9, wall: 0)
+        store.submit(Array(repeating: .readBacklog(2, request), count: 100_000))
+        store.close()
+        let ends = outcomes.all.filter { $0.ticket == 2 }
+        #expect(ends.count == 100_000)
+        #expect(ends.last == .failed(2, StoreError(.unavailable, what: "memory", reason: "the store is closed")))
     }
 
     @Test("What goes through all that is kept holds up neither who asks for it nor what is published")

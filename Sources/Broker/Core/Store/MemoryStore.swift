@@ -16,6 +16,7 @@ package final class MemoryStore: Store {
         /// What takes long to read, and whether the thread that reads is at it.
         var waiting: [StoreOperation] = []
         var isReading = false
+        var isClosed = false
     }
     private let state = Mutex(State())
     private let reader = DispatchQueue(label: "fanfare.store.memory")
@@ -50,11 +51,12 @@ package final class MemoryStore: Store {
         }
     }
 
-    /// Runs on `reader`: reads what waits, until nothing waits any more.
+    /// Runs on `reader`: reads what waits, until nothing waits any more. With the end of the store it waits in vain.
     private func readWaiting() {
         while let (operations, log) = state.withLock({ $0.takeWaiting() }) {
             for operation in operations {
-                let outcome = log.outcome(of: operation)
+                let isClosed = state.withLock { $0.isClosed }
+                let outcome = isClosed ? .failed(operation.ticket, .closed) : log.outcome(of: operation)
                 hand { $0.outcomes.append(outcome) }
             }
         }
@@ -85,9 +87,15 @@ package final class MemoryStore: Store {
     }
 
     package func close() {
+        state.withLock { $0.isClosed = true }
         reader.sync {}
         state.withLock { $0.handler = nil }
     }
+}
+
+extension StoreError {
+    /// The store is closed.
+    fileprivate static let closed = StoreError(.unavailable, what: "memory", reason: "the store is closed")
 }
 
 extension MemoryStore.State {

@@ -21,7 +21,8 @@ package protocol Store: Sendable {
     /// Takes operations without waiting for them.
     func submit(_ operations: [StoreOperation])
 
-    /// Carries out what was submitted, then closes; blocks until that is done. The last call.
+    /// Carries out what was submitted and writes, and what is being read, then closes; blocks until that is done. What waits
+    /// to be read fails. The last call.
     func close()
 }
 
