@@ -88,6 +88,33 @@ struct ReadShareTests {
         }
     }
 
+    @Test("Who comes from elsewhere does not wait for those whom it has left", arguments: [0, 4])
+    func moved(elsewhereCount: Int) throws {
+        let harness = try RouterHarness()
+        harness.publish("x", to: "/r", from: harness.socket(), ext: ["retain": true])
+        let message = RouterHarness.Event.message("x", on: "/r", sequence: 1, retained: true)
+        harness.caller = try Self.caller(at: "192.0.2.2")
+        var sessions = (0..<elsewhereCount).map { _ in harness.open() }
+        harness.caller = try Self.caller(at: "192.0.2.1")
+        sessions += (1...5).map { _ in harness.open() }
+        let moving = sessions[elsewhereCount + 4]
+        harness.storeMode = .stopped
+        for (peer, clientID) in sessions { harness.subscribe(clientID, to: "/**", from: peer) }
+        harness.runStore(sessions.count)
+        // Four of each address read now, and the last one of all waits.
+        harness.caller = try Self.caller(at: "192.0.2.2")
+        harness.connect(moving.clientID, from: moving.peer)
+        // With nobody elsewhere it reads at once, else when the first one there is through.
+        harness.runStore(elsewhereCount + 4 + (elsewhereCount == 0 ? 1 : 0))
+        if elsewhereCount > 0 {
+            #expect(!harness.take(moving.peer).contains(message))
+            harness.runStore(1)
+        }
+        #expect(harness.take(moving.peer).contains(message))
+        harness.runStore()
+        #expect(!harness.take(moving.peer).contains(message))
+    }
+
     @Test("What a session has asked for is not wanted any more when it has ended")
     func unwanted() throws {
         let store = InterestStore()

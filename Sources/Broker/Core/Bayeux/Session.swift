@@ -130,8 +130,8 @@ final class Session {
     var address: IPAddress?
     /// How often the store is being told that replays have become one: until it is through none begins.
     var joinCount = 0
-    /// Whether it waits in the line of its address (`ReadShares`).
-    var waitsToRead = false
+    /// The neighbourhood of addresses in whose line it waits (`ReadShares`).
+    var waitsAt: IPAddress?
     /// What is remembered when it has ended.
     @exclusivity(unchecked) var record: Record
     /// How much it has done of what is limited.

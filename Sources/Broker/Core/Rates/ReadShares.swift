@@ -3,7 +3,7 @@
 struct ReadShares {
     /// Who waits.
     enum Reader {
-        /// A session, by its client id; it may have ended since.
+        /// A session, by its client id; it may have ended since, or gone to another line.
         case session(String)
         /// A request for a part of a history; its connection may be gone since.
         case history(HistoryRequest)

@@ -45,11 +45,15 @@ extension Router {
         }
     }
 
-    /// Whether a session may look for a part of the past. If not, it does so when others of its address are through.
+    /// Whether a session may look for a part of the past. If not, it does so when others of its address are through; one
+    /// that has come from elsewhere meanwhile does not wait for those there any more.
     private mutating func mayRead(_ session: Session, at address: IPAddress) -> Bool {
-        if session.waitsToRead { return false }
-        if readShares.begin(at: address) { return true }
-        session.waitsToRead = true
+        if session.waitsAt == address.neighbourhood { return false }
+        if readShares.begin(at: address) {
+            session.waitsAt = nil
+            return true
+        }
+        session.waitsAt = address.neighbourhood
         readShares.queue(.session(session.clientID), at: address)
         return false
     }
@@ -60,8 +64,10 @@ extension Router {
         while let reader = readShares.next(at: address) {
             switch reader {
             case .session(let clientID):
-                guard let handle = handles[clientID], let session = sessions[Int(handle)] else { continue }
-                session.waitsToRead = false
+                guard let handle = handles[clientID], let session = sessions[Int(handle)],
+                    session.waitsAt == address.neighbourhood
+                else { continue }
+                session.waitsAt = nil
                 readOn(session, now: now, into: &outbox)
             case .history(let request):
                 if isOpen(request.connection), readShares.begin(at: address) {
