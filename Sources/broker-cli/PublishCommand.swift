@@ -23,7 +23,8 @@ struct PublishCommand: AsyncParsableCommand {
             is removed. While the broker is away more is kept, up to --spool-limit; then the input has to wait, for --retry. \
             What is left when the program ends, however it ends, is sent first by the next publish with the \
             same folder, or by broker-cli flush. A stored document that is sent again within five minutes is stored \
-            once, as long as its key is among the newest 65,536 of the broker.
+            once, as long as the broker remembers its key: it has room for 65,536, and when that is used up, the subject \
+            that has the most of them, and more than 4,096, loses its oldest one; else the oldest of all goes.
             """,
         aliases: ["pub"])
 
