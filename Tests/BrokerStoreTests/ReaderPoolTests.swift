@@ -1,3 +1,4 @@
+import BrokerCore
 import Dispatch
 import GRDB
 import Synchronization

@@ -156,7 +156,7 @@ enum PendingOperation {
     var readingAddress: IPAddress? {
         switch self {
         case .catchUp(_, let address), .readHistory(_, let address): address
-        case .publish, .pass, .subscribe, .unsubscribe, .note, .probe, .keep, .settle, .readRetained: nil
+        case .publish, .pass, .subscribe, .unsubscribe, .note, .probe, .keep, .settle, .join, .readRetained: nil
         }
     }
 
