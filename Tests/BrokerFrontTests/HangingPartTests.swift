@@ -83,7 +83,8 @@ private final class StillBroker {
             router: Router(
                 limits: configuration.routerLimits, state: StoredState(epoch: "epoch"), loopCount: 2,
                 generator: SystemRandomNumberGenerator(), now: SystemClock.now),
-            store: store, services: ServiceRunner(hooks: BrokerHooks(), logger: logger), eventLoop: first
+            store: store, services: ServiceRunner(hooks: BrokerHooks(), logger: logger),
+            rates: configuration.limits.rates, eventLoop: first
         ) { nil }
         let bound = NIOLoopBound(router, eventLoop: first)
         let mailbox = Mailbox<RouterInput>(eventLoop: first) { bound.value.receive($0) }

@@ -64,20 +64,60 @@ struct WorkShareTests {
         #expect(shares.wait(of: one, now: 1_001_400_000) == 0)
     }
 
+    /// The messages on their way to the router's loop are divided among the loops, and each may have a few.
+    @Test(arguments: [(1, 64), (4, 16), (16, 8), (1000, 8)])
+    func messagesUnderWay(loopCount: Int, count: Int) throws {
+        let address = try #require(IPAddress("203.0.113.1"))
+        var shares = WorkShares(RateLimits(), loopCount: loopCount)
+        shares.send(count - 1, of: address)
+        #expect(!shares.isFull(address))
+        shares.send(1, of: address)
+        #expect(shares.isFull(address))
+        shares.settle(address, for: count, notBefore: 0, now: 1_000_000_000)
+        #expect(!shares.isFull(address))
+    }
+
+    /// What the router has done for one loop is counted once, however many others there are, and takes nobody's turn there.
+    @Test
+    func oneOfManyLoopsHasTheWholeShare() throws {
+        let address = try #require(IPAddress("203.0.113.1"))
+        let now: UInt64 = 1_000_000_000
+        var (router, shares) = (RouterShares(RateLimits()), WorkShares(RateLimits(), loopCount: 16))
+        shares.send(1, of: address)
+        let debt = router.charge(address, 10_000_000, now: now)
+        shares.settle(address, for: 1, notBefore: now + debt, now: now)
+        #expect(shares.wait(of: address, now: now) == 0)
+        #expect(shares.turnWait(of: address, now: now) == 0)
+        // 50 ms are free; what is beyond takes four times as long.
+        let wait = router.charge(address, 50_000_000, now: now)
+        #expect(wait == 40_000_000)
+        shares.settle(address, for: 1, notBefore: now + wait, now: now)
+        // It is known to the nanosecond, and not added to what was known before.
+        shares.settle(address, for: 1, notBefore: now + wait, now: now)
+        #expect((wait - 2...wait).contains(shares.wait(of: address, now: now)))
+        #expect(shares.wait(of: address, now: now + wait) == 0)
+        #expect(shares.turnWait(of: address, now: now) == 0)
+    }
+
     /// Each loop gives an address a share, and all of them together no more of the router's loop than one would.
     @Test(arguments: [1, 4, 16, 1000])
     func routersLoopIsOneForAll(loopCount: Int) throws {
         let address = try #require(IPAddress("203.0.113.1"))
-        var shares = WorkShares(RateLimits(), loopCount: loopCount)
-        let underWay = max(64 / loopCount, 1)
-        shares.send(underWay - 1, of: address)
-        #expect(!shares.isFull(address))
-        shares.send(1, of: address)
-        #expect(shares.isFull(address))
-        // Each loop hears of its part: 100 ms in all, of which 50 are free and the rest takes four times as long.
-        shares.charge(address, for: underWay, 100_000_000 / UInt64(loopCount), now: 1_000_000_000)
-        #expect(!shares.isFull(address))
-        #expect(shares.wait(of: address, now: 1_000_000_000) == 200_000_000)
+        var router = RouterShares(RateLimits())
+        var loops = Array(repeating: WorkShares(RateLimits(), loopCount: loopCount), count: loopCount)
+        let (begin, cost): (UInt64, UInt64) = (1_000_000_000, 1_000_000)
+        var taken: UInt64 = 0
+        // Two seconds in which each loop sends a message every five milliseconds, if it may.
+        for now in stride(from: begin, to: begin + 2_000_000_000, by: 5_000_000) {
+            for number in loops.indices where loops[number].wait(of: address, now: now) == 0 {
+                taken += cost
+                let debt = router.charge(address, cost, now: now)
+                loops[number].settle(address, for: 1, notBefore: now + debt, now: now)
+            }
+        }
+        // A quarter of the time and the burst, and what each loop sends before it knows: that much they all wait longer.
+        let excess = 2 * cost * UInt64(loopCount)
+        #expect(taken <= 500_000_000 + 50_000_000 + excess)
     }
 
     /// All that was sent is done, in the order in which it was sent.

@@ -190,7 +190,9 @@ package final class BrokerServer: Service, Sendable {
                 generator: SystemRandomNumberGenerator(),
                 now: SystemClock.now)
             let services = ServiceRunner(hooks: hooks, logger: logger)
-            let loop = RouterLoop(router: router, store: store, services: services, eventLoop: first) { inbox.mailbox }
+            let loop = RouterLoop(
+                router: router, store: store, services: services, rates: configuration.limits.rates, eventLoop: first
+            ) { inbox.mailbox }
             return NIOLoopBound(loop, eventLoop: first)
         }.get()
         let mailbox = Mailbox<RouterInput>(eventLoop: first) { router.value.receive($0) }

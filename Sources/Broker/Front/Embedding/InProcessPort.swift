@@ -150,7 +150,7 @@ package final class InProcessPort: CommandReceiver {
             case .cut(let slot): end(slot, because: .slow)
             case .awaitDrain(let slot): client(slot)?.unread.awaitDrain()
             // The embedding program waits for its replies, and nobody holds it back.
-            case .pause, .resume, .readOn, .charge: break
+            case .pause, .resume, .readOn, .settle: break
             case .finish, .receipt, .retained, .history, .report, .open, .refuse:
                 preconditionFailure("Cannot answer an HTTP request when the client is in this process")
             }

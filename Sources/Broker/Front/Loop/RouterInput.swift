@@ -53,8 +53,9 @@ enum ShardCommand: Sendable {
     case close(slot: UInt32)
     case release(slot: UInt32)
     case cut(slot: UInt32)
-    /// The router has seen to so many messages that an address has sent, for so long (ns).
-    case charge(IPAddress, for: Int, UInt64)
+    /// The router has seen to so many messages that an address has sent, and wants nothing more of it before that instant
+    /// (ns, monotonic).
+    case settle(IPAddress, for: Int, notBefore: UInt64)
     case pause(slot: UInt32)
     case resume(slot: UInt32)
     case awaitDrain(slot: UInt32)

@@ -30,6 +30,8 @@ final class RouterLoop {
     private var outgoing: [[ShardCommand]] = []
     /// What each other loop has sent that is not taken in yet.
     private var loads: [InboundLoad?] = []
+    /// Who has had how much of the router's time from there.
+    private var shares: RouterShares
     private var operations: [StoreOperation] = []
     @exclusivity(unchecked) private var joined: [UInt8] = []
     private var turnEndIsScheduled = false
@@ -48,12 +50,13 @@ final class RouterLoop {
     private var timer: (deadline: UInt64, scheduled: Scheduled<Void>)?
 
     init(
-        router: consuming Router, store: any Store, services: ServiceRunner, eventLoop: any EventLoop,
-        mailbox: @escaping () -> Mailbox<RouterInput>?
+        router: consuming Router, store: any Store, services: ServiceRunner, rates: RateLimits,
+        eventLoop: any EventLoop, mailbox: @escaping () -> Mailbox<RouterInput>?
     ) {
         self.router = router
         self.store = store
         self.services = services
+        shares = RouterShares(rates)
         self.eventLoop = eventLoop
         self.mailbox = mailbox
     }
@@ -149,11 +152,9 @@ final class RouterLoop {
             let payer = input.payer
             let start = payer == nil ? 0 : SystemClock.monotonic
             defer {
+                if let payer { settle(payer.address, on: payer.loop, for: input.messageCount, since: start) }
+                // Not in that time: it writes what is everybody's.
                 localShard?.relieve()
-                if let payer {
-                    let time = SystemClock.monotonic - start
-                    outgoing[Int(payer.loop)].append(.charge(payer.address, for: input.messageCount, time))
-                }
             }
             switch input {
             case .batch(let batch, let text, let peer, let caller):
@@ -191,6 +192,13 @@ final class RouterLoop {
         }
     }
 
+    /// An address has had the router's time since `start` (ns, monotonic), and its loop is told how long to wait.
+    private func settle(_ address: IPAddress, on loop: UInt32, for count: Int, since start: UInt64) {
+        let now = SystemClock.monotonic
+        let debt = shares.charge(address, now - start, now: now)
+        outgoing[Int(loop)].append(.settle(address, for: count, notBefore: now + debt))
+    }
+
     /// What another loop has sent is through; one that had to wait for that reads on.
     private func takeIn(_ byteCount: Int, from loop: UInt32) {
         guard Int(loop) < loads.count, let load = loads[Int(loop)], load.remove(byteCount) else { return }
@@ -217,6 +225,7 @@ final class RouterLoop {
     /// From now on these are the limits of rates.
     func set(_ rates: RateLimits) {
         router.set(rates)
+        shares.set(rates)
     }
 
     /// What there is and what was counted.

@@ -54,8 +54,8 @@ extension Shard {
         case .cut(let slot):
             answered.append { [self] in cut(slot) }
             scheduleFlush()
-        case .charge(let address, let count, let nanoseconds):
-            work.charge(address, for: count, nanoseconds, now: SystemClock.monotonic)
+        case .settle(let address, let count, let notBefore):
+            work.settle(address, for: count, notBefore: notBefore, now: SystemClock.monotonic)
         case .pause(let slot):
             if case .socket(let socket) = slots[slot] { socket.pause(.store) }
         case .resume(let slot):

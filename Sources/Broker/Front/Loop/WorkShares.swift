@@ -13,6 +13,8 @@ package struct WorkShares {
     /// more of each: what they cost is known only when it has seen to them, and may be a hundred times what it has cost to
     /// read them.
     private static let messagesUnderWay = 64
+    /// The part of one of many loops in that: with fewer it would wait for the router more than the router works.
+    private static let leastUnderWay = 8
 
     /// So long one waits at most until it is looked at again (ns): the limit may be another by then.
     private static let longestWait: UInt64 = 1_000_000_000
@@ -25,6 +27,9 @@ package struct WorkShares {
     private let loopCount: Int
     private var buckets: BucketTable<IPAddress>
     private var turns: BucketTable<IPAddress>
+    /// How long the router wants nothing of an address: what its bucket, which holds nothing, is overdrawn by.
+    private var debts: BucketTable<IPAddress>
+    private static let debt = Rate(1_000_000_000, burst: 1)
     private var underWay = AddressTally()
 
     /// Nobody has had anything yet. There are so many loops, each with shares of its own, and one of them has the router.
@@ -33,6 +38,7 @@ package struct WorkShares {
         rate = limits.workPerAddress
         buckets = BucketTable(capacity: limits.rememberedCount)
         turns = BucketTable(capacity: limits.rememberedCount)
+        debts = BucketTable(capacity: limits.rememberedCount)
     }
 
     /// From now on this is the limit.
@@ -40,10 +46,13 @@ package struct WorkShares {
         rate = limits.workPerAddress
     }
 
-    /// After how long (ns) an address that has had its share may ask again; 0 when it has not.
+    /// After how long (ns) an address that has had its share, here or of the router, may ask again; 0 when it has not.
     package func wait(of address: IPAddress, now: UInt64) -> UInt64 {
         guard let rate else { return 0 }
-        return min(buckets.debt(of: address.neighbourhood, of: rate, now: now), Self.longestWait)
+        let address = address.neighbourhood
+        let wait = max(
+            buckets.debt(of: address, of: rate, now: now), debts.debt(of: address, of: Self.debt, now: now))
+        return min(wait, Self.longestWait)
     }
 
     /// How long (ns) others have their turn before an address that need not wait for its share goes on; 0 when it may.
@@ -53,7 +62,7 @@ package struct WorkShares {
 
     /// Whether so many messages of an address are on their way to the router that no more may follow.
     package func isFull(_ address: IPAddress) -> Bool {
-        underWay[address] >= max(Self.messagesUnderWay / loopCount, 1)
+        underWay[address] >= max(Self.messagesUnderWay / loopCount, Self.leastUnderWay)
     }
 
     /// Notes that messages of an address go to the router, which is on another loop and will say what they have cost.
@@ -61,11 +70,14 @@ package struct WorkShares {
         if rate != nil { underWay.add(count, to: address) }
     }
 
-    /// Notes that the router has seen to messages of an address, and for how many nanoseconds. They count as often as there
-    /// are loops: each of them gives the address a share, and the router's loop is one for all.
-    package mutating func charge(_ address: IPAddress, for count: Int, _ nanoseconds: UInt64, now: UInt64) {
+    /// Notes that the router has seen to messages of an address, of which it wants nothing more before that instant (ns,
+    /// monotonic). Its time is not this loop's: `RouterShares` keeps it for all loops.
+    package mutating func settle(_ address: IPAddress, for count: Int, notBefore: UInt64, now: UInt64) {
         underWay.remove(count, from: address)
-        charge(address, nanoseconds * UInt64(loopCount), now: now)
+        let address = address.neighbourhood
+        let known = now + debts.debt(of: address, of: Self.debt, now: now)
+        guard notBefore > known else { return }
+        debts.charge(Int(clamping: notBefore - known), to: address, of: Self.debt, now: now)
     }
 
     /// Notes that an address has had so many nanoseconds.
