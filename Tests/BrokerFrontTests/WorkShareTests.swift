@@ -64,6 +64,26 @@ struct WorkShareTests {
         #expect(shares.wait(of: one, now: 1_001_400_000) == 0)
     }
 
+    /// A rate above a half of the loop's time is what it says, also in turns; and no turn is waited for without looking again.
+    @Test
+    func turnsLeaveTheRate() throws {
+        let address = try #require(IPAddress("203.0.113.1"))
+        let now: UInt64 = 1_000_000_000
+        var limits = RateLimits()
+        limits.workPerAddress = Rate(60_000_000_000, per: .seconds(60), burst: 50_000_000)
+        var shares = WorkShares(limits)
+        shares.charge(address, 10_000_000, now: now)
+        // Half a millisecond of it is free.
+        #expect(shares.turnWait(of: address, now: now) == 9_500_000)
+        limits.workPerAddress = Rate(100_000_000, burst: 50_000_000)
+        shares.set(limits)
+        shares.charge(address, 1_000_000, now: now + 10_000_000)
+        // From now on, a half of it.
+        #expect(shares.turnWait(of: address, now: now + 10_000_000) == 1_000_000)
+        shares.charge(address, 10_000_000_000, now: now + 10_000_000)
+        #expect(shares.turnWait(of: address, now: now + 10_000_000) == 1_000_000_000)
+    }
+
     /// The messages on their way to the router's loop are divided among the loops, and each may have a few.
     @Test(arguments: [(1, 64), (4, 16), (16, 8), (1000, 8)])
     func messagesUnderWay(loopCount: Int, count: Int) throws {

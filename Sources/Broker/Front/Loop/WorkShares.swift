@@ -19,11 +19,10 @@ package struct WorkShares {
     /// So long one waits at most until it is looked at again (ns): the limit may be another by then.
     private static let longestWait: UInt64 = 1_000_000_000
 
+    private var rate: Rate?
     /// What all connections of an address have together before others have their turn, however rested it is: without it each
     /// of them would have a slice.
-    private static let turn = Rate(500_000_000, burst: Int(slice / 2))
-
-    private var rate: Rate?
+    private var turn: Rate
     private let loopCount: Int
     private var buckets: BucketTable<IPAddress>
     private var turns: BucketTable<IPAddress>
@@ -36,14 +35,22 @@ package struct WorkShares {
     package init(_ limits: RateLimits, loopCount: Int = 1) {
         self.loopCount = max(loopCount, 1)
         rate = limits.workPerAddress
+        turn = Self.turn(within: rate)
         buckets = BucketTable(capacity: limits.rememberedCount)
         turns = BucketTable(capacity: limits.rememberedCount)
         debts = BucketTable(capacity: limits.rememberedCount)
     }
 
     /// From now on this is the limit.
-    mutating func set(_ limits: RateLimits) {
+    package mutating func set(_ limits: RateLimits) {
         rate = limits.workPerAddress
+        turn = Self.turn(within: rate)
+    }
+
+    /// Half of the loop's time, or as much as an address may have.
+    private static func turn(within rate: Rate?) -> Rate {
+        let perSecond = rate.map { Double($0.count) * 1e9 / Double(max($0.period.nanosecondsClamped, 1)) } ?? 0
+        return Rate(max(500_000_000, Int(min(perSecond, 1e18))), burst: Int(slice / 2))
     }
 
     /// After how long (ns) an address that has had its share, here or of the router, may ask again; 0 when it has not.
@@ -57,7 +64,8 @@ package struct WorkShares {
 
     /// How long (ns) others have their turn before an address that need not wait for its share goes on; 0 when it may.
     package func turnWait(of address: IPAddress, now: UInt64) -> UInt64 {
-        rate == nil ? 0 : turns.debt(of: address.neighbourhood, of: Self.turn, now: now)
+        guard rate != nil else { return 0 }
+        return min(turns.debt(of: address.neighbourhood, of: turn, now: now), Self.longestWait)
     }
 
     /// Whether so many messages of an address are on their way to the router that no more may follow.
@@ -85,7 +93,7 @@ package struct WorkShares {
         guard let rate else { return }
         let address = address.neighbourhood
         buckets.charge(Int(clamping: nanoseconds), to: address, of: rate, now: now)
-        turns.charge(Int(clamping: nanoseconds), to: address, of: Self.turn, now: now)
+        turns.charge(Int(clamping: nanoseconds), to: address, of: turn, now: now)
     }
 }
 
