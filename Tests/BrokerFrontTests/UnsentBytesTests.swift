@@ -8,34 +8,122 @@ import Testing
 /// What waits in all connections of an event loop has a bound.
 @Suite(.timeLimit(.minutes(2)))
 struct UnsentBytesTests {
+    /// Lets nothing through to the channel's end until it is opened.
+    private final class Valve: ChannelOutboundHandler {
+        typealias OutboundIn = ByteBuffer
+        typealias OutboundOut = ByteBuffer
+        var isOpen = false
+
+        func flush(context: ChannelHandlerContext) {
+            if isOpen { context.flush() }
+        }
+    }
+    private final class Writer: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+    }
+
+    /// A connection whose peer takes nothing until it is told to, or is cut.
+    private final class SlowPeer {
+        let outbound: Outbound
+        private(set) var isCut = false
+        private let channel: EmbeddedChannel
+        private let valve = Valve()
+
+        init(on loop: EmbeddedEventLoop, _ unsent: UnsentBytes) throws {
+            let writer = Writer()
+            channel = EmbeddedChannel(handler: nil, loop: loop)
+            try channel.pipeline.syncOperations.addHandlers([valve, writer])
+            outbound = Outbound(
+                context: try channel.pipeline.syncOperations.context(handler: writer), unsent: unsent)
+            outbound.onCut = { [weak self] in
+                self?.isCut = true
+                self?.take()
+            }
+        }
+
+        /// Takes all that waits.
+        func take() {
+            valve.isOpen = true
+            channel.flush()
+        }
+
+        func close() {
+            take()
+            _ = try? channel.finish(acceptAlreadyClosed: true)
+        }
+    }
+
     @Test("A piece that waits for many is one piece of memory, however much of it each of them waits for")
-    func sharedPieces() {
-        let unsent = UnsentBytes(limit: .max, eventLoop: EmbeddedEventLoop())
+    func sharedPieces() throws {
+        let loop = EmbeddedEventLoop()
+        let unsent = UnsentBytes(limit: .max, eventLoop: loop)
+        let peers = try (0..<3).map { _ in try SlowPeer(on: loop, unsent) }
         var piece = ByteBuffer(repeating: 0, count: 1000)
         let capacity = piece.storageCapacity
-        let first = unsent.add(piece, isCopied: false)
+        peers[0].outbound.write(piece)
         piece.moveReaderIndex(forwardBy: 400)
-        let second = unsent.add(piece, isCopied: false)
+        peers[1].outbound.write(piece)
         #expect(unsent.queuedBytes == 1600 && unsent.keptBytes == capacity)
         let other = ByteBuffer(repeating: 0, count: 10)
-        let third = unsent.add(other, isCopied: false)
+        peers[2].outbound.write(other)
         #expect(unsent.keptBytes == capacity + other.storageCapacity)
-        unsent.remove(first)
+        peers[0].take()
         #expect(unsent.queuedBytes == 610 && unsent.keptBytes == capacity + other.storageCapacity)
-        unsent.remove(second)
+        peers[1].take()
         #expect(unsent.keptBytes == other.storageCapacity)
-        unsent.remove(third)
+        peers[2].take()
         #expect(unsent.queuedBytes == 0 && unsent.keptBytes == 0)
+        for peer in peers { peer.close() }
     }
 
     @Test("Copies of it are as many pieces")
-    func copies() {
-        let unsent = UnsentBytes(limit: .max, eventLoop: EmbeddedEventLoop())
+    func copies() throws {
+        let loop = EmbeddedEventLoop()
+        let unsent = UnsentBytes(limit: .max, eventLoop: loop)
+        let peers = try (0..<3).map { _ in try SlowPeer(on: loop, unsent) }
         let piece = ByteBuffer(repeating: 0, count: 1000)
-        let holds = (0..<3).map { _ in unsent.add(piece, isCopied: true) }
+        for peer in peers { _ = unsent.add(piece, for: peer.outbound, copiedBytes: 1000) }
         #expect(unsent.queuedBytes == 3000 && unsent.keptBytes == 3000)
-        for hold in holds { unsent.remove(hold) }
+        for peer in peers { _ = unsent.removeFirst(of: peer.outbound) }
         #expect(unsent.queuedBytes == 0 && unsent.keptBytes == 0)
+        for peer in peers { peer.close() }
+    }
+
+    @Test("Who keeps most alone has to go, and not those who wait for the same large piece")
+    func heaviest() throws {
+        let loop = EmbeddedEventLoop()
+        let large = ByteBuffer(repeating: 0, count: 1 << 20)
+        let own = ByteBuffer(repeating: 0, count: 100_000)
+        let unsent = UnsentBytes(limit: large.storageCapacity + own.storageCapacity - 1, eventLoop: loop)
+        let many = try (0..<50).map { _ in try SlowPeer(on: loop, unsent) }
+        let one = try SlowPeer(on: loop, unsent)
+        for peer in many { peer.outbound.write(large) }
+        one.outbound.write(own)
+        loop.advanceTime(by: .seconds(1))
+        #expect(one.isCut)
+        let cutCount = many.filter { $0.isCut }.count
+        #expect(cutCount == 0)
+        #expect(unsent.keptBytes == large.storageCapacity)
+        for peer in many + [one] { peer.close() }
+    }
+
+    @Test("Of many who have to go only a few do before the loop looks at its connections again")
+    func manyToGo() throws {
+        let loop = EmbeddedEventLoop()
+        let pieces = (0..<20).map { _ in ByteBuffer(repeating: 0, count: 1000) }
+        let unsent = UnsentBytes(limit: 2 * pieces[0].storageCapacity, eventLoop: loop)
+        let peers = try pieces.map { piece in
+            let peer = try SlowPeer(on: loop, unsent)
+            peer.outbound.write(piece)
+            return peer
+        }
+        var counts: [Int] = []
+        for _ in 0..<5 {
+            loop.advanceTime(by: LoopTurn.pause)
+            counts.append(peers.filter { $0.isCut }.count)
+        }
+        #expect(counts == [UnsentBytes.cutsPerTurn, 2 * UnsentBytes.cutsPerTurn, 18, 18, 18])
+        for peer in peers { peer.close() }
     }
 
     /// Somebody who listens to a channel of their own, and reads nothing of it.

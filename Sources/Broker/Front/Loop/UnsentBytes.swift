@@ -8,17 +8,26 @@ import NIOCore
 /// sockets take at once is never here. Not thread-safe: it belongs to its loop.
 final class UnsentBytes {
     /// A piece that waits for one connection.
-    struct Hold {
+    private struct Hold {
         let byteCount: Int
         /// Its memory, which others may hold as well; nil for a copy. It lives as long as this, so that its identity is
         /// nobody else's.
-        fileprivate let memory: AnyObject?
+        let memory: AnyObject?
     }
     /// A piece of memory, and how many hold it.
     private struct Memory {
         let byteCount: Int
         var holderCount = 0
     }
+    /// What waits for one connection, in order.
+    private struct Line {
+        let connection: Outbound
+        var holds = CircularBuffer<Hold>(initialCapacity: 4)
+    }
+    /// So many connections go before the loop looks at the others again.
+    static let cutsPerTurn = 8
+    /// So many are known when all were weighed.
+    private static let weighedCount = 128
 
     private let limit: Int
     private let eventLoop: any EventLoop
@@ -28,7 +37,9 @@ final class UnsentBytes {
     private(set) var keptBytes = 0
     private var memories: [ObjectIdentifier: Memory] = [:]
     /// The connections that something waits for.
-    private var waiting: [ObjectIdentifier: Outbound] = [:]
+    private var waiting: [ObjectIdentifier: Line] = [:]
+    /// Those that kept most when they were weighed, the one with most last.
+    private var heaviest: [Outbound] = []
     private var cutIsScheduled = false
 
     /// Nothing; more than `limit` of memory is too much.
@@ -37,66 +48,93 @@ final class UnsentBytes {
         self.eventLoop = eventLoop
     }
 
-    /// Something begins to wait for a connection.
-    func enter(_ connection: Outbound) {
-        waiting[ObjectIdentifier(connection)] = connection
+    /// A piece waits for a connection, behind what does already: itself, or so many bytes of a copy. Returns how many bytes
+    /// there are to be sent.
+    func add(_ piece: ByteBuffer, for connection: Outbound, copiedBytes: Int? = nil) -> Int {
+        let hold = Hold(
+            byteCount: copiedBytes ?? piece.readableBytes, memory: copiedBytes == nil ? take(piece) : nil)
+        if hold.memory == nil { keep(hold.byteCount) }
+        queuedBytes += hold.byteCount
+        waiting[ObjectIdentifier(connection), default: Line(connection: connection)].holds.append(hold)
+        look()
+        return hold.byteCount
     }
 
-    /// Nothing waits for it any more.
-    func leave(_ connection: Outbound) {
-        waiting[ObjectIdentifier(connection)] = nil
-    }
-
-    /// A piece waits; `isCopied` when it is a copy that does.
-    func add(_ piece: ByteBuffer, isCopied: Bool) -> Hold {
-        let count = piece.readableBytes
-        queuedBytes += count
-        var owner: AnyObject?
-        if isCopied {
-            keptBytes += count
-        } else {
-            let found = piece.withVeryUnsafeBytesWithStorageManagement { $1.takeUnretainedValue() }
-            var memory = memories[ObjectIdentifier(found)] ?? Memory(byteCount: piece.storageCapacity)
-            if memory.holderCount == 0 { keptBytes += memory.byteCount }
-            memory.holderCount += 1
-            memories[ObjectIdentifier(found)] = memory
-            owner = found
+    /// What has waited for a connection for longest is sent, or the connection is gone. Returns how many bytes it was.
+    func removeFirst(of connection: Outbound) -> Int {
+        let key = ObjectIdentifier(connection)
+        guard let hold = waiting[key]?.holds.popFirst() else {
+            preconditionFailure("Cannot take away what waits for a connection when nothing does")
         }
-        if keptBytes > limit { scheduleCut() }
-        return Hold(byteCount: count, memory: owner)
+        if waiting[key]?.holds.isEmpty == true { waiting[key] = nil }
+        queuedBytes -= hold.byteCount
+        if let memory = hold.memory { letGo(of: memory) } else { keep(-hold.byteCount) }
+        return hold.byteCount
     }
 
-    /// It is sent, or its connection is gone.
-    func remove(_ hold: Hold) {
-        queuedBytes -= hold.byteCount
-        guard let owner = hold.memory else { return keptBytes -= hold.byteCount }
+    private func take(_ piece: ByteBuffer) -> AnyObject {
+        let owner: AnyObject = piece.withVeryUnsafeBytesWithStorageManagement { $1.takeUnretainedValue() }
+        var memory = memories[ObjectIdentifier(owner)] ?? Memory(byteCount: piece.storageCapacity)
+        if memory.holderCount == 0 { keep(memory.byteCount) }
+        memory.holderCount += 1
+        memories[ObjectIdentifier(owner)] = memory
+        return owner
+    }
+
+    private func letGo(of owner: AnyObject) {
         guard var memory = memories[ObjectIdentifier(owner)] else {
             preconditionFailure("Cannot let go of memory when nobody holds it")
         }
         memory.holderCount -= 1
-        if memory.holderCount == 0 { keptBytes -= memory.byteCount }
+        if memory.holderCount == 0 { keep(-memory.byteCount) }
         memories[ObjectIdentifier(owner)] = memory.holderCount == 0 ? nil : memory
     }
 
-    /// Later, for a connection may be at work further up; and one at a time, for what one lets go of may be enough.
-    private func scheduleCut() {
-        guard !cutIsScheduled else { return }
+    /// More memory is kept, or less.
+    private func keep(_ byteCount: Int) {
+        keptBytes += byteCount
+    }
+
+    /// Whether somebody has to go. One alone has a bound of its own.
+    private var isTooMuch: Bool { keptBytes > limit && waiting.count > 1 }
+
+    /// Has connections cut if too much waits: later, for one may be at work further up.
+    private func look() {
+        guard isTooMuch, !cutIsScheduled else { return }
         cutIsScheduled = true
-        eventLoop.assumeIsolated().execute {
-            self.cutIsScheduled = false
-            self.cutHeaviest()
+        eventLoop.assumeIsolated().executeNextTurn { [self] in
+            cutIsScheduled = false
+            cutHeaviest()
         }
     }
 
-    /// Cuts the connection for which most waits. One alone has a bound of its own.
+    /// Cuts those who keep most, one at a time, for what one lets go of may be enough.
     private func cutHeaviest() {
-        guard keptBytes > limit, waiting.count > 1 else { return }
-        var heaviest: Outbound?
-        for connection in waiting.values where !connection.isCut {
-            if connection.queuedBytes > heaviest?.queuedBytes ?? -1 { heaviest = connection }
+        if heaviest.isEmpty { heaviest = weigh() }
+        var count = 0
+        while isTooMuch, count < Self.cutsPerTurn, let connection = heaviest.popLast() {
+            guard waiting[ObjectIdentifier(connection)] != nil, !connection.isCut else { continue }
+            connection.cut()
+            count += 1
         }
-        guard let heaviest else { return }
-        heaviest.cut()
-        scheduleCut()
+        if !isTooMuch { heaviest = [] }
+        // When nobody is left to go, whoever comes next looks again.
+        if count > 0 { look() }
+    }
+
+    /// The connections that keep most, the one with most last: what they keep alone, and their part of what others keep as
+    /// well.
+    private func weigh() -> [Outbound] {
+        var weights: [(weight: Int, connection: Outbound)] = []
+        for line in waiting.values where !line.connection.isCut {
+            weights.append((line.holds.reduce(0) { $0 + weight(of: $1) }, line.connection))
+        }
+        weights.sort { $0.weight < $1.weight }
+        return weights.suffix(Self.weighedCount).map { $0.connection }
+    }
+
+    private func weight(of hold: Hold) -> Int {
+        guard let owner = hold.memory, let memory = memories[ObjectIdentifier(owner)] else { return hold.byteCount }
+        return memory.byteCount / memory.holderCount
     }
 }

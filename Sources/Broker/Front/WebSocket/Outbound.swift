@@ -25,7 +25,7 @@ final class Outbound {
     private var onDrain: (() -> Void)?
     /// Called each time that little is left after something was.
     var onRelief: (() -> Void)?
-    /// Called when too much waits in all connections and most of it in this one, which is to be closed.
+    /// Called when too much waits in all connections and this one keeps most of it: it is to be closed.
     var onCut: (() -> Void)?
     private(set) var isCut = false
     /// Whether too much waits; over when it has drained.
@@ -62,23 +62,18 @@ final class Outbound {
             if context.channel.waitingBytes == 0 { return }
             rest = ByteBuffer()
         }
-        if queuedBytes == 0 { unsent.enter(self) }
-        let hold = unsent.add(piece, isCopied: isEncrypted)
-        queuedBytes += hold.byteCount
-        givenBytes &+= hold.byteCount
+        queuedBytes += unsent.add(piece, for: self, copiedBytes: isEncrypted ? piece.readableBytes : nil)
+        givenBytes &+= piece.readableBytes
         tell()
         let written = context.eventLoop.makePromise(of: Void.self)
-        written.futureResult.assumeIsolated().whenComplete { _ in self.dequeue(hold) }
+        written.futureResult.assumeIsolated().whenComplete { _ in self.dequeue() }
         context.writeAndFlush(NIOAny(rest), promise: written)
     }
 
-    private func dequeue(_ hold: UnsentBytes.Hold) {
-        unsent.remove(hold)
-        queuedBytes -= hold.byteCount
-        if queuedBytes == 0 {
-            unsent.leave(self)
-            tell()
-        }
+    /// The channel has written a piece, or never will; they leave in their order.
+    private func dequeue() {
+        queuedBytes -= unsent.removeFirst(of: self)
+        if queuedBytes == 0 { tell() }
         guard queuedBytes <= Self.drainedBytes else { return }
         isCongested = false
         onRelief?()
@@ -87,7 +82,7 @@ final class Outbound {
         body()
     }
 
-    /// Has the connection closed: too much waits in all, and most of it here.
+    /// Has the connection closed: too much waits in all, and this one keeps most of it.
     func cut() {
         isCut = true
         onCut?()
