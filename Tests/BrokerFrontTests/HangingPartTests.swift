@@ -77,7 +77,8 @@ private final class StillBroker {
         let shards = [first, second].enumerated().map { number, loop in
             Shard(
                 loop: UInt32(number), eventLoop: loop, configuration: configuration, access: access,
-                hooks: BrokerHooks(), logger: logger)
+                hooks: BrokerHooks(), logger: logger,
+                unsentTotal: UnsentTotal(limit: configuration.limits.queuedBytesInAll, loopCount: 2))
         }
         let router = RouterLoop(
             router: Router(

@@ -56,7 +56,7 @@ struct UnsentBytesTests {
     @Test("A piece that waits for many is one piece of memory, however much of it each of them waits for")
     func sharedPieces() throws {
         let loop = EmbeddedEventLoop()
-        let unsent = UnsentBytes(limit: .max, eventLoop: loop)
+        let unsent = UnsentBytes(limit: .max, on: loop)
         let peers = try (0..<3).map { _ in try SlowPeer(on: loop, unsent) }
         var piece = ByteBuffer(repeating: 0, count: 1000)
         let capacity = piece.storageCapacity
@@ -79,7 +79,7 @@ struct UnsentBytesTests {
     @Test("Copies of it are as many pieces")
     func copies() throws {
         let loop = EmbeddedEventLoop()
-        let unsent = UnsentBytes(limit: .max, eventLoop: loop)
+        let unsent = UnsentBytes(limit: .max, on: loop)
         let peers = try (0..<3).map { _ in try SlowPeer(on: loop, unsent) }
         let piece = ByteBuffer(repeating: 0, count: 1000)
         for peer in peers { _ = unsent.add(piece, for: peer.outbound, copiedBytes: 1000) }
@@ -94,7 +94,7 @@ struct UnsentBytesTests {
         let loop = EmbeddedEventLoop()
         let large = ByteBuffer(repeating: 0, count: 1 << 20)
         let own = ByteBuffer(repeating: 0, count: 100_000)
-        let unsent = UnsentBytes(limit: large.storageCapacity + own.storageCapacity - 1, eventLoop: loop)
+        let unsent = UnsentBytes(limit: large.storageCapacity + own.storageCapacity - 1, on: loop)
         let many = try (0..<50).map { _ in try SlowPeer(on: loop, unsent) }
         let one = try SlowPeer(on: loop, unsent)
         for peer in many { peer.outbound.write(large) }
@@ -111,7 +111,7 @@ struct UnsentBytesTests {
     func manyToGo() throws {
         let loop = EmbeddedEventLoop()
         let pieces = (0..<20).map { _ in ByteBuffer(repeating: 0, count: 1000) }
-        let unsent = UnsentBytes(limit: 2 * pieces[0].storageCapacity, eventLoop: loop)
+        let unsent = UnsentBytes(limit: 2 * pieces[0].storageCapacity, on: loop)
         let peers = try pieces.map { piece in
             let peer = try SlowPeer(on: loop, unsent)
             peer.outbound.write(piece)
@@ -124,6 +124,30 @@ struct UnsentBytesTests {
         }
         #expect(counts == [UnsentBytes.cutsPerTurn, 2 * UnsentBytes.cutsPerTurn, 18, 18, 18])
         for peer in peers { peer.close() }
+    }
+
+    @Test("The bound is that of all loops, and whoever goes is on one where more than its part waits")
+    func severalLoops() throws {
+        let loop = EmbeddedEventLoop()
+        let pieces = (0..<4).map { _ in ByteBuffer(repeating: 0, count: 1 << 20) }
+        let capacity = pieces[0].storageCapacity
+        let small = ByteBuffer(repeating: 0, count: 1000)
+        let total = UnsentTotal(limit: 4 * capacity, loopCount: 64)
+        let (full, other) = (UnsentBytes(total: total, eventLoop: loop), UnsentBytes(total: total, eventLoop: loop))
+        let (one, two) = (try SlowPeer(on: loop, full), try SlowPeer(on: loop, full))
+        let third = try SlowPeer(on: loop, other)
+        for piece in pieces.dropFirst() { one.outbound.write(piece) }
+        two.outbound.write(pieces[0])
+        loop.advanceTime(by: .seconds(1))
+        // As much as all may have, and many times the part of their loop.
+        #expect(!one.isCut && !two.isCut)
+        third.outbound.write(small)
+        loop.advanceTime(by: .seconds(1))
+        #expect(!third.isCut, "it is little that waits on its loop")
+        full.look()
+        loop.advanceTime(by: .seconds(1))
+        #expect(one.isCut && !two.isCut && !third.isCut)
+        for peer in [one, two, third] { peer.close() }
     }
 
     /// Somebody who listens to a channel of their own, and reads nothing of it.
@@ -180,5 +204,12 @@ struct UnsentBytesTests {
             // The broker hears of it a moment later.
             while try await broker.metrics(over: monitor)["fanfare_send_queue_bytes"] != 0 {}
         }
+    }
+}
+
+extension UnsentBytes {
+    /// Of the only loop that there is.
+    fileprivate convenience init(limit: Int, on eventLoop: EmbeddedEventLoop) {
+        self.init(total: UnsentTotal(limit: limit, loopCount: 1), eventLoop: eventLoop)
     }
 }

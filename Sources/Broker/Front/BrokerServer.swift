@@ -208,12 +208,13 @@ package final class BrokerServer: Service, Sendable {
 
         // The first loop is the router's own.
         let loads = loops.indices.map { $0 == 0 ? nil : InboundLoad() }
+        let unsent = UnsentTotal(limit: configuration.limits.queuedBytesInAll, loopCount: loops.count)
         var shards: [NIOLoopBound<Shard>] = []
         for (number, loop) in loops.enumerated() {
             let shard = try await loop.submit {
                 let shard = Shard(
                     loop: UInt32(number), eventLoop: loop, configuration: configuration, access: access, hooks: hooks,
-                    logger: logger)
+                    logger: logger, unsentTotal: unsent)
                 shard.connect(to: loads[number].map { .remote(mailbox, $0) } ?? .local(router.value))
                 return NIOLoopBound(shard, eventLoop: loop)
             }.get()

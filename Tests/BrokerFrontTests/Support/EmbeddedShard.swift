@@ -20,7 +20,8 @@ struct EmbeddedShard {
         let access = AccessControl(configuration: configuration, tokens: TokenVerifier(), revocations: nil)
         shard = Shard(
             loop: 0, eventLoop: channel.eventLoop, configuration: configuration, access: access, hooks: BrokerHooks(),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            unsentTotal: UnsentTotal(limit: configuration.limits.queuedBytesInAll, loopCount: 1))
         services = HTTPServices(
             configuration: configuration, listener: configuration.listeners[0], listeners: [], access: access,
             gate: Gatekeeper(configuration), names: LiveNames(configuration), monitor: Monitor(registry: nil))

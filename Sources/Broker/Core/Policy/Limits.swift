@@ -15,7 +15,7 @@ package struct Limits: Sendable, Equatable {
     /// Bytes that wait for a session that has no connection.
     package var queuedBytes = 1 << 20
     /// Bytes that wait for all sessions together; beyond it the oldest of those for whom most waits make room. As much
-    /// memory, divided among the event loops, may wait in connections.
+    /// memory may wait in connections.
     package var queuedBytesInAll = 1 << 30
     /// What a subscriber is given of the past; of more than that the newest, and it is told what it misses.
     package var replayedMessages = 1_000_000

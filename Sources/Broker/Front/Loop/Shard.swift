@@ -71,7 +71,7 @@ final class Shard {
 
     init(
         loop: UInt32, eventLoop: any EventLoop, configuration: BrokerConfiguration, access: AccessControl,
-        hooks: BrokerHooks, logger: Logger
+        hooks: BrokerHooks, logger: Logger, unsentTotal: UnsentTotal
     ) {
         self.access = access
         self.hooks = hooks
@@ -83,14 +83,17 @@ final class Shard {
         work = WorkShares(configuration.limits.rates, loopCount: configuration.threads)
         let bytesInAll = configuration.limits.queuedBytesInAll / max(configuration.threads, 1)
         untaken = UntakenAnswers(bytesInAll: bytesInAll / 4)
-        unsent = UnsentBytes(limit: bytesInAll, eventLoop: eventLoop)
+        unsent = UnsentBytes(total: unsentTotal, eventLoop: eventLoop)
         scanner = EnvelopeScanner(limits: configuration.limits.envelope)
     }
 
     /// Makes the router known and starts to keep deadlines; before any connection.
     func connect(to router: RouterPort) {
         self.router = router
-        watch.start(on: eventLoop) { self.counters.lag.observe($0) }
+        watch.start(on: eventLoop) {
+            self.counters.lag.observe($0)
+            self.unsent.look()
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 import NIOCore
 
-/// What waits in the connections of one event loop until their peers take it: how much that is in all, and who has to go
-/// when it is too much.
+/// What waits in the connections of one event loop until their peers take it: how much that is, and who has to go when it is
+/// too much in all.
 ///
 /// Most of it are publications for many, which are one piece of memory whoever waits for it, and count once; so nobody is
 /// closed for being one of many to whom a large message goes. What TLS makes of a piece is each connection's own. What
@@ -29,7 +29,8 @@ final class UnsentBytes {
     /// So many are known when all were weighed.
     private static let weighedCount = 128
 
-    private let limit: Int
+    /// What waits on all loops.
+    private let total: UnsentTotal
     private let eventLoop: any EventLoop
     /// What is to be sent, to each connection for itself.
     private(set) var queuedBytes = 0
@@ -42,9 +43,9 @@ final class UnsentBytes {
     private var heaviest: [Outbound] = []
     private var cutIsScheduled = false
 
-    /// Nothing; more than `limit` of memory is too much.
-    init(limit: Int, eventLoop: any EventLoop) {
-        self.limit = limit
+    /// Nothing; what comes counts in `total`, too.
+    init(total: UnsentTotal, eventLoop: any EventLoop) {
+        self.total = total
         self.eventLoop = eventLoop
     }
 
@@ -55,7 +56,9 @@ final class UnsentBytes {
             byteCount: copiedBytes ?? piece.readableBytes, memory: copiedBytes == nil ? take(piece) : nil)
         if hold.memory == nil { keep(hold.byteCount) }
         queuedBytes += hold.byteCount
-        waiting[ObjectIdentifier(connection), default: Line(connection: connection)].holds.append(hold)
+        let key = ObjectIdentifier(connection)
+        if waiting[key] == nil { total.enter() }
+        waiting[key, default: Line(connection: connection)].holds.append(hold)
         look()
         return hold.byteCount
     }
@@ -66,7 +69,10 @@ final class UnsentBytes {
         guard let hold = waiting[key]?.holds.popFirst() else {
             preconditionFailure("Cannot take away what waits for a connection when nothing does")
         }
-        if waiting[key]?.holds.isEmpty == true { waiting[key] = nil }
+        if waiting[key]?.holds.isEmpty == true {
+            waiting[key] = nil
+            total.leave()
+        }
         queuedBytes -= hold.byteCount
         if let memory = hold.memory { letGo(of: memory) } else { keep(-hold.byteCount) }
         return hold.byteCount
@@ -93,13 +99,15 @@ final class UnsentBytes {
     /// More memory is kept, or less.
     private func keep(_ byteCount: Int) {
         keptBytes += byteCount
+        total.add(byteCount)
     }
 
-    /// Whether somebody has to go. One alone has a bound of its own.
-    private var isTooMuch: Bool { keptBytes > limit && waiting.count > 1 }
+    /// Whether somebody has to go, and from this loop.
+    private var isTooMuch: Bool { keptBytes > total.share && total.isTooMuch }
 
-    /// Has connections cut if too much waits: later, for one may be at work further up.
-    private func look() {
+    /// Has connections cut if too much waits: later, for one may be at work further up. To be called now and then, since
+    /// what waits on the other loops grows unnoticed.
+    func look() {
         guard isTooMuch, !cutIsScheduled else { return }
         cutIsScheduled = true
         eventLoop.assumeIsolated().executeNextTurn { [self] in
