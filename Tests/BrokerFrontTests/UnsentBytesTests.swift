@@ -1,6 +1,7 @@
 import BrokerCore
 import NIOCore
 import NIOEmbedded
+import NIOSSL
 import Testing
 
 @testable import BrokerFront
@@ -8,11 +9,21 @@ import Testing
 /// What waits in all connections of an event loop has a bound.
 @Suite(.timeLimit(.minutes(2)))
 struct UnsentBytesTests {
-    /// Lets nothing through to the channel's end until it is opened.
+    /// Lets nothing through to the channel's end until it is opened, but the first bytes.
     private final class Valve: ChannelOutboundHandler {
         typealias OutboundIn = ByteBuffer
         typealias OutboundOut = ByteBuffer
         var isOpen = false
+        /// So many are taken at once.
+        var room = 0
+
+        func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+            var piece = unwrapOutboundIn(data)
+            let taken = min(room, piece.readableBytes)
+            room -= taken
+            piece.moveReaderIndex(forwardBy: taken)
+            context.write(wrapOutboundOut(piece), promise: promise)
+        }
 
         func flush(context: ChannelHandlerContext) {
             if isOpen { context.flush() }
@@ -27,14 +38,20 @@ struct UnsentBytesTests {
         let outbound: Outbound
         private(set) var isCut = false
         private let channel: EmbeddedChannel
+        private let context: ChannelHandlerContext
         private let valve = Valve()
 
-        init(on loop: EmbeddedEventLoop, _ unsent: UnsentBytes) throws {
+        /// With TLS, which only stands in the pipeline here, what waits counts as a copy. The peer takes `room` bytes at once.
+        init(
+            on loop: EmbeddedEventLoop, _ unsent: UnsentBytes, tls: NIOSSLServerHandler? = nil, room: Int = 0
+        ) throws {
             let writer = Writer()
+            valve.room = room
             channel = EmbeddedChannel(handler: nil, loop: loop)
             try channel.pipeline.syncOperations.addHandlers([valve, writer])
-            outbound = Outbound(
-                context: try channel.pipeline.syncOperations.context(handler: writer), unsent: unsent)
+            if let tls { try channel.pipeline.syncOperations.addHandler(tls) }
+            context = try channel.pipeline.syncOperations.context(handler: writer)
+            outbound = Outbound(context: context, unsent: unsent)
             outbound.onCut = { [weak self] in
                 self?.isCut = true
                 self?.take()
@@ -44,7 +61,7 @@ struct UnsentBytesTests {
         /// Takes all that waits.
         func take() {
             valve.isOpen = true
-            channel.flush()
+            context.flush()
         }
 
         func close() {
@@ -87,6 +104,25 @@ struct UnsentBytesTests {
         for peer in peers { _ = unsent.removeFirst(of: peer.outbound) }
         #expect(unsent.queuedBytes == 0 && unsent.keptBytes == 0)
         for peer in peers { peer.close() }
+    }
+
+    @Test("Of a copy of which the peer has taken the beginning only the rest is kept")
+    func restOfACopy() throws {
+        let loop = EmbeddedEventLoop()
+        let unsent = UnsentBytes(limit: .max, on: loop)
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.certificateVerification = .none
+        let context = try NIOSSLContext(configuration: configuration)
+        let peer = try SlowPeer(on: loop, unsent, tls: NIOSSLServerHandler(context: context), room: 900)
+        peer.outbound.write(ByteBuffer(repeating: 0, count: 1000))
+        #expect(peer.outbound.queuedBytes == 100)
+        #expect(unsent.queuedBytes == 100 && unsent.keptBytes == 100)
+        // What comes behind it waits as a whole.
+        peer.outbound.write(ByteBuffer(repeating: 0, count: 50))
+        #expect(unsent.queuedBytes == 150 && unsent.keptBytes == 150)
+        peer.take()
+        #expect(peer.outbound.queuedBytes == 0 && unsent.keptBytes == 0)
+        peer.close()
     }
 
     @Test("Who keeps most alone has to go, and not those who wait for the same large piece")

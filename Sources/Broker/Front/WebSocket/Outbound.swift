@@ -56,13 +56,17 @@ final class Outbound {
 
     private func queue(_ piece: ByteBuffer) {
         var rest = piece
+        var copiedBytes = isEncrypted ? piece.readableBytes : nil
         if queuedBytes == 0, socket == nil {
             // Nearly always the socket takes what TLS makes of it at once: a promise for each piece would cost a tenth.
             context.writeAndFlush(NIOAny(piece), promise: nil)
-            if context.channel.waitingBytes == 0 { return }
+            let waitingBytes = context.channel.waitingBytes
+            if waitingBytes == 0 { return }
+            // The socket has taken the rest of the copy.
+            copiedBytes = copiedBytes.map { min($0, waitingBytes) }
             rest = ByteBuffer()
         }
-        queuedBytes += unsent.add(piece, for: self, copiedBytes: isEncrypted ? piece.readableBytes : nil)
+        queuedBytes += unsent.add(piece, for: self, copiedBytes: copiedBytes)
         givenBytes &+= piece.readableBytes
         tell()
         let written = context.eventLoop.makePromise(of: Void.self)
