@@ -88,6 +88,28 @@ struct WaitingLinesTests {
         loop.stop()
     }
 
+    @Test("What comes behind the request of an event stream, too, and the stream goes on")
+    func parsingBehindAStream() throws {
+        let (loop, address) = (EmbeddedShard(), try Self.address("203.0.113.1"))
+        try HTTPHandler.install(
+            in: loop.channel.pipeline, shard: loop.shard, services: loop.services,
+            origin: ConnectionOrigin(address: address, isTrusted: false))
+        let get = TestSocket.request("GET", "/channels/a", headers: [("Accept", "text/event-stream")])
+        try loop.channel.writeInbound(ByteBuffer(string: get))
+        loop.shard.carryOut(.open(slot: 0))
+        loop.channel.embeddedEventLoop.run()
+        var text = ""
+        while let part = try loop.channel.readOutbound(as: ByteBuffer.self) { text += String(buffer: part) }
+        #expect(text.hasPrefix("HTTP/1.1 200 OK\r\n") && text.contains("retry: "))
+        #expect(loop.shard.counters.delayedReads == 0)
+        let head = TestSocket.request("POST", "/channels/a", headers: [("Transfer-Encoding", "chunked")])
+        let chunks = String(repeating: "1\r\na\r\n", count: 1_000)
+        try loop.channel.writeInbound(ByteBuffer(string: head + chunks))
+        #expect(loop.shard.counters.delayedReads == 1)
+        loop.close()
+        loop.stop()
+    }
+
     @Test("Answers that nobody takes: a bound for an address, and one in all", arguments: [32 << 20, 1 << 30])
     func untakenAnswers(bytesInAll: Int) throws {
         let most = min(32 << 20, bytesInAll / 4)

@@ -2,7 +2,7 @@ import NIOCore
 
 /// Counts what a connection carries while it speaks HTTP, heads and all, between the socket (or TLS) and the parser.
 ///
-/// It leaves the connection with the parser, when that becomes a WebSocket or an event stream.
+/// It leaves the connection when that becomes a WebSocket or an event stream, which count for themselves.
 final class ByteCounter: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = IOData

@@ -276,7 +276,10 @@ extension HTTPHandler {
         shard.counters.requests.end(.upgrade)
         shard.counters.streams.begin()
         isStream = true
-        for helper in helpers { context.pipeline.syncOperations.removeHandler(helper, promise: nil) }
+        // What still comes is parsed as before, a little at a time and for its address; the feed lets writes through.
+        for helper in helpers where helper !== feed {
+            context.pipeline.syncOperations.removeHandler(helper, promise: nil)
+        }
         var headers = headers
         services.addOriginHeaders(to: &headers, for: request.headers)
         let outbound = Outbound(context: context, unsent: shard.unsent)
