@@ -52,6 +52,16 @@ struct TLSCredentialsTests {
             try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: path)
         }
 
+        func makeFolder(_ name: String) throws {
+            try FileManager.default.createDirectory(atPath: path(name), withIntermediateDirectories: false)
+        }
+
+        /// Has a link lead to something beside it, and nowhere else any more.
+        func link(_ name: String, to target: String) throws {
+            try? FileManager.default.removeItem(atPath: path(name))
+            try FileManager.default.createSymbolicLink(atPath: path(name), withDestinationPath: target)
+        }
+
         func path(_ name: String) -> String { folder.url.appending(path: name).path }
     }
 
@@ -99,6 +109,30 @@ struct TLSCredentialsTests {
         try files.write("b", ending: 4)
         #expect(Self.look(credentials) == ["a", "b"])
         #expect(Self.inUse(credentials) == ["a3", "b4"])
+    }
+
+    @Test("Files behind a link to their folder are others when it leads to another one, however old those are")
+    func links() throws {
+        let files = try Files()
+        for (number, version) in ["v1", "v2"].enumerated() {
+            try files.makeFolder(version)
+            try files.write(version + "/tls", ending: Double(number + 5))
+        }
+        let date = Date(timeIntervalSince1970: 1_700_000_000)
+        for name in ["v1/tls.pem", "v1/tls.key", "v2/tls.pem", "v2/tls.key"] {
+            try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: files.path(name))
+        }
+        try files.link("data", to: "v1")
+        for name in ["tls.pem", "tls.key"] { try files.link(name, to: "data/" + name) }
+        var tls = TLSFiles()
+        (tls.certificate, tls.key) = (files.path("tls.pem"), files.path("tls.key"))
+        let credentials = try TLSCredentials([ListenerOptions(.tcp(host: "127.0.0.1", port: 0), name: "a", tls: tls)])
+        #expect(Self.inUse(credentials) == ["a5"])
+        #expect(Self.look(credentials) == [])
+        try files.link("data", to: "v2")
+        #expect(Self.look(credentials) == ["a"])
+        #expect(Self.inUse(credentials) == ["a6"])
+        #expect(Self.look(credentials) == [])
     }
 
     @Test("A pair that is written while it is looked at is taken when it is whole; every fault is told")

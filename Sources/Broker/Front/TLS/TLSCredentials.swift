@@ -10,15 +10,16 @@ package final class TLSCredentials: Sendable {
     private struct Entry {
         let files: TLSFiles
         let context: NIOSSLContext
-        let modified: [Date?]
+        /// What the files were before they were read.
+        let stamps: [FileStamp?]
         /// When the certificate ends (s since 1970).
         let notAfter: Double
     }
     private struct State {
         var entries: [String: Entry] = [:]
-        /// When the files had changed, by listener, of which some would not do: they are not read again before one changes
-        /// once more.
-        var rejected: [String: [Date?]] = [:]
+        /// What the files that had changed were, by listener, of which some would not do: they are not read again before one
+        /// changes once more.
+        var rejected: [String: [FileStamp?]] = [:]
     }
     private let state: Mutex<State>
 
@@ -58,10 +59,10 @@ package final class TLSCredentials: Sendable {
     /// Reads the files again of the listeners where one has changed, and takes all of them or none.
     package func reloadChanged() -> Change {
         let (entries, rejected) = state.withLock { ($0.entries, $0.rejected) }
-        var changed: [String: [Date?]] = [:]
+        var changed: [String: [FileStamp?]] = [:]
         for (name, entry) in entries {
-            let modified = Self.modificationDates(of: entry.files)
-            if modified != entry.modified { changed[name] = modified }
+            let stamps = Self.stamps(of: entry.files)
+            if stamps != entry.stamps { changed[name] = stamps }
         }
         guard !changed.isEmpty, changed != rejected else { return .taken(listeners: []) }
         let names = changed.keys.sorted()
@@ -111,18 +112,15 @@ package final class TLSCredentials: Sendable {
         return entries
     }
 
-    /// The dates are those from before: what changes meanwhile is read once more.
+    /// The stamps are those from before: what changes meanwhile is read once more.
     private static func read(_ files: TLSFiles) throws(TLSError) -> Entry {
-        let modified = modificationDates(of: files)
+        let stamps = Self.stamps(of: files)
         let (context, notAfter) = try makeContext(files)
-        return Entry(files: files, context: context, modified: modified, notAfter: notAfter)
+        return Entry(files: files, context: context, stamps: stamps, notAfter: notAfter)
     }
 
-    private static func modificationDates(of files: TLSFiles) -> [Date?] {
-        [files.certificate, files.key, files.clientAuthority].map { file in
-            let attributes = file.flatMap { try? FileManager.default.attributesOfItem(atPath: $0) }
-            return attributes?[.modificationDate] as? Date
-        }
+    private static func stamps(of files: TLSFiles) -> [FileStamp?] {
+        [files.certificate, files.key, files.clientAuthority].map { $0.flatMap { FileStamp(of: $0) } }
     }
 
     private static func makeContext(
