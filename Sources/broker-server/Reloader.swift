@@ -71,7 +71,7 @@ actor Reloader {
         }
     }
 
-    /// Reads the files of TLS again that have changed, all or nothing; says when a certificate ends soon.
+    /// Reads the files of TLS again that have changed together, all or nothing; says when a certificate ends soon.
     nonisolated func reloadCertificates() {
         switch credentials.reloadChanged() {
         case .taken(let listeners):
@@ -80,11 +80,11 @@ actor Reloader {
                     "read the certificate again",
                     metadata: ["listener": "\(listener)", "because": "the files have changed"])
             }
-        case .refused(let faults):
+        case .refused(let faults, let heldBack):
             for (listener, error) in faults {
-                logger.error(
-                    "kept the certificates that are in use",
-                    metadata: ["listener": "\(listener)", "because": "\(error)"])
+                var metadata: Logger.Metadata = ["listener": "\(listener)", "because": "\(error)"]
+                if !heldBack.isEmpty { metadata["held back"] = "\(heldBack.joined(separator: ", "))" }
+                logger.error("kept the certificates that are in use", metadata: metadata)
             }
         }
         watch.look()

@@ -5,7 +5,8 @@ import SwiftASN1
 import Testing
 import X509
 
-/// The files of TLS are read again when they have changed: those of all listeners, or of none.
+/// The files of TLS are read again when they have changed: those of all listeners where they
+/// have, or of none.
 @Suite("Certificates that have changed")
 struct TLSCredentialsTests {
     /// A certificate and its key for each of two listeners, `a` and `b`.
@@ -66,10 +67,10 @@ struct TLSCredentialsTests {
     }
 
     /// What came of a look: the listeners, or what is wrong.
-    private static func look(_ credentials: TLSCredentials) -> [String] {
-        switch credentials.reloadChanged() {
+    private static func look(_ credentials: TLSCredentials, now: Double = 0) -> [String] {
+        switch credentials.reloadChanged(now: now) {
         case .taken(let listeners): listeners
-        case .refused(let faults): faults.map { "\($0.listener): \($0.error)" }
+        case .refused(let faults, let heldBack): faults.map { "\($0.listener): \($0.error)" } + heldBack
         }
     }
 
@@ -90,24 +91,47 @@ struct TLSCredentialsTests {
         #expect(Self.look(credentials) == [])
     }
 
-    @Test("One that will not do keeps the others from being taken, until it does")
+    @Test("One that will not do keeps those that changed with it from being taken, until it does")
     func allOrNothing() throws {
         let files = try Files()
         let credentials = try TLSCredentials(files.listeners)
         try files.write("no certificate", to: "b.pem")
         try files.write("a", ending: 2)
         let fault = "\(files.path("b.pem")): there is no certificate in it (PEM)"
-        #expect(Self.look(credentials) == ["b: \(fault)"])
+        #expect(Self.look(credentials) == ["b: \(fault)", "a"])
         #expect(Self.look(credentials) == [], "it is said once")
         let error = #expect(throws: TLSError.self) { try credentials.reload(files.listeners) }
         #expect(error?.description == fault)
         #expect(Self.inUse(credentials) == ["a1", "b1"])
-        // Whichever of them changes, the other one is what it was.
-        try files.write("a", ending: 3)
-        #expect(Self.look(credentials) == ["b: \(fault)"])
+        // It changes, and still will not do: the other one is what it was.
+        try files.write("none again", to: "b.pem")
+        #expect(Self.look(credentials) == ["b: \(fault)", "a"])
         #expect(Self.inUse(credentials) == ["a1", "b1"])
         try files.write("b", ending: 4)
         #expect(Self.look(credentials) == ["a", "b"])
+        #expect(Self.inUse(credentials) == ["a2", "b4"])
+    }
+
+    @Test("One that has gone does not keep what changes later from being taken, and is spoken of once in an hour")
+    func laterChanges() throws {
+        let files = try Files()
+        let credentials = try TLSCredentials(files.listeners)
+        try FileManager.default.removeItem(atPath: files.path("b.pem"))
+        try files.write("a", ending: 2)
+        let fault = "b: \(files.path("b.pem")): the file cannot be read"
+        #expect(Self.look(credentials, now: 1_000_000) == [fault, "a"])
+        #expect(Self.look(credentials, now: 1_003_599) == [])
+        #expect(Self.look(credentials, now: 1_003_600) == [fault, "a"])
+        #expect(Self.look(credentials, now: 1_003_601) == [])
+        // What has changed with it was held back; what changes now is not.
+        #expect(Self.inUse(credentials) == ["a1", "b1"])
+        try files.write("a", ending: 3)
+        #expect(Self.look(credentials, now: 1_007_200) == ["a"])
+        #expect(Self.inUse(credentials) == ["a3", "b1"])
+        #expect(Self.look(credentials, now: 1_007_201) == [fault])
+        try files.write("b", ending: 4)
+        #expect(Self.look(credentials, now: 1_020_000) == ["b"])
+        #expect(Self.look(credentials, now: 1_030_000) == [])
         #expect(Self.inUse(credentials) == ["a3", "b4"])
     }
 
@@ -146,11 +170,12 @@ struct TLSCredentialsTests {
                 "a: \(files.path("a.key")): it is not the key of the certificate in \(files.path("a.pem"))",
                 "b: \(files.path("b.key")): the file cannot be read",
             ])
+        // What will not do and has not changed since holds back nobody else.
         try files.write("b", ending: 2)
-        #expect(Self.look(credentials).count == 1)
-        #expect(Self.inUse(credentials) == ["a1", "b1"])
+        #expect(Self.look(credentials) == ["b"])
+        #expect(Self.inUse(credentials) == ["a1", "b2"])
         try files.write("a", ending: 2)
-        #expect(Self.look(credentials) == ["a", "b"])
+        #expect(Self.look(credentials) == ["a"])
         #expect(Self.inUse(credentials) == ["a2", "b2"])
     }
 }

@@ -125,9 +125,11 @@ def test_all_listeners_get_their_new_certificates_or_none_does(tmp_path, authori
     broker = SecureBroker(tmp_path, authority, line).start()
     try:
         other = broker.told_port("https")
-        # What will not do comes first: the broker may look at any time.
+        # What will not do comes first, and the rest at once: the broker may look at any time.
+        authority.sign("second", tmp_path / "second.pem", tmp_path / "second.key")
         certificate.write_text("no certificate")
-        authority.sign("second", broker.certificate, broker.key)
+        (tmp_path / "second.pem").replace(broker.certificate)
+        (tmp_path / "second.key").replace(broker.key)
         because = f"{certificate}: there is no certificate in it (PEM)"
         broker.signal(signal.SIGHUP)
         assert json.loads(broker.wait_for_log("kept the configuration that holds"))["because"] == because

@@ -4,8 +4,9 @@ import Synchronization
 
 /// What TLS connections begin with, by listener, as the files were when they were last read.
 ///
-/// They are read again all or nothing: what does not do leaves what is in use. Connections that are open keep what they
-/// have.
+/// They are read again all or nothing: where some of what has changed together will not do, what was in use stays. What changes
+/// later is not held back by that, or one broken file would keep all others from ever being renewed. Connections that are
+/// open keep what they have.
 package final class TLSCredentials: Sendable {
     private struct Entry {
         let files: TLSFiles
@@ -15,12 +16,23 @@ package final class TLSCredentials: Sendable {
         /// When the certificate ends (s since 1970).
         let notAfter: Double
     }
+    /// A listener's files that had changed and were not taken. They are not read again before they, or those that would not do
+    /// among what had changed with them, change once more.
+    private struct Refusal {
+        let stamps: [FileStamp?]
+        /// The same for all that had changed together.
+        let number: Int
+        /// Why these would not do; nil when it was others.
+        let error: TLSError?
+    }
     private struct State {
         var entries: [String: Entry] = [:]
-        /// What the files that had changed were, by listener, of which some would not do: they are not read again before one
-        /// changes once more.
-        var rejected: [String: [FileStamp?]] = [:]
+        var refusals: [String: Refusal] = [:]
+        /// When it was told last that some are refused (s since 1970).
+        var toldAt = 0.0
     }
+    /// So often it is told that some still are (s).
+    private static let reminderPeriod = 3600.0
     private let state: Mutex<State>
 
     /// For a broker without TLS.
@@ -44,7 +56,7 @@ package final class TLSCredentials: Sendable {
         state.withLock { state in
             // A listener begins and ends with the broker.
             for (name, entry) in entries where state.entries[name] != nil { state.entries[name] = entry }
-            state.rejected = [:]
+            state.refusals = [:]
         }
     }
 
@@ -52,39 +64,77 @@ package final class TLSCredentials: Sendable {
     package enum Change {
         /// These listeners begin new connections with what their files say now; none when nothing has changed.
         case taken(listeners: [String])
-        /// What was in use stays in use, at every listener: the files of these will not do.
-        case refused([(listener: String, error: TLSError)])
+        /// The files of these will not do, and those of others that had changed with them are held back: what was in use stays
+        /// in use at all of them.
+        case refused(_ faults: [(listener: String, error: TLSError)], heldBack: [String])
     }
 
-    /// Reads the files again of the listeners where one has changed, and takes all of them or none.
-    package func reloadChanged() -> Change {
-        let (entries, rejected) = state.withLock { ($0.entries, $0.rejected) }
+    /// Reads the files again of the listeners where one has changed, and takes all of them or none. What is refused is told
+    /// once in an hour for as long as it is.
+    package func reloadChanged() -> Change { reloadChanged(now: Date().timeIntervalSince1970) }
+
+    /// The same; `now` is in seconds since 1970.
+    package func reloadChanged(now: Double) -> Change {
+        let (entries, refusals) = state.withLock { ($0.entries, $0.refusals) }
         var changed: [String: [FileStamp?]] = [:]
         for (name, entry) in entries {
             let stamps = Self.stamps(of: entry.files)
             if stamps != entry.stamps { changed[name] = stamps }
         }
-        guard !changed.isEmpty, changed != rejected else { return .taken(listeners: []) }
-        let names = changed.keys.sorted()
+        let standing = refusals.filter { changed[$0.key] == $0.value.stamps }
+        let broken = Set(standing.values.filter { $0.error != nil }.map(\.number))
+        let names = changed.keys.sorted().filter { name in
+            guard let refusal = standing[name] else { return true }
+            return !broken.contains(refusal.number)
+        }
+        guard !names.isEmpty else { return remind(of: standing, now: now) }
         var next: [String: Entry] = [:]
-        var faults: [(listener: String, error: TLSError)] = []
+        var faults: [String: TLSError] = [:]
         for name in names {
             guard let entry = entries[name] else { continue }
             do {
                 next[name] = try Self.read(entry.files)
             } catch {
-                faults.append((name, error))
+                faults[name] = error
+            }
+        }
+        var refused: [String: Refusal] = [:]
+        if !faults.isEmpty {
+            let number = (refusals.values.map(\.number).max() ?? 0) + 1
+            for name in names {
+                refused[name] = Refusal(stamps: changed[name] ?? [], number: number, error: faults[name])
             }
         }
         let isUpToDate = state.withLock { state in
             // A reload may have taken others meanwhile.
             guard names.allSatisfy({ state.entries[$0]?.context === entries[$0]?.context }) else { return false }
-            state.rejected = faults.isEmpty ? [:] : changed
-            if faults.isEmpty { state.entries.merge(next) { $1 } }
+            state.refusals = standing.filter { !names.contains($0.key) }.merging(refused) { $1 }
+            if refused.isEmpty { state.entries.merge(next) { $1 } } else { state.toldAt = now }
             return true
         }
         guard isUpToDate else { return .taken(listeners: []) }
-        return faults.isEmpty ? .taken(listeners: names) : .refused(faults)
+        return refused.isEmpty ? .taken(listeners: names) : Self.change(refused)
+    }
+
+    /// Says once in an hour what is still refused.
+    private func remind(of refusals: [String: Refusal], now: Double) -> Change {
+        let isDue = state.withLock { state in
+            guard !refusals.isEmpty, !state.refusals.isEmpty, now - state.toldAt >= Self.reminderPeriod else {
+                return false
+            }
+            state.toldAt = now
+            return true
+        }
+        return isDue ? Self.change(refusals) : .taken(listeners: [])
+    }
+
+    private static func change(_ refusals: [String: Refusal]) -> Change {
+        var faults: [(listener: String, error: TLSError)] = []
+        var heldBack: [String] = []
+        for (name, refusal) in refusals.sorted(by: { $0.key < $1.key }) {
+            if let error = refusal.error { faults.append((name, error)) } else { heldBack.append(name) }
+        }
+        return .refused(faults, heldBack: heldBack)
     }
 
     /// When the first of the certificates in use ends (s since 1970), those that signed them among them; nil without TLS.
