@@ -104,7 +104,9 @@ struct ServeCommand: AsyncParsableCommand {
         _ database: DatabaseLocation, _ limits: StoreLimits, _ revocations: RevocationList
     ) -> (any Store, [String: ControlService.Command]) {
         let makeEpoch: @Sendable () -> String = { UUID().uuidString.lowercased() }
-        guard case .file(let path) = database else { return (MemoryStore(epoch: makeEpoch(), limits: limits), [:]) }
+        guard case .file(let path) = database else {
+            return (MemoryStore(epoch: makeEpoch(), limits: limits, worker: .thread()), [:])
+        }
         var options = StoreOptions(makeEpoch: makeEpoch)
         options.limits = limits
         let store = SQLiteStore(path: path, options: options)

@@ -7,7 +7,7 @@ package final class RememberingStore: Store {
         var sessions: [String: StoredState.Session] = [:]
         var subscribing: [StoreTicket: (StoredState.Session, [SubscriptionItem])] = [:]
     }
-    private let store = PromptStore()
+    private let store = MemoryStore(epoch: "log")
     private let state = Mutex(State())
 
     /// Nothing to remember yet.

@@ -92,7 +92,7 @@ package final class RouterHarness {
         embedding: Embedding = Embedding(),
         seed: UInt64 = 1, loopCount: Int = 1,
         sessions: [StoredState.Session] = [], recent: [StoredState.Recent] = [],
-        store: any Store = PromptStore(), reusesSlots: Bool = false
+        store: any Store = MemoryStore(epoch: "log"), reusesSlots: Bool = false
     ) throws {
         self.limits = limits
         self.policies = policies

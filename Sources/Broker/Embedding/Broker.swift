@@ -110,7 +110,7 @@ public final class Broker: Sendable {
     private func makeStore() -> any Store {
         let makeEpoch: @Sendable () -> String = { UUID().uuidString.lowercased() }
         switch options.database {
-        case .memory: return MemoryStore(epoch: makeEpoch())
+        case .memory: return MemoryStore(epoch: makeEpoch(), worker: .thread())
         case .file(let path): return SQLiteStore(path: path, options: StoreOptions(makeEpoch: makeEpoch))
         }
     }

@@ -83,6 +83,21 @@ struct JoinedReplayTests {
         #expect(got == (1...1000).filter { $0 > 500 || $0 % 2 == 1 })
     }
 
+    @Test("Who subscribes again and again is given something for all that")
+    func againAndAgain() throws {
+        let harness = try Self.harness(Array(repeating: "/a/b", count: 10))
+        let clientID = harness.openPolling()
+        harness.storeMode = .stopped
+        // Each finds what the one before has asked for being read.
+        for _ in 1...2_000 {
+            harness.send([Self.subscribe(clientID, to: "/a/b", replay: -2)], from: harness.exchange())
+            harness.runStore(1)
+        }
+        harness.storeMode = .prompt
+        let got = Self.sequences(Self.poll(clientID, count: 4, on: harness))
+        #expect(Array(got.prefix(10)) == Array(1...10))
+    }
+
     @Test("It is told as missing, for each pattern, when it cannot be read; what is live follows")
     func failingStore() throws {
         let harness = try Self.harness(["/a/b", "/a/c"])

@@ -9,7 +9,7 @@ import Testing
 struct ReadShareTests {
     /// A store in memory that takes down whether what is to be read is still wanted.
     private final class InterestStore: Store {
-        private let store = PromptStore()
+        private let store = MemoryStore(epoch: "log")
         private let noted = Mutex<[Bool]>([])
 
         var wanted: [Bool] { noted.withLock { $0 } }

@@ -7,7 +7,7 @@ import Testing
 struct ResumptionTests {
     /// A router that keeps the last thousand publications of every channel below /h.
     private static func harness(
-        sessions: [StoredState.Session] = [], limits: Limits = Limits(), store: any Store = PromptStore()
+        sessions: [StoredState.Session] = [], limits: Limits = Limits(), store: any Store = MemoryStore(epoch: "log")
     ) throws -> RouterHarness {
         var policies = ChannelPolicies()
         policies[try pattern("/h/**")] = ChannelPolicy(historyCount: 1000)
@@ -105,7 +105,7 @@ struct ResumptionTests {
 
     @Test("A session of before the restart goes on behind its cursor, with what was published since and no more")
     func restart() throws {
-        let store = PromptStore()
+        let store = MemoryStore(epoch: "log")
         let before = try Self.harness(store: store)
         Self.publish(1...6, on: before)
         before.shutDown()
@@ -124,7 +124,7 @@ struct ResumptionTests {
 
     @Test("Over a poll: with the answers to its connects", arguments: [true, false])
     func polling(isRestarted: Bool) throws {
-        let store = PromptStore()
+        let store = MemoryStore(epoch: "log")
         let before = try Self.harness(store: store)
         Self.publish(1...700, on: before)
         before.shutDown()
@@ -217,7 +217,7 @@ struct ResumptionTests {
 
     @Test("What a client has acknowledged does not come again after a restart; the rest does, in numbers that go on")
     func acknowledged() throws {
-        let store = PromptStore()
+        let store = MemoryStore(epoch: "log")
         let before = try Self.harness(store: store)
         let poll = before.socket()
         let clientID = Self.handshakeWithAcknowledgements(before, from: poll)
@@ -274,7 +274,7 @@ struct ResumptionTests {
 
     @Test("A publication that was stored before the restart and is sent again is stored once")
     func repeatedPublication() throws {
-        let store = PromptStore()
+        let store = MemoryStore(epoch: "log")
         var drafts: [PublicationDraft] = []
         let spy = SpyingStore(store) { drafts.append($0) }
         let before = try Self.harness(store: spy)

@@ -5,7 +5,7 @@ import Testing
 
 /// A store in memory that takes down what is read of the past.
 private final class NotingStore: Store {
-    private let store = PromptStore()
+    private let store = MemoryStore(epoch: "log")
     private let noted = Mutex<[BacklogRequest]>([])
 
     var requests: [BacklogRequest] { noted.withLock { $0 } }

@@ -41,6 +41,8 @@ package struct CatchUp {
     }
     /// Beyond that what waits is read from the log again, where it can be.
     private static let stepLimit = 16
+    /// Replays become one as long as they have no more items together: each that joins looks at all of them.
+    private static let joinedItemLimit = 128
 
     private var acknowledges: Bool
     private var steps: ArraySlice<Step> = [] {
@@ -64,6 +66,10 @@ package struct CatchUp {
     private var acknowledged: UInt64 = 0
     /// The last replay of which something was handed out.
     private var sentPart: Int64 = 0
+    /// How often what was read first has been given up for a replay that joined it; not for ever, or who subscribes again and
+    /// again would get nothing.
+    private var rereadCount = 0
+    private static let rereadLimit = 8
     /// Whether the client has acknowledged all that was handed out of it.
     private var hasAnswered = true
     /// Whether all of it was handed out, and the acknowledgement is not written down yet.
@@ -164,13 +170,20 @@ package struct CatchUp {
     private mutating func join(_ request: BacklogRequest, above restored: Int64) -> BacklogRequest? {
         let begunPart = max(sentPart, restored)
         var last: [BacklogRequest] = []
+        var itemCount = request.items.count
+        func takes(_ earlier: BacklogRequest) -> Bool {
+            itemCount += earlier.items.count
+            return earlier.part > begunPart && itemCount <= Self.joinedItemLimit
+        }
         var index = steps.endIndex
-        while index > steps.startIndex, case .part(.backlog(let earlier)) = steps[index - 1], earlier.part > begunPart {
+        while index > steps.startIndex, case .part(.backlog(let earlier)) = steps[index - 1], takes(earlier) {
             last.append(earlier)
             index -= 1
         }
         var takesCurrent = false
-        if index == steps.startIndex, case .backlog(let earlier)? = current, earlier.part > begunPart {
+        if index == steps.startIndex, rereadCount < Self.rereadLimit, case .backlog(let earlier)? = current,
+            takes(earlier)
+        {
             last.append(earlier)
             takesCurrent = true
         }
@@ -183,7 +196,10 @@ package struct CatchUp {
         let joined = BacklogRequest(
             items: items + request.items, through: last.reduce(request.through) { max($0, $1.through) },
             limit: request.limit, wall: request.wall, part: first.part)
-        if takesCurrent { dropCurrent() }
+        if takesCurrent {
+            dropCurrent()
+            rereadCount += 1
+        }
         steps.removeSubrange(index...)
         steps.append(.part(.backlog(joined)))
         return joined
@@ -401,6 +417,7 @@ package struct CatchUp {
     /// What can be handed out now to the subscriber of these patterns.
     mutating func takePage(epoch: String, patterns: some Collection<ChannelPattern>) -> [Publication] {
         if !page.isEmpty {
+            rereadCount = 0
             let taken = page
             page = []
             let last = taken.last?.sequence

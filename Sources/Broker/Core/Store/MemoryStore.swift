@@ -1,11 +1,26 @@
-import Dispatch
 import Synchronization
 
 /// A store that keeps everything in memory, until the process ends.
 ///
-/// What is short is done where it is submitted. What goes through much of what is kept has a thread of its own, and reads a
-/// copy, one for all that waits: it holds up neither who submits it nor what writes.
+/// What is short is done where it is submitted. What goes through much of what is kept is for a worker, and reads a copy, one
+/// for all that waits: it holds up neither who submits it nor what writes.
 package final class MemoryStore: Store {
+    /// Does one thing after the other, on a thread of its own if it has one.
+    package struct Worker: Sendable {
+        let start: @Sendable (@escaping @Sendable () -> Void) -> Void
+        let finish: @Sendable () -> Void
+
+        /// `start` is given what is to be done, and `finish` returns when all of it is.
+        package init(
+            start: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void, finish: @escaping @Sendable () -> Void
+        ) {
+            self.start = start
+            self.finish = finish
+        }
+
+        /// Does everything where it is started.
+        package static let here = Worker(start: { $0() }, finish: {})
+    }
     fileprivate struct State {
         var handler: (@Sendable ([StoreOutcome]) -> Void)?
         /// Outcomes that are not handed over yet, and whether some thread is at it.
@@ -13,18 +28,19 @@ package final class MemoryStore: Store {
         var isDelivering = false
         var lastSequence: UInt64 = 0
         var log = MemoryLog()
-        /// What takes long to read, and whether the thread that reads is at it.
+        /// What takes long to read, and whether the worker is at it.
         var waiting: [StoreOperation] = []
         var isReading = false
         var isClosed = false
     }
     private let state = Mutex(State())
-    private let reader = DispatchQueue(label: "fanfare.store.memory")
+    private let worker: Worker
     private let epoch: String
     private let limits: StoreLimits
 
-    /// An empty store; `epoch` names its log.
-    package init(epoch: String, limits: StoreLimits = StoreLimits()) {
+    /// An empty store; `epoch` names its log. What takes long to read is for `worker`.
+    package init(epoch: String, limits: StoreLimits = StoreLimits(), worker: Worker = .here) {
+        self.worker = worker
         self.epoch = epoch
         self.limits = limits
     }
@@ -37,6 +53,7 @@ package final class MemoryStore: Store {
     }
 
     package func submit(_ operations: [StoreOperation]) {
+        var mustRead = false
         hand { state in
             for operation in operations {
                 if let outcome = state.apply(operation, limits) {
@@ -47,11 +64,12 @@ package final class MemoryStore: Store {
             }
             guard !state.waiting.isEmpty, !state.isReading else { return }
             state.isReading = true
-            reader.async { [self] in readWaiting() }
+            mustRead = true
         }
+        if mustRead { worker.start { [self] in readWaiting() } }
     }
 
-    /// Runs on `reader`: reads what waits, until nothing waits any more. With the end of the store it waits in vain.
+    /// For the worker: reads what waits, until nothing waits any more. With the end of the store it waits in vain.
     private func readWaiting() {
         while let (operations, log) = state.withLock({ $0.takeWaiting() }) {
             for operation in operations {
@@ -88,7 +106,7 @@ package final class MemoryStore: Store {
 
     package func close() {
         state.withLock { $0.isClosed = true }
-        reader.sync {}
+        worker.finish()
         state.withLock { $0.handler = nil }
     }
 }
@@ -99,7 +117,7 @@ extension StoreError {
 }
 
 extension MemoryStore.State {
-    /// Takes what waits for the thread that reads, with what the log is now; nil ends the reading.
+    /// Takes what waits for the worker, with what the log is now; nil ends the reading.
     mutating func takeWaiting() -> (operations: [StoreOperation], log: MemoryLog)? {
         isReading = !waiting.isEmpty
         guard isReading else { return nil }

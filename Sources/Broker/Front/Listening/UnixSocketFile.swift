@@ -1,5 +1,4 @@
-// Where the compiler finds C's types: with BrokerCore, and in an optimised build with X509.
-import CDispatch
+// Where an optimised build finds C's types, since X509 imports it.
 import CoreFoundation
 import Foundation
 import NIOCore

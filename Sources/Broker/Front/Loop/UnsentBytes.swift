@@ -8,7 +8,7 @@ import NIOCore
 /// sockets take at once is never here. Not thread-safe: it belongs to its loop.
 final class UnsentBytes {
     /// A piece that waits for one connection.
-    private struct Hold {
+    fileprivate struct Hold {
         let byteCount: Int
         /// Its memory, which others may hold as well; nil for a copy. It lives as long as this, so that its identity is
         /// nobody else's.
@@ -20,14 +20,18 @@ final class UnsentBytes {
         var holderCount = 0
     }
     /// What waits for one connection, in order.
-    private struct Line {
+    fileprivate struct Line {
         let connection: Outbound
         var holds = CircularBuffer<Hold>(initialCapacity: 4)
+        /// What it has copies of.
+        var copiedBytes = 0
     }
     /// So many connections go before the loop looks at the others again.
     static let cutsPerTurn = 8
     /// So many are known when all were weighed.
     private static let weighedCount = 128
+    /// So many pieces of a connection's are looked at for that; more are taken to be like them.
+    private static let sampleCount = 32
 
     /// What waits on all loops.
     private let total: UnsentTotal
@@ -58,7 +62,7 @@ final class UnsentBytes {
         queuedBytes += hold.byteCount
         let key = ObjectIdentifier(connection)
         if waiting[key] == nil { total.enter() }
-        waiting[key, default: Line(connection: connection)].holds.append(hold)
+        waiting[key, default: Line(connection: connection)].add(hold)
         look()
         return hold.byteCount
     }
@@ -66,7 +70,7 @@ final class UnsentBytes {
     /// What has waited for a connection for longest is sent, or the connection is gone. Returns how many bytes it was.
     func removeFirst(of connection: Outbound) -> Int {
         let key = ObjectIdentifier(connection)
-        guard let hold = waiting[key]?.holds.popFirst() else {
+        guard let hold = waiting[key]?.removeFirst() else {
             preconditionFailure("Cannot take away what waits for a connection when nothing does")
         }
         if waiting[key]?.holds.isEmpty == true {
@@ -125,9 +129,9 @@ final class UnsentBytes {
             connection.cut()
             count += 1
         }
-        if !isTooMuch { heaviest = [] }
         // When nobody is left to go, whoever comes next looks again.
         if count > 0 { look() }
+        if !cutIsScheduled { heaviest = [] }
     }
 
     /// The connections that keep most, the one with most last: what they keep alone, and their part of what others keep as
@@ -135,14 +139,30 @@ final class UnsentBytes {
     private func weigh() -> [Outbound] {
         var weights: [(weight: Int, connection: Outbound)] = []
         for line in waiting.values where !line.connection.isCut {
-            weights.append((line.holds.reduce(0) { $0 + weight(of: $1) }, line.connection))
+            weights.append((weight(of: line), line.connection))
         }
         weights.sort { $0.weight < $1.weight }
         return weights.suffix(Self.weighedCount).map { $0.connection }
     }
 
-    private func weight(of hold: Hold) -> Int {
-        guard let owner = hold.memory, let memory = memories[ObjectIdentifier(owner)] else { return hold.byteCount }
-        return memory.byteCount / memory.holderCount
+    private func weight(of line: Line) -> Int {
+        let shared = line.holds.prefix(Self.sampleCount).reduce(0) { sum, hold in
+            guard let owner = hold.memory, let memory = memories[ObjectIdentifier(owner)] else { return sum }
+            return sum + memory.byteCount / memory.holderCount
+        }
+        return line.copiedBytes + shared * line.holds.count / min(line.holds.count, Self.sampleCount)
+    }
+}
+
+extension UnsentBytes.Line {
+    fileprivate mutating func add(_ hold: UnsentBytes.Hold) {
+        if hold.memory == nil { copiedBytes += hold.byteCount }
+        holds.append(hold)
+    }
+
+    fileprivate mutating func removeFirst() -> UnsentBytes.Hold? {
+        let hold = holds.popFirst()
+        if let hold, hold.memory == nil { copiedBytes -= hold.byteCount }
+        return hold
     }
 }
