@@ -102,14 +102,16 @@ struct WorkShareTests {
     func oneOfManyLoopsHasTheWholeShare() throws {
         let address = try #require(IPAddress("203.0.113.1"))
         let now: UInt64 = 1_000_000_000
-        var (router, shares) = (RouterShares(RateLimits()), WorkShares(RateLimits(), loopCount: 16))
+        var (router, shares) = (TimeShares(RateLimits()), WorkShares(RateLimits(), loopCount: 16))
         shares.send(1, of: address)
-        let debt = router.charge(address, 10_000_000, now: now)
+        router.charge(address, 10_000_000, now: now)
+        let debt = router.debt(of: address, now: now)
         shares.settle(address, for: 1, notBefore: now + debt, now: now)
         #expect(shares.wait(of: address, now: now) == 0)
         #expect(shares.turnWait(of: address, now: now) == 0)
         // 50 ms are free; what is beyond takes four times as long.
-        let wait = router.charge(address, 50_000_000, now: now)
+        router.charge(address, 50_000_000, now: now)
+        let wait = router.debt(of: address, now: now)
         #expect(wait == 40_000_000)
         shares.settle(address, for: 1, notBefore: now + wait, now: now)
         // It is known to the nanosecond, and not added to what was known before.
@@ -123,7 +125,7 @@ struct WorkShareTests {
     @Test(arguments: [1, 4, 16, 1000])
     func routersLoopIsOneForAll(loopCount: Int) throws {
         let address = try #require(IPAddress("203.0.113.1"))
-        var router = RouterShares(RateLimits())
+        var router = TimeShares(RateLimits())
         var loops = Array(repeating: WorkShares(RateLimits(), loopCount: loopCount), count: loopCount)
         let (begin, cost): (UInt64, UInt64) = (1_000_000_000, 1_000_000)
         var taken: UInt64 = 0
@@ -131,7 +133,8 @@ struct WorkShareTests {
         for now in stride(from: begin, to: begin + 2_000_000_000, by: 5_000_000) {
             for number in loops.indices where loops[number].wait(of: address, now: now) == 0 {
                 taken += cost
-                let debt = router.charge(address, cost, now: now)
+                router.charge(address, cost, now: now)
+                let debt = router.debt(of: address, now: now)
                 loops[number].settle(address, for: 1, notBefore: now + debt, now: now)
             }
         }

@@ -30,8 +30,9 @@ final class RouterLoop {
     private var outgoing: [[ShardCommand]] = []
     /// What each other loop has sent that is not taken in yet.
     private var loads: [InboundLoad?] = []
-    /// Who has had how much of the router's time from there.
-    private var shares: RouterShares
+    /// Who has had how much of the router's time from there, which those loops know nothing of: an address has one share of
+    /// it, however many loops its connections are on, and each of them is told what it owes.
+    private var shares: TimeShares
     private var operations: [StoreOperation] = []
     @exclusivity(unchecked) private var joined: [UInt8] = []
     private var turnEndIsScheduled = false
@@ -56,7 +57,7 @@ final class RouterLoop {
         self.router = router
         self.store = store
         self.services = services
-        shares = RouterShares(rates)
+        shares = TimeShares(rates)
         self.eventLoop = eventLoop
         self.mailbox = mailbox
     }
@@ -195,7 +196,8 @@ final class RouterLoop {
     /// An address has had the router's time since `start` (ns, monotonic), and its loop is told how long to wait.
     private func settle(_ address: IPAddress, on loop: UInt32, for count: Int, since start: UInt64) {
         let now = SystemClock.monotonic
-        let debt = shares.charge(address, now - start, now: now)
+        shares.charge(address, now - start, now: now)
+        let debt = shares.debt(of: address, now: now)
         outgoing[Int(loop)].append(.settle(address, for: count, notBefore: now + debt))
     }
 

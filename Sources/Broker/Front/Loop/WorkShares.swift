@@ -19,12 +19,11 @@ package struct WorkShares {
     /// So long one waits at most until it is looked at again (ns): the limit may be another by then.
     private static let longestWait: UInt64 = 1_000_000_000
 
-    private var rate: Rate?
+    private var shares: TimeShares
     /// What all connections of an address have together before others have their turn, however rested it is: without it each
     /// of them would have a slice.
     private var turn: Rate
     private let loopCount: Int
-    private var buckets: BucketTable<IPAddress>
     private var turns: BucketTable<IPAddress>
     /// How long the router wants nothing of an address: what its bucket, which holds nothing, is overdrawn by.
     private var debts: BucketTable<IPAddress>
@@ -34,18 +33,19 @@ package struct WorkShares {
     /// Nobody has had anything yet. There are so many loops, each with shares of its own, and one of them has the router.
     package init(_ limits: RateLimits, loopCount: Int = 1) {
         self.loopCount = max(loopCount, 1)
-        rate = limits.workPerAddress
-        turn = Self.turn(within: rate)
-        buckets = BucketTable(capacity: limits.rememberedCount)
+        shares = TimeShares(limits)
+        turn = Self.turn(within: limits.workPerAddress)
         turns = BucketTable(capacity: limits.rememberedCount)
         debts = BucketTable(capacity: limits.rememberedCount)
     }
 
     /// From now on this is the limit.
     package mutating func set(_ limits: RateLimits) {
-        rate = limits.workPerAddress
-        turn = Self.turn(within: rate)
+        shares.set(limits)
+        turn = Self.turn(within: limits.workPerAddress)
     }
+
+    private var isLimited: Bool { shares.rate != nil }
 
     /// Half of the loop's time, or as much as an address may have.
     private static func turn(within rate: Rate?) -> Rate {
@@ -55,16 +55,14 @@ package struct WorkShares {
 
     /// After how long (ns) an address that has had its share, here or of the router, may ask again; 0 when it has not.
     package func wait(of address: IPAddress, now: UInt64) -> UInt64 {
-        guard let rate else { return 0 }
-        let address = address.neighbourhood
-        let wait = max(
-            buckets.debt(of: address, of: rate, now: now), debts.debt(of: address, of: Self.debt, now: now))
-        return min(wait, Self.longestWait)
+        guard isLimited else { return 0 }
+        let owedToRouter = debts.debt(of: address.neighbourhood, of: Self.debt, now: now)
+        return min(max(shares.debt(of: address, now: now), owedToRouter), Self.longestWait)
     }
 
     /// How long (ns) others have their turn before an address that need not wait for its share goes on; 0 when it may.
     package func turnWait(of address: IPAddress, now: UInt64) -> UInt64 {
-        guard rate != nil else { return 0 }
+        guard isLimited else { return 0 }
         return min(turns.debt(of: address.neighbourhood, of: turn, now: now), Self.longestWait)
     }
 
@@ -75,11 +73,11 @@ package struct WorkShares {
 
     /// Notes that messages of an address go to the router, which is on another loop and will say what they have cost.
     package mutating func send(_ count: Int, of address: IPAddress) {
-        if rate != nil { underWay.add(count, to: address) }
+        if isLimited { underWay.add(count, to: address) }
     }
 
     /// Notes that the router has seen to messages of an address, of which it wants nothing more before that instant (ns,
-    /// monotonic). Its time is not this loop's: `RouterShares` keeps it for all loops.
+    /// monotonic). Its time is not this loop's: `RouterLoop` keeps it for all loops.
     package mutating func settle(_ address: IPAddress, for count: Int, notBefore: UInt64, now: UInt64) {
         underWay.remove(count, from: address)
         let address = address.neighbourhood
@@ -90,10 +88,9 @@ package struct WorkShares {
 
     /// Notes that an address has had so many nanoseconds.
     package mutating func charge(_ address: IPAddress, _ nanoseconds: UInt64, now: UInt64) {
-        guard let rate else { return }
-        let address = address.neighbourhood
-        buckets.charge(Int(clamping: nanoseconds), to: address, of: rate, now: now)
-        turns.charge(Int(clamping: nanoseconds), to: address, of: turn, now: now)
+        guard isLimited else { return }
+        shares.charge(address, nanoseconds, now: now)
+        turns.charge(Int(clamping: nanoseconds), to: address.neighbourhood, of: turn, now: now)
     }
 }
 
