@@ -1,10 +1,11 @@
 import ArgumentParser
+import BrokerCore
 import BrokerFront
 
 /// `broker-server`: serves, and what belongs to serving.
 @main
 struct BrokerServerCommand: AsyncParsableCommand {
-    static let version = BrokerServer.version
+    static let version = Fanfare.version
     static let configuration = CommandConfiguration(
         commandName: "broker-server",
         abstract: "A publish/subscribe message broker over WebSockets.",

@@ -10,9 +10,6 @@ import Synchronization
 /// `run` serves until it is told to shut down, then says goodbye to everybody, waits for them for as long as the
 /// configuration says, and closes the store. Where no service group is at hand, `start` and `stop` do the same.
 package final class BrokerServer: Service, Sendable {
-    /// The version of Fanfare.
-    package static let version = Fanfare.version
-
     private struct Running {
         let group: MultiThreadedEventLoopGroup
         let shards: ShardDirectory

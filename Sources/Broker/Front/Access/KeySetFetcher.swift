@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import BrokerCore
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -58,7 +59,7 @@ struct KeySetFetcher: Sendable {
     private func ask(_ address: String, _ client: HTTPClient) async throws -> Data {
         var request = HTTPClientRequest(url: address)
         request.headers.add(name: "Accept", value: "application/jwk-set+json, application/json")
-        request.headers.add(name: "User-Agent", value: "fanfare/\(BrokerServer.version)")
+        request.headers.add(name: "User-Agent", value: "fanfare/\(Fanfare.version)")
         let response = try await client.execute(request, deadline: .distantFuture)
         guard response.status == .ok else {
             let answer = "the answer is \(response.status.code) \(response.status.reasonPhrase)"

@@ -108,7 +108,7 @@ extension HTTPServices {
     private func body(_ statistics: RouterStatistics) -> ByteBuffer {
         let uptime = Double(SystemClock.monotonic - startedAt) / 1e9
         return .object([
-            ("version", .string(BrokerServer.version)), ("uptime_seconds", .decimal(uptime)),
+            ("version", .string(Fanfare.version)), ("uptime_seconds", .decimal(uptime)),
             ("connections", .number(gate.counter.current)), ("sessions", .number(statistics.sessionCount)),
             ("subscriptions", .number(statistics.subscriptionCount)), ("channels", .number(statistics.patternCount)),
             ("published", .number(Int(statistics.publishedCount))),

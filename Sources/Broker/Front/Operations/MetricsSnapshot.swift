@@ -18,7 +18,7 @@ struct MetricsSnapshot: Sendable {
     /// Appends every family, each number summed over the loops.
     func append(to text: inout MetricsText, refused: Gatekeeper.Counts, tickets: Tickets.Refusals) {
         text.begin("fanfare_build_info", .gauge, "The version of the broker.")
-        text.sample("fanfare_build_info", [("version", BrokerServer.version)], 1)
+        text.sample("fanfare_build_info", [("version", Fanfare.version)], 1)
         var all = LoopCounters()
         for loop in loops { all.merge(loop.counters) }
         appendConnections(all, refused, to: &text)
