@@ -137,11 +137,7 @@ struct BoundsTests {
             $0.congestedBytes = 1 << 18
         } _: { broker in
             let reader = try await TestClient.open(at: broker, subscribedTo: "/flood")
-            let socket = try await broker.connect()
-            let webSocket = try await TestWebSocket.start(over: socket)
-            try await webSocket.expectOpen()
-            let sleeper = try await TestClient.begin(over: webSocket, subscribedTo: "/flood")
-            try await socket.stopReading()
+            let (sleeper, socket) = try await TestClient.asleep(at: broker, subscribedTo: "/flood")
 
             let publisher = try await TestWebSocket.open(at: broker)
             for start in stride(from: 0, to: count, by: batchCount) {
@@ -191,11 +187,7 @@ struct BoundsTests {
         } _: { broker in
             let bystander = try await Bystander(at: broker)
             let watcher = try await broker.connect()
-            let socket = try await broker.connect()
-            let webSocket = try await TestWebSocket.start(over: socket)
-            try await webSocket.expectOpen()
-            let sleeper = try await TestClient.begin(over: webSocket, subscribedTo: "/flood")
-            try await socket.stopReading()
+            let (sleeper, socket) = try await TestClient.asleep(at: broker, subscribedTo: "/flood")
 
             let publisher = try await TestClient.open(at: broker)
             var closedCount = try await broker.metrics(over: watcher)[slow]
@@ -207,7 +199,7 @@ struct BoundsTests {
             }
             #expect(closedCount == 1)
             try await socket.startReading()
-            #expect(try await webSocket.nextClose() == .abnormal)
+            #expect(try await sleeper.webSocket.nextClose() == .abnormal)
 
             let back = try await TestClient.resume(sleeper.clientID, at: broker)
             try await publisher.publish("\"last\"", to: "/flood")

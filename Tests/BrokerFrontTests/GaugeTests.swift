@@ -30,11 +30,7 @@ struct GaugeTests {
             $0.writeTimeout = .seconds(600)
         } _: { broker in
             let watcher = try await broker.connect()
-            let socket = try await broker.connect()
-            let webSocket = try await TestWebSocket.start(over: socket)
-            try await webSocket.expectOpen()
-            let sleeper = try await TestClient.begin(over: webSocket, subscribedTo: "/flood")
-            try await socket.stopReading()
+            let (sleeper, socket) = try await TestClient.asleep(at: broker, subscribedTo: "/flood")
 
             let publisher = try await TestClient.open(at: broker)
             var numbers = try await broker.metrics(over: watcher)

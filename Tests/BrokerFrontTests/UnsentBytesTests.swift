@@ -188,16 +188,11 @@ struct UnsentBytesTests {
 
     /// Somebody who listens to a channel of their own, and reads nothing of it.
     private static func sleeper(on channel: String, at broker: TestBroker, isStream: Bool) async throws -> TestSocket {
+        guard isStream else { return try await TestClient.asleep(at: broker, subscribedTo: channel).1 }
         let socket = try await broker.connect()
-        if isStream {
-            let headers = [("Accept", "text/event-stream")]
-            try await socket.send(TestSocket.request("GET", "/channels" + channel, headers: headers))
-            _ = try await socket.read(through: "retry: ")
-        } else {
-            let webSocket = try await TestWebSocket.start(over: socket)
-            try await webSocket.expectOpen()
-            _ = try await TestClient.begin(over: webSocket, subscribedTo: channel)
-        }
+        let headers = [("Accept", "text/event-stream")]
+        try await socket.send(TestSocket.request("GET", "/channels" + channel, headers: headers))
+        _ = try await socket.read(through: "retry: ")
         try await socket.stopReading()
         return socket
     }

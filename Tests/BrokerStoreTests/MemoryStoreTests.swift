@@ -1,4 +1,5 @@
 import BrokerCore
+import BrokerStore
 import Dispatch
 import Synchronization
 import Testing
@@ -6,11 +7,6 @@ import Testing
 /// What the store in memory does where it is asked, and what it does elsewhere.
 @Suite("The store in memory")
 struct MemoryStoreTests {
-    private static func thread() -> MemoryStore.Worker {
-        let queue = DispatchQueue(label: "worker")
-        return MemoryStore.Worker(start: { queue.async(execute: $0) }, finish: { queue.sync {} })
-    }
-
     /// Whether this runs within `submit`, and not on the thread that reads.
     @TaskLocal private static var isSubmitting = false
 
@@ -34,7 +30,7 @@ struct MemoryStoreTests {
             let item = SubscriptionItem(ChannelPattern(channel), replay: replay)
             return BacklogRequest(items: [item], through: .max, limit: 9_000, wall: 0)
         }
-        let store = MemoryStore(epoch: "log", worker: Self.thread())
+        let store = MemoryStore(epoch: "log", worker: .thread())
         let within = Outcomes()
         _ = try store.open { outcomes in
             if Self.isSubmitting { within.append(outcomes) }
@@ -55,7 +51,7 @@ struct MemoryStoreTests {
     /// All of these reads take minutes.
     @Test("What waits to be read when the store closes fails, and nobody waits for it")
     func closed() throws {
-        let store = MemoryStore(epoch: "log", worker: Self.thread())
+        let store = MemoryStore(epoch: "log", worker: .thread())
         let outcomes = Outcomes()
         _ = try store.open { outcomes.append($0) }
         for number in 1...2_000 {
@@ -83,7 +79,7 @@ struct MemoryStoreTests {
             channel: try ChannelName("/b", grammar: .cometd, maximumBytes: 100), data: [0x31], retention: .replace,
             publishedAt: 0, expiresAt: nil)
         let item = SubscriptionItem(try ChannelPattern("/**", grammar: .cometd, maximumBytes: 100))
-        let store = MemoryStore(epoch: "log", worker: Self.thread())
+        let store = MemoryStore(epoch: "log", worker: .thread())
         let hasReturned = DispatchSemaphore(value: 0)
         let isRight = DispatchSemaphore(value: 0)
         _ = try store.open { outcomes in

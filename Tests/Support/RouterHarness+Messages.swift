@@ -109,3 +109,15 @@ extension RouterHarness.Event {
         return .push(["channel": .string(channel), "data": data, "ext": .object(ext)])
     }
 }
+
+extension [RouterHarness.Event] {
+    /// The sequence numbers of what was sent, below zero the end of a gap.
+    package var sequences: [Int] {
+        compactMap { event in
+            guard case .push(let message) = event else { return nil }
+            if case .number(let sequence)? = message["ext"]?["seq"] { return Int(sequence) }
+            if case .number(let last)? = message["ext"]?["gap"]?["to"] { return -Int(last) }
+            return nil
+        }
+    }
+}

@@ -23,16 +23,6 @@ struct JoinedReplayTests {
         return .object(message)
     }
 
-    /// Sequence numbers, below zero the end of a gap.
-    private static func sequences(_ events: [RouterHarness.Event]) -> [Int] {
-        events.compactMap { event in
-            guard case .push(let message) = event else { return nil }
-            if case .number(let sequence)? = message["ext"]?["seq"] { return Int(sequence) }
-            if case .number(let last)? = message["ext"]?["gap"]?["to"] { return -Int(last) }
-            return nil
-        }
-    }
-
     /// What so many polls get that are answered at once.
     private static func poll(_ clientID: String, count: Int, on harness: RouterHarness) -> [RouterHarness.Event] {
         (1...count).flatMap { _ in harness.connect(clientID, from: harness.exchange(), timeout: 0) }
@@ -64,12 +54,12 @@ struct JoinedReplayTests {
         let (peer, clientID) = harness.open()
         let messages = row.subscriptions.map { Self.subscribe(clientID, to: $0.pattern, replay: $0.replay) }
         let events = harness.send(messages, from: peer)
-        #expect(Self.sequences(events) == row.got)
+        #expect(events.sequences == row.got)
         let replyCount = events.prefix { if case .reply = $0 { true } else { false } }.count
         #expect(replyCount == messages.count)
         // What is live follows, once.
         harness.publish("live", to: "/a/b", from: harness.socket())
-        #expect(Self.sequences(harness.take(peer)) == [10])
+        #expect(harness.take(peer).sequences == [10])
     }
 
     @Test("What has been read and waits for a poll is read again, with what was asked for since")
@@ -79,7 +69,7 @@ struct JoinedReplayTests {
         for (pattern, replay) in [("/a/*", 500), ("/a/c", 900), ("/a/b", -2)] {
             harness.send([Self.subscribe(clientID, to: pattern, replay: replay)], from: harness.exchange())
         }
-        let got = Self.sequences(Self.poll(clientID, count: 4, on: harness))
+        let got = Self.poll(clientID, count: 4, on: harness).sequences
         #expect(got == (1...1000).filter { $0 > 500 || $0 % 2 == 1 })
     }
 
@@ -94,7 +84,7 @@ struct JoinedReplayTests {
             harness.runStore(1)
         }
         harness.storeMode = .prompt
-        let got = Self.sequences(Self.poll(clientID, count: 4, on: harness))
+        let got = Self.poll(clientID, count: 4, on: harness).sequences
         #expect(Array(got.prefix(10)) == Array(1...10))
     }
 
@@ -111,10 +101,10 @@ struct JoinedReplayTests {
         // What nobody wants any more, what the store is told of, and then what was asked for.
         harness.failStore(2)
         harness.failStore(1)
-        #expect(Self.sequences(harness.take(peer)) == [-2, -2])
+        #expect(harness.take(peer).sequences == [-2, -2])
         harness.storeMode = .prompt
         harness.publish("live", to: "/a/b", from: harness.socket())
-        #expect(Self.sequences(harness.take(peer)) == [3])
+        #expect(harness.take(peer).sequences == [3])
     }
 
     @Test("With one of the subscriptions what it asked for ends")
@@ -124,7 +114,7 @@ struct JoinedReplayTests {
         let messages = [("/a/*", 6), ("/a/b", -2)].map { Self.subscribe(clientID, to: $0.0, replay: $0.1) }
         harness.send(messages, from: harness.exchange())
         harness.unsubscribe(clientID, from: "/a/b", over: harness.exchange())
-        #expect(Self.sequences(Self.poll(clientID, count: 3, on: harness)) == [7, 8, 9, 10])
+        #expect(Self.poll(clientID, count: 3, on: harness).sequences == [7, 8, 9, 10])
     }
 
     @Test("Behind what has begun, and behind what is live, another one comes by itself")
@@ -135,12 +125,12 @@ struct JoinedReplayTests {
             harness.send([Self.subscribe(clientID, to: pattern, replay: replay)], from: harness.exchange())
         }
         subscribe(to: "/a/*", replay: 400)
-        #expect(Self.sequences(Self.poll(clientID, count: 1, on: harness)) == Array(401...912))
+        #expect(Self.poll(clientID, count: 1, on: harness).sequences == Array(401...912))
         subscribe(to: "/a/b", replay: 990)
         harness.publish("live", to: "/a/b", from: harness.socket())
         subscribe(to: "/a/**", replay: 995)
         #expect(
-            Self.sequences(Self.poll(clientID, count: 6, on: harness))
+            Self.poll(clientID, count: 6, on: harness).sequences
                 == Array(913...1000) + Array(991...1000) + [1001] + Array(996...1001))
     }
 }

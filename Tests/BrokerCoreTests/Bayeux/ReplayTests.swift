@@ -65,20 +65,11 @@ struct ReplayTests {
         Row(pattern: "/h/a", replay: "1", got: []),
     ]
 
-    private static func sequences(_ events: [RouterHarness.Event]) -> [Int] {
-        events.compactMap { event in
-            guard case .push(let message) = event else { return nil }
-            if case .number(let sequence)? = message["ext"]?["seq"] { return Int(sequence) }
-            if case .number(let last)? = message["ext"]?["gap"]?["to"] { return -Int(last) }
-            return nil
-        }
-    }
-
     @Test("From the point that a subscribe names", arguments: rows)
     func subscribe(row: Row) throws {
         let events = Self.subscribe(
             try Self.harness(), to: row.pattern, ext: row.replay.map { Self.replay(row.pattern, $0) })
-        #expect(Self.sequences(events) == row.got)
+        #expect(events.sequences == row.got)
     }
 
     @Test("Or that the handshake has named for it", arguments: rows)
@@ -86,7 +77,7 @@ struct ReplayTests {
         let events = Self.subscribe(
             try Self.harness(), to: row.pattern, ext: nil,
             handshake: row.replay.map { Self.replay(row.pattern, $0) })
-        #expect(Self.sequences(events) == row.got)
+        #expect(events.sequences == row.got)
     }
 
     @Test("A gap tells its range, and where")
@@ -101,10 +92,10 @@ struct ReplayTests {
     func retained() throws {
         let harness = try Self.harness(retain: true)
         let all = Self.subscribe(harness, to: "/h/a", ext: Self.replay("/h/a", -2))
-        #expect(Self.sequences(all) == [3, 4, 5])
+        #expect(all.sequences == [3, 4, 5])
         #expect(all.last == .message(5, on: "/h/a", sequence: 5, retained: true))
-        #expect(Self.sequences(Self.subscribe(harness, to: "/h/a", ext: Self.replay("/h/a", 5))) == [])
-        #expect(Self.sequences(Self.subscribe(harness, to: "/h/a", ext: nil)) == [5])
+        #expect(Self.subscribe(harness, to: "/h/a", ext: Self.replay("/h/a", 5)).sequences == [])
+        #expect(Self.subscribe(harness, to: "/h/a", ext: nil).sequences == [5])
     }
 
     @Test("More than may be replayed: the newest, and the rest is told")
@@ -115,7 +106,7 @@ struct ReplayTests {
         limits.replayedMessages = 2
         let harness = try RouterHarness(limits: limits, policies: policies)
         for number in 1...5 { harness.publish(.number(Double(number)), to: "/a", from: harness.socket()) }
-        #expect(Self.sequences(Self.subscribe(harness, to: "/a", ext: Self.replay("/a", -2))) == [-3, 4, 5])
+        #expect(Self.subscribe(harness, to: "/a", ext: Self.replay("/a", -2)).sequences == [-3, 4, 5])
     }
 
     @Test("Of very many channels some gaps are told together, with the pattern of the subscription")

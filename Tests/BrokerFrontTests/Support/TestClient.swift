@@ -40,6 +40,16 @@ final class TestClient {
         return client
     }
 
+    /// A session that gets the messages of a channel and reads nothing any more, until its socket does again.
+    static func asleep(at broker: TestBroker, subscribedTo channel: String) async throws -> (TestClient, TestSocket) {
+        let socket = try await broker.connect()
+        let webSocket = try await TestWebSocket.start(over: socket)
+        try await webSocket.expectOpen()
+        let client = try await begin(over: webSocket, subscribedTo: channel)
+        try await socket.stopReading()
+        return (client, socket)
+    }
+
     /// Goes on with a session over another WebSocket.
     static func resume(_ clientID: String, at broker: TestBroker) async throws -> TestClient {
         let client = TestClient(webSocket: try await .open(at: broker), clientID: clientID)
