@@ -172,6 +172,23 @@ def test_an_upgrade_behind_a_request(broker):
         assert not is_smuggled(broker)
 
 
+@pytest.mark.parametrize("is_split", [False, True], ids=["whole", "split"])
+@pytest.mark.parametrize("value", ["upgrade\t", "upgrade \t", "upgrade\t, x", "x, upgrade\t", "x,\tupgrade"])
+def test_an_upgrade_with_a_tab(broker, value, is_split):
+    """To a parser that knows no tabs the handshake is a request like others, and what follows it one more."""
+    head = request("GET", "/health/live")
+    handshake = UPGRADE.replace("Connection: Upgrade", f"Connection: {value}") + "\r\n"
+    with watch(broker), Wire(broker.port) as wire:
+        wire.send(head + handshake + ("" if is_split else INNER))
+        assert wire.answer()[0] == 200
+        if is_split:
+            assert wire.answer()[0] == 400
+            wire.send(INNER)
+        else:
+            assert statuses(wire.read_to_end()) == [400]
+        assert not is_smuggled(broker)
+
+
 @pytest.mark.parametrize("is_second", [False, True], ids=["first", "second"])
 @pytest.mark.parametrize("field", [LENGTH, "Transfer-Encoding: chunked"])
 def test_an_upgrade_with_a_body(broker, is_second, field):

@@ -156,4 +156,33 @@ struct ParserFeedTests {
         #expect(holder.pieces.flatMap { Array($0.readableBytesView) } == bytes)
         _ = try channel.finish(acceptAlreadyClosed: true)
     }
+
+    /// Counts how often the channel is asked for more.
+    private final class ReadCounter: ChannelOutboundHandler {
+        typealias OutboundIn = IOData
+        private(set) var count = 0
+
+        func read(context: ChannelHandlerContext) {
+            count += 1
+            context.read()
+        }
+    }
+
+    /// What was left of an address that has had its share goes on, and the channel is read from again.
+    @Test
+    func removalWhileItWaits() throws {
+        let loop = EmbeddedShard()
+        let address = try #require(IPAddress("203.0.113.1"))
+        let (channel, reads, holder) = (loop.channel, ReadCounter(), Holder())
+        let feed = ParserFeed(shard: loop.shard, payer: address)
+        try channel.pipeline.syncOperations.addHandlers([reads, feed, holder])
+        loop.useUp(by: address)
+        try channel.writeInbound(ByteBuffer(string: Self.get))
+        #expect(holder.pieces.isEmpty)
+        let before = reads.count
+        channel.pipeline.syncOperations.removeHandler(feed, promise: nil)
+        #expect(holder.pieces.map(\.readableBytes) == [Self.get.utf8.count])
+        #expect(reads.count == before + 1)
+        loop.close()
+    }
 }

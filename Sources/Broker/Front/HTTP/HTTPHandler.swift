@@ -176,9 +176,15 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private func receive(_ head: HTTPRequestHead) {
         let request = RequestHead(head)
-        if ServerDriver.isWebSocketRequest(request) { return phase = .upgrading(request) }
+        let isWebSocket = ServerDriver.isWebSocketRequest(request)
+        if isWebSocket, head.isLastForParser { return phase = .upgrading(request) }
         deadline = SystemClock.now.adding(services.configuration.requestTimeout)
         phase = .receiving(head, ByteBuffer())
+        // What follows would be parsed as HTTP, for a handler that takes frames.
+        if isWebSocket {
+            return refuse(
+                .badRequest, "Connection has a tab in it: no WebSocket begins behind other requests like this")
+        }
         if let refusal = origin.refusal {
             return refuse(.init(statusCode: refusal.status), refusal.text, retryAfter: refusal.retryAfter)
         }
@@ -449,6 +455,10 @@ extension HTTPHandler: GuardedConnection {
 extension HTTPRequestHead {
     /// Whether the parser takes nothing behind this request for HTTP (RFC 9110 §7.8, §9.3.6).
     fileprivate var asksForAnotherProtocol: Bool { method == .CONNECT || headers.contains(name: "Upgrade") }
+
+    /// Whether the parser sees, as the driver does, that a WebSocket handshake asks for another protocol: to the parser a tab
+    /// behind a token of `Connection` belongs to it, where RFC 9110 §5.6.1 has blanks of both kinds.
+    var isLastForParser: Bool { !headers["Connection"].contains { $0.utf8.contains(UInt8(ascii: "\t")) } }
 }
 
 extension RequestHead {

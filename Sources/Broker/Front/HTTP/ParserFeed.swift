@@ -23,7 +23,7 @@ final class ParserFeed: ChannelDuplexHandler, RemovableChannelHandler {
     private var isFeeding = false
     /// Whether there may be more after the piece that the parser was given last.
     private var isAsked = false
-    /// Whether the next piece waits for the share of its address.
+    /// Whether the next piece, and with it the channel's next read, waits for the share of its address.
     private(set) var isWaiting = false
     /// Whether the parser is at work, and all that comes of it is charged to its address.
     private(set) var isCharging = false
@@ -65,6 +65,8 @@ final class ParserFeed: ChannelDuplexHandler, RemovableChannelHandler {
         let rest = backlog
         backlog = ByteBuffer()
         context.fireChannelRead(wrapInboundOut(rest))
+        // Nobody else asks again: the channel does when it has read.
+        if isWaiting { context.read() }
     }
 
     /// Feeds the parser until a request has to wait for its answer. Answers that are made at once ask for more from within.
