@@ -331,7 +331,7 @@ package final class RouterHarness {
     /// A connection does not take what is written to it, until `drain`.
     package func congest(_ peer: Peer) {
         draining.append(peer.connection)
-        router.congest(peer.connection, into: &outbox)
+        router.congest(peer.connection)
         carryOut(endingTurn: true)
     }
 

@@ -26,10 +26,13 @@ package struct Embedding: Sendable {
     }
 }
 
+/// Connects a call of a service with its answer; the router chooses it.
+package typealias CallTicket = UInt64
+
 /// A message to a service, which is to be answered with `Router.finishService`.
 package struct ServiceCall: Sendable, Equatable {
     /// Names the call in the answer.
-    package let ticket: StoreTicket
+    package let ticket: CallTicket
     /// The session that the message names, if there is such a one.
     package let clientID: String?
     package let channel: ChannelName

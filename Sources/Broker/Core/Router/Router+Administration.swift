@@ -22,7 +22,7 @@ extension Router {
             sessionCount: sessionCount, subscriptionCount: subscriptionCount,
             wildcardSubscriptionCount: routing.wildcardSubscriptionCount, patternCount: routing.patternCount,
             publishedCount: publishedCount, deliveredCount: deliveredCount, queuedBytes: queuedBytes,
-            pendingOperationCount: pending.count, pendingPublicationCount: pending.values.count(where: \.isPublication),
+            pendingOperationCount: work.operationCount, pendingPublicationCount: work.publicationCount,
             lastSequence: lastSequence, epoch: epoch)
     }
 

@@ -140,7 +140,7 @@ extension Router {
 
     /// A connection does not take what is written to it: from now on its session's messages wait, within the bounds of
     /// its queue, until `drained`.
-    package mutating func congest(_ connection: ConnectionID, into outbox: inout Outbox) {
+    package mutating func congest(_ connection: ConnectionID) {
         guard let handle = bindings[connection], let session = sessions[Int(handle)],
             session.link.connection == connection
         else { return }

@@ -100,7 +100,7 @@ extension Router {
     private mutating func acknowledgeRepeated(
         _ request: Request, from sender: BayeuxPublisher.Sender, text: RawSpan, into outbox: inout Outbox
     ) {
-        if pending.isEmpty { return reply(to: request, text: text, nil, into: &outbox) }
+        if work.operationCount == 0 { return reply(to: request, text: text, nil, into: &outbox) }
         pass(nil, from: BayeuxPublisher(request, text: text, sender: sender, excluded: nil), into: &outbox)
     }
 
@@ -172,7 +172,6 @@ extension Router {
 
     private mutating func store(_ draft: PublicationDraft, from publisher: Publisher, into outbox: inout Outbox) {
         guard !storeIsBusy else { return refuse(publisher, .publishFailed(draft.channel.text), into: &outbox) }
-        pendingBytes += draft.data.count
         submit(.publish(publisher, draft), for: publisher.connection, to: &outbox) { .publish($0, draft) }
     }
 
@@ -257,7 +256,7 @@ extension Router {
             outbox.append(.receipt(connection, .success(receipt)))
         case .pending:
             idempotencyKeys.wait(connection, for: key)
-            pendingCounts[connection, default: 0] += 1
+            work.join(connection)
         }
     }
 

@@ -88,7 +88,7 @@ extension Router {
     }
 
     func isOpen(_ connection: ConnectionID) -> Bool {
-        closedConnections.isEmpty || !closedConnections.contains(connection)
+        !work.isClosed(connection)
     }
 
     var successAdvice: Advice {

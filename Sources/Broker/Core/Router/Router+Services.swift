@@ -8,26 +8,24 @@ extension Router {
         guard embedding.services.contains(channel.text) else {
             return reply(to: request, text: text, nil, into: &outbox)
         }
-        guard calls.count < limits.pendingCalls, callBytes < limits.pendingCallBytes else {
+        guard !work.servicesAreBusy else {
             return reply(to: request, text: text, .bayeux(.tooMany("calls")), into: &outbox)
         }
         var data: [UInt8] = []
         data.append(request.envelope.data, of: text)
         let clientID = (try? session(of: request, text: text).get())?.clientID
-        lastTicket += 1
-        calls[lastTicket] = PendingCall(
+        let call = PendingCall(
             peer: request.peer, replyHead: Self.replyHead(of: request, text: text), byteCount: data.count)
-        callBytes += data.count
-        outbox.append(.call(ServiceCall(ticket: lastTicket, clientID: clientID, channel: channel, data: data)))
+        let ticket = work.begin(call)
+        outbox.append(.call(ServiceCall(ticket: ticket, clientID: clientID, channel: channel, data: data)))
         begin(for: request.peer.connection, into: &outbox)
     }
 
     /// A service has answered, with JSON, or could not.
     package mutating func finishService(
-        _ ticket: StoreTicket, _ result: Result<[UInt8], BayeuxError>, into outbox: inout Outbox
+        _ ticket: CallTicket, _ result: Result<[UInt8], BayeuxError>, into outbox: inout Outbox
     ) {
-        guard let call = calls.removeValue(forKey: ticket) else { return }
-        callBytes -= call.byteCount
+        guard let call = work.finish(call: ticket) else { return }
         let (peer, head) = (call.peer, call.replyHead)
         switch result {
         case .success(let data):
@@ -41,15 +39,6 @@ extension Router {
         }
         settle(peer.connection, into: &outbox)
     }
-}
-
-/// A message to a service that is not answered yet.
-struct PendingCall {
-    let peer: Peer
-    /// The reply as far as it is known.
-    let replyHead: [UInt8]
-    /// What the message weighs.
-    let byteCount: Int
 }
 
 /// Events for those who watch.

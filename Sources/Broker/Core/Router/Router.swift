@@ -64,8 +64,8 @@ package struct Router: ~Copyable {
     var movedCursors: Set<SubscriptionTable.Subscriber> = []
     var cursorDeadline: UInt64?
 
-    var lastTicket: StoreTicket = 0
-    var pending: [StoreTicket: PendingOperation] = [:]
+    /// What the store and services are asked for and have not answered.
+    var work: PendingWork
     /// The weight of the messages that wait for sessions.
     package var queuedBytes: Int { queueWeights.total }
     var queueWeights = QueueWeights()
@@ -75,18 +75,6 @@ package struct Router: ~Copyable {
     /// The same in detail, for metrics.
     package internal(set) var counters = RouterCounters()
     var recorder: FlightRecorder
-    /// The weight of the publications among them.
-    var pendingBytes = 0
-    /// Messages to services that are not answered yet, and the weight of what was sent. They take as long as the embedding
-    /// program does, and are no reason to refuse what the store would take.
-    var calls: [StoreTicket: PendingCall] = [:]
-    var callBytes = 0
-    /// Operations under way in the store, and calls of services, for each connection that has any.
-    var pendingCounts: [ConnectionID: Int] = [:]
-    /// Connections that have so many that nothing more is read from them.
-    var pausedConnections: Set<ConnectionID> = []
-    /// Connections that are gone while the store, or a service, still works for them.
-    var closedConnections: Set<ConnectionID> = []
 
     /// A router for `loopCount` event loops that goes on where `state` left off.
     package init(
@@ -99,6 +87,7 @@ package struct Router: ~Copyable {
         self.limits = limits
         offeredTypes = Self.connectionTypes.filter { offersCallbackPolling || $0 != "callback-polling" }
         offeredTypesJSON = Array("[\(offeredTypes.map { "\"\($0)\"" }.joined(separator: ","))]".utf8)
+        work = PendingWork(limits: limits)
         recorder = FlightRecorder(capacity: limits.endedSessions)
         rates = SessionRates(limits.rates)
         channelRates = BucketTable(capacity: limits.rates.rememberedCount)
@@ -217,11 +206,7 @@ package struct Router: ~Copyable {
                 _ = end(session, .stream, advice: Advice(reconnect: .none), now: now, into: &outbox)
             }
         }
-        if pendingCounts[connection] == nil {
-            outbox.append(.release(connection))
-        } else {
-            closedConnections.insert(connection)
-        }
+        if work.close(connection) { outbox.append(.release(connection)) }
     }
 
     /// The turn of the loop ends: held HTTP connects go out with all that arrived for them in it.

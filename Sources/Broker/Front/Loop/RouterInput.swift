@@ -22,7 +22,7 @@ enum RouterInput: Sendable {
     case revoked([Revocations.Entry])
     case outcomes([StoreOutcome])
     /// A service has answered.
-    case answered(StoreTicket, Result<[UInt8], BayeuxError>)
+    case answered(CallTicket, Result<[UInt8], BayeuxError>)
 
     /// Messages in it.
     var messageCount: Int {

@@ -137,7 +137,7 @@ final class RouterLoop {
 
     /// A connection of this loop does not take what is written to it.
     func congest(_ connection: ConnectionID) {
-        router.congest(connection, into: &outbox)
+        router.congest(connection)
         carryOut()
     }
 
