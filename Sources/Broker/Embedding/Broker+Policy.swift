@@ -68,8 +68,7 @@ extension Broker {
     static func policies(of channels: [String: Policy]) throws(BrokerOptionError) -> ChannelPolicies {
         var policies = ChannelPolicies()
         for (text, policy) in channels {
-            guard let pattern = try? ChannelPattern(text, grammar: .cometd, maximumBytes: .max), !pattern.isMeta,
-                !pattern.isService
+            guard let pattern = try? ChannelPattern(text, grammar: .cometd, maximumBytes: .max), pattern.isForClients
             else { throw BrokerOptionError(description: "channels: \(text) is no channel or pattern of clients") }
             policies[pattern] = policy.core
         }

@@ -88,8 +88,7 @@ struct ConfigurationFile {
         }
         for (key, value) in mapping {
             let text = key.string ?? ""
-            guard let pattern = try? ChannelPattern(text, grammar: .cometd, maximumBytes: .max), !pattern.isMeta,
-                !pattern.isService
+            guard let pattern = try? ChannelPattern(text, grammar: .cometd, maximumBytes: .max), pattern.isForClients
             else {
                 problems.append("\(place(key)): \"\(text)\" is no channel or pattern such as /chat/**")
                 continue

@@ -148,6 +148,7 @@ struct ChannelGrammarTests {
         #expect(pattern?.realm == realm)
         #expect(pattern?.isMeta == (realm == .meta))
         #expect(pattern?.isService == (realm == .service))
+        #expect(pattern?.isForClients == (realm == .ordinary))
         #expect(pattern?.segmentCount == segments)
     }
 

@@ -59,6 +59,9 @@ package struct ChannelPattern: Hashable, Sendable, CustomStringConvertible {
     /// Whether this is `/service`, below it, or a wildcard below it.
     package var isService: Bool { realm == .service }
 
+    /// Whether clients may subscribe to it, and it may have a policy: it is neither `/meta` nor `/service`, nor below them.
+    package var isForClients: Bool { !isMeta && !isService }
+
     /// How many bytes of `text` come before the wildcard; all of them when there is none.
     package var prefixByteCount: Int {
         switch kind {

@@ -48,7 +48,7 @@ extension Router {
     }
 
     private func refusal(of items: [SubscriptionItem]) -> BayeuxError? {
-        if let item = items.first(where: { $0.pattern.isMeta || $0.pattern.isService }) {
+        if let item = items.first(where: { !$0.pattern.isForClients }) {
             return .forbidden(item.pattern.text)
         }
         if items.count > limits.subscriptionsPerSession { return .tooMany("subscriptions") }

@@ -137,7 +137,7 @@ extension Router {
         guard
             let pattern = try? ChannelPattern(name, grammar: limits.grammar, maximumBytes: limits.channelBytes)
         else { return .failure(.invalidChannel(name)) }
-        return pattern.isMeta || pattern.isService ? .failure(.forbidden(name)) : .success(pattern)
+        return pattern.isForClients ? .success(pattern) : .failure(.forbidden(name))
     }
 
     /// Has the store keep subscriptions, with what it is to know of the session; they are claimed until it is through.
