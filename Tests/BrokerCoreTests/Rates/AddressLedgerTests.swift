@@ -64,15 +64,15 @@ struct AddressLedgerTests {
         #expect(ledger.refusedRequests == 1)
     }
 
-    /// A flood from all over the world costs a bounded number of buckets.
+    /// In a flood from all over the world those who came first are forgotten, of each kind, and those who came last are not.
     @Test
     func isBounded() {
         var ledger = ledger {
             $0.connectionsPerAddress = Rate(1, burst: 1)
             $0.requestsPerAddress = Rate(1, burst: 1)
         }
-        for bits in 0..<10_000 as Range<UInt32> {
-            let address = IPAddress(v4: bits)
+        let addresses = (0..<10_000 as Range<UInt32>).map { IPAddress(v4: $0) }
+        for address in addresses {
             _ = ledger.enter(address, now: start)
             _ = ledger.enter(address, now: start)
             _ = ledger.request(from: address, now: start)
@@ -80,6 +80,11 @@ struct AddressLedgerTests {
             ledger.leave(address)
         }
         #expect(ledger.addressCount == 0)
-        #expect(ledger.bucketCount <= 3 * 64)
+        let (earliest, latest) = (addresses[0], addresses[9_999])
+        #expect(ledger.enter(latest, now: start) == .closed(.rate))
+        #expect(ledger.request(from: latest, now: start) == 1)
+        #expect(ledger.enter(earliest, now: start) == .admitted)
+        #expect(ledger.enter(earliest, now: start) == .refused(.rate, retryAfter: 1))
+        #expect(ledger.request(from: earliest, now: start) == nil)
     }
 }

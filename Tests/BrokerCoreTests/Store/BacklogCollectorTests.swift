@@ -1,6 +1,7 @@
-import BrokerCore
 import Support
 import Testing
+
+@testable import BrokerCore
 
 /// What a subscriber is given of the past, however often and in whatever order it is found.
 @Suite("The collector of a backlog")
@@ -58,7 +59,7 @@ struct BacklogCollectorTests {
                 } else {
                     collector.add(find.sequence, of: channel)
                 }
-                peak = max(peak, collector.placeCount)
+                peak = max(peak, collector.places.count)
             }
             #expect(peak <= 2 * limit)
             let page = try collector.firstPage(of: Self.request) { try Self.publication($0) }

@@ -26,8 +26,6 @@ struct MessageQueue {
     var count: Int { messages.count - first }
     /// Messages that had to make room since the queue was last taken, and that the log does not have.
     private(set) var lostCount: UInt32 = 0
-    /// Channels on which messages had to make room, up to `gapLimit`.
-    var gapCount: Int { gaps.count }
 
     /// The first message that has a sequence number.
     var firstSequence: UInt64? { messages[first...].lazy.compactMap(\.sequence).first }

@@ -39,8 +39,6 @@ package struct AddressLedger: Sendable {
 
     /// Addresses that have connections.
     package var addressCount: Int { counts.addressCount }
-    /// Buckets that are kept.
-    package var bucketCount: Int { connections.count + refusals.count + requests.count }
 
     /// Somebody connects, or, on a connection that is not new, has something open for as long as an answer takes: that
     /// counts for the number alone, not for the rate. Unless the verdict is `closed`, `leave` is to be called when it is

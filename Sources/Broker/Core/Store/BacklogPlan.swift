@@ -1,7 +1,7 @@
 /// The places in the log that a backlog consists of; a few bytes for each, whatever the publications weigh.
 package struct BacklogPlan: Equatable, Sendable {
     /// A place in the log.
-    fileprivate struct Place: Equatable, Sendable {
+    struct Place: Equatable, Sendable {
         let sequence: UInt64
         /// The number of its channel among `channels`.
         var channel: UInt32
@@ -54,7 +54,7 @@ package struct BacklogPlan: Equatable, Sendable {
 /// newer ones are known.
 package struct BacklogCollector {
     private let limit: Int
-    private var places: [BacklogPlan.Place] = []
+    private(set) var places: [BacklogPlan.Place] = []
     /// What is older is lost.
     private var oldest: UInt64 = 0
     private var channels: [ChannelName] = []
@@ -63,9 +63,6 @@ package struct BacklogCollector {
 
     /// Nothing yet; of what is more than `limit`, the oldest is lost.
     package init(limit: Int) { self.limit = limit }
-
-    /// How many places it holds.
-    package var placeCount: Int { places.count }
 
     /// Adds a channel's retained message.
     package mutating func addRetained(_ sequence: UInt64, of channel: ChannelName) {
