@@ -24,17 +24,6 @@ package struct CatchUp {
         let request: BacklogRequest
         let position: UInt64
     }
-    /// A replay of which something was handed out, and of which the end is not settled.
-    struct Begun {
-        /// All of it, for what the client turns out not to have: the step that is read goes on from `position`.
-        var request: BacklogRequest
-        /// Up to here it was handed out.
-        var position: UInt64
-
-        var part: Int64 { request.part }
-        /// What is newer is live; all older that was live has been handed out before.
-        var through: UInt64 { request.through }
-    }
     private enum Step {
         case part(Part)
         case messages(MessageQueue)
@@ -61,19 +50,17 @@ package struct CatchUp {
     private var isStale = false
     /// All that the client has, or is on its way to it, of what lies up to here in the log.
     private(set) var position: UInt64
+    private var stage = Stage.idle
     /// The replay that has begun, and how far its client has acknowledged it.
-    private(set) var begun: Begun?
-    private var acknowledged: UInt64 = 0
+    var begun: Begun? { stage.begun }
+    /// Whether all of it was handed out, and the acknowledgement is not written down yet.
+    var isUnsettled: Bool { stage.isUnsettled }
     /// The last replay of which something was handed out.
     private var sentPart: Int64 = 0
     /// How often what was read first has been given up for a replay that joined it; not for ever, or who subscribes again and
     /// again would get nothing.
     private var rereadCount = 0
     private static let rereadLimit = 8
-    /// Whether the client has acknowledged all that was handed out of it.
-    private var hasAnswered = true
-    /// Whether all of it was handed out, and the acknowledgement is not written down yet.
-    private(set) var isUnsettled = false
     private var news: Replayed?
 
     /// Nothing to get yet, for a client that has everything up to `position`.
@@ -227,9 +214,8 @@ package struct CatchUp {
             if case .part(.backlog(let request)) = step { request.part == begun.part } else { false }
         }
         guard let index else { return }
-        steps[index] = .part(.backlog(begun.request.resumed(after: acknowledged)))
-        hasAnswered = true
-        self.begun = acknowledged == 0 ? nil : Begun(request: begun.request, position: acknowledged)
+        steps[index] = .part(.backlog(begun.request.resumed(after: begun.acknowledged)))
+        stage.rewind()
     }
 
     /// Interrupts the part that is under way: its rest is to be read anew.
@@ -253,11 +239,8 @@ package struct CatchUp {
             reading.end()
             isStale = true
         }
-        (current, plan, page, isUnsettled) = (nil, nil, [], false)
-    }
-
-    private mutating func leaveReplay() {
-        (begun, acknowledged, hasAnswered, isUnsettled) = (nil, 0, true, false)
+        (current, plan, page) = (nil, nil, [])
+        stage.interrupt()
     }
 
     /// The client says that it has everything up to here.
@@ -278,13 +261,13 @@ package struct CatchUp {
         let first = steps.firstIndex { if case .part(.backlog) = $0 { true } else { false } }
         guard let first, case .part(.backlog(let request)) = steps[first], isMeant(request.part) else { return nil }
         steps.removeFirst(first - steps.startIndex)
-        begun = Begun(request: request, position: position)
-        acknowledged = position
+        let begun = Begun(request: request, position: position, acknowledged: position, hasAnswered: true)
         if position >= request.through {
             steps.removeFirst()
             current = .backlog(request)
-            isUnsettled = true
+            stage = .unsettled(begun)
         } else {
+            stage = .begun(begun)
             steps[steps.startIndex] = .part(.backlog(request.resumed(after: position)))
         }
         self.position = max(self.position, request.through)
@@ -318,8 +301,7 @@ package struct CatchUp {
                     return messages.isEmpty ? nil : .messages(messages)
                 }
             })
-        guard let rest = begun?.request.restricted(to: isKept) else { return leaveReplay() }
-        begun?.request = rest
+        stage.restrict(to: isKept)
     }
 
     /// The connection was lost with an unknown part of what was written to it: begins anew, in the order of the log, with
@@ -336,7 +318,7 @@ package struct CatchUp {
         }
         if let current { missed = add(current, to: missed) }
         dropCurrent()
-        leaveReplay()
+        stage = .idle
         while case .part(let part)? = steps.first {
             missed = add(part, to: missed)
             steps.removeFirst()
@@ -408,7 +390,7 @@ package struct CatchUp {
         }
         defer {
             dropCurrent()
-            leaveReplay()
+            stage = .idle
         }
         if case .backlog(let request)? = current { news = Replayed(request: request, position: request.through) }
         return current
@@ -425,9 +407,8 @@ package struct CatchUp {
             case .missed?: position = last.map { max($0, position) } ?? position
             case .backlog(let request)?:
                 let reached = plan == nil ? request.through : last ?? begun?.position ?? 0
-                begun = Begun(request: begun?.request ?? request, position: reached)
+                stage.handOut(of: request, through: reached)
                 sentPart = max(sentPart, request.part)
-                hasAnswered = false
                 news = Replayed(request: request, position: reached)
             case nil: break
             }
@@ -454,14 +435,11 @@ package struct CatchUp {
         case .missed(let range)?: position = max(position, range.upperBound)
         case .backlog(let request)?:
             news = Replayed(request: request, position: request.through)
-            if acknowledges, begun != nil {
-                begun?.position = request.through
-                return isUnsettled = true
-            }
+            if acknowledges, stage.finish(through: request.through) { return }
         case nil: break
         }
         current = nil
-        leaveReplay()
+        stage = .idle
     }
 
     /// From now on the client acknowledges. It has what was handed out before.
@@ -471,18 +449,17 @@ package struct CatchUp {
     }
 
     /// Whether a replay is over that the client has acknowledged already: behind what it got there was nothing more.
-    var isAcknowledged: Bool { isUnsettled && hasAnswered }
+    var isAcknowledged: Bool {
+        if case .unsettled(let begun) = stage { begun.hasAnswered } else { false }
+    }
 
     /// The client has acknowledged what was handed out of a replay.
-    mutating func acknowledge() {
-        acknowledged = begun?.position ?? acknowledged
-        hasAnswered = true
-    }
+    mutating func acknowledge() { stage.acknowledge() }
 
     /// That it has acknowledged all of a replay is written down.
     mutating func settle() {
         guard isUnsettled else { return }
         current = nil
-        leaveReplay()
+        stage = .idle
     }
 }
