@@ -32,9 +32,8 @@ struct ListenerChanges {
         }
     }
 
-    /// Notes the files of the listeners that there are.
+    /// Notes the files of the listeners that there are in the section of their own.
     func takeFiles(into running: inout Settings) {
-        if !isTLSGroupNew { running.tls?.tls = next.tls?.tls }
         for index in running.listeners.indices where index < next.listeners.count {
             let listener = next.listeners[index]
             guard running.listeners[index].name == listener.name, running.listeners[index].tls != nil else { continue }

@@ -92,46 +92,38 @@ actor Reloader {
 
     private func reload() async throws -> String {
         let next = try sources.load()
-        // Whatever can fail goes first. What tokens name is read as the broker reads it until it is started again.
-        var asked = next.broker
-        asked.limits.grammar = running.broker.limits.grammar
-        let keys = try await keyring.prepare(asked, mayComeLater: false)
+        let listeners = ListenerChanges(from: running, to: next)
+        let live = Setting.all.filter { $0.effect == .atReload && !(listeners.isTLSGroupNew && $0.group == "tls") }
+        // What has to wait for a restart is not in it.
+        var taken = running
+        for setting in live { setting.take(&taken, next) }
+        taken.broker.policies = next.broker.policies
+        taken.broker.access.rules = next.broker.access.rules
+        listeners.takeFiles(into: &taken)
+        // Whatever can fail goes first.
+        let keys = try await keyring.prepare(taken.broker, mayComeLater: false)
         let revoked = try revocations.read()
         try credentials.reload(next.broker.listeners)
-        let listeners = ListenerChanges(from: running, to: next)
         let changed = Setting.all.filter { $0.get(next) != $0.get(running) }
-        let live = changed.filter { $0.effect == .atReload && !(listeners.isTLSGroupNew && $0.group == "tls") }
-        let waiting = changed.filter { setting in !live.contains { $0.name == setting.name } }
-        var applied = live.map(\.name) + listeners.applied
+        let takes = Set(live.map(\.name))
+        var applied = changed.map(\.name).filter(takes.contains) + listeners.applied
         if next.broker.policies != running.broker.policies { applied.append("channels") }
         let hasNewRules = next.broker.access.rules != running.broker.access.rules
         if hasNewRules { applied.append("who may publish and subscribe to channels") }
-        if keyring.isNew(keys), !live.contains(where: { $0.name == "auth.keys" }) {
-            applied.append("the files of auth.keys")
-        }
-        if keyring.hasNewAuthorities(keys), !live.contains(where: { $0.name == "auth.key-set-authority" }) {
+        if keyring.isNew(keys), !applied.contains("auth.keys") { applied.append("the files of auth.keys") }
+        if keyring.hasNewAuthorities(keys), !applied.contains("auth.key-set-authority") {
             applied.append("the file of auth.key-set-authority")
         }
         if revocations.adopt(revoked) { applied.append("the list of revoked tokens") }
         if !credentials.isEmpty { applied.append("the files of TLS") }
+        let hasNewAccess = hasNewRules || changed.contains { $0.group == "auth" && takes.contains($0.name) }
 
-        level.set(next.logLevel)
-        running.logLevel = next.logLevel
-        running.broker.allowedOrigins = next.broker.allowedOrigins
-        running.broker.allowedHosts = next.broker.allowedHosts
-        running.broker.policies = next.broker.policies
-        running.broker.access = next.broker.access
-        running.broker.connections = next.broker.connections
-        running.broker.connectionsPerAddress = next.broker.connectionsPerAddress
-        let remembered = running.broker.limits.rates.rememberedCount
-        running.broker.limits.rates = next.broker.limits.rates
-        running.broker.limits.rates.rememberedCount = remembered
-        listeners.takeFiles(into: &running)
-        // What has to wait for a restart is not in it.
+        running = taken
+        level.set(running.logLevel)
         keyring.adopt(keys)
         try await server.reload(running.broker)
-        if hasNewRules || live.contains(where: { $0.group == "auth" }) { AccessSummary(running.broker).log(to: logger) }
-        let later = waiting.map(\.name) + listeners.waiting
+        if hasNewAccess { AccessSummary(running.broker).log(to: logger) }
+        let later = changed.map(\.name).filter { !takes.contains($0) } + listeners.waiting
         return Self.count(applied, "applied") + "; "
             + Self.count(later, later.count == 1 ? "needs a restart" : "need a restart")
     }

@@ -241,6 +241,38 @@ struct EveryKeyTests {
         }
         #expect(names(halves[0]) == Set(keys.filter(\.isLive).map(\.name)))
         #expect(names(halves[1]) == Set(keys.filter { !$0.isLive }.map(\.name)))
+        // What is applied holds: the same file has nothing new.
+        let again = try await Program.run("broker-server", "reload", "--database", database)
+        #expect(again.output == "0 applied; \(halves[1])\n")
+        #expect(!broker.program.errors.contains("configuration reloaded"), "log-level is error")
+        try await expectOtherAccess(at: broker, secret: secret)
         try await broker.stop()
+    }
+
+    /// Asks a broker that has the other values who may do what.
+    private func expectOtherAccess(at broker: RunningBroker, secret: String) async throws {
+        func answer(_ path: String, _ options: [String]) async throws -> String {
+            try await Program("/usr/bin/env", ["curl", "-s", "-i"] + options + [broker.url + path]).end().output
+        }
+        func field(_ issuer: String, _ audience: String, _ lifetime: String) async throws -> String {
+            let made = try await Program.run(
+                "broker-server", "token", "--subject", "alice", "--admin", "--key", secret, "--issuer", issuer,
+                "--audience", audience, "--expires", lifetime)
+            return "Authorization: Bearer " + made.output.trimmingCharacters(in: .newlines)
+        }
+        #expect(try await answer("/health/live", ["-H", "Host: other.example"]).hasPrefix("HTTP/1.1 200 "))
+        // Nobody may do anything, and a good token is told so.
+        let good = try await field("other", "other", "700s")
+        let allowed = "Access-Control-Allow-Origin: https://other.example"
+        for options in [["-d", "1"], []] {
+            let headers = ["-H", "Origin: https://other.example", "-H", good]
+            let text = try await answer("/channels/a", headers + options)
+            #expect(text.hasPrefix("HTTP/1.1 403 ") && text.contains(allowed), "\(text)")
+        }
+        // auth.issuers, auth.audiences, auth.lifetime
+        for bad in [("one", "other", "700s"), ("other", "one", "700s"), ("other", "other", "1h")] {
+            let text = try await answer("/channels/a", ["-H", try await field(bad.0, bad.1, bad.2), "-d", "1"])
+            #expect(text.hasPrefix("HTTP/1.1 401 "), "\(bad): \(text)")
+        }
     }
 }

@@ -17,10 +17,9 @@ extension Setting {
             "the least time between two fetches of a key set: for tokens that name a key that it has not, and after failures"
         ).with(effect: .atReload),
         Setting(
-            "auth.key-set-authority", .file,
+            "auth.key-set-authority", .file, optional: \.broker.access.keySets.authorityFile,
             "the certificates at the addresses of key sets may be signed by these, beside those that the system trusts "
-                + "(PEM)",
-            get: { $0.broker.access.keySets.authorityFile }, set: { $0.broker.access.keySets.authorityFile = $1 }
+                + "(PEM)"
         ).with(effect: .atReload, defaultNote: "none but the system's", example: "/etc/fanfare/authority.pem"),
         Setting(
             "auth.issuers", listOf: .text, \.broker.access.tokens.issuers,
@@ -31,15 +30,15 @@ extension Setting {
             "for whom a token must have been made (aud); for anybody, when empty"
         ).with(effect: .atReload),
         Setting(
-            "auth.publish", ValueType<Audience>.choice, "who may publish where no rule of a channel says anything",
-            get: { $0.broker.access.publish }, set: { $0.broker.access.publish = $1 }
+            "auth.publish", ValueType<Audience>.choice, optional: \.broker.access.publish,
+            "who may publish where no rule of a channel says anything"
         ).with(
             effect: .atReload,
             defaultNote: "authenticated with keys; else everyone on loopback (no proxies), not-browsers elsewhere",
             example: "authenticated"),
         Setting(
-            "auth.subscribe", ValueType<Audience>.choice, "who may subscribe where no rule of a channel says anything",
-            get: { $0.broker.access.subscribe }, set: { $0.broker.access.subscribe = $1 }
+            "auth.subscribe", ValueType<Audience>.choice, optional: \.broker.access.subscribe,
+            "who may subscribe where no rule of a channel says anything"
         ).with(effect: .atReload, defaultNote: "everyone", example: "everyone"),
         Setting(
             "auth.grace", .time, \.broker.limits.tokenGrace,

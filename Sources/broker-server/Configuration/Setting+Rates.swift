@@ -36,7 +36,8 @@ extension Setting {
     ) -> Setting {
         Setting(
             name, type, meaning, get: { .some($0.broker.limits.rates[keyPath: field]) },
-            set: { $0.broker.limits.rates[keyPath: field] = $1 }
+            set: { $0.broker.limits.rates[keyPath: field] = $1 },
+            take: { $0.broker.limits.rates[keyPath: field] = $1.broker.limits.rates[keyPath: field] }
         ).with(effect: .atReload)
     }
 }

@@ -4,7 +4,10 @@ extension Setting {
     static let tls: [Setting] = [
         Setting(
             "tls.listen", .listenAddress, "the address and port to listen on for https and wss",
-            get: { $0.tls?.address }, set: { settings, address in settings.editTLS { $0.address = address } }
+            get: { $0.tls?.address }, set: { settings, address in settings.editTLS { $0.address = address } },
+            take: { settings, others in
+                if let address = others.tls?.address { settings.editTLS { $0.address = address } }
+            }
         ).with(defaultNote: "127.0.0.1:8443 as soon as there is another key of this group", example: "0.0.0.0:8443"),
         file("tls.certificate", \.certificate, "the certificate, with what signed it (PEM)")
             .with(effect: .atReload, defaultNote: "none, and no TLS", example: "/etc/fanfare/certificate.pem"),
@@ -13,12 +16,14 @@ extension Setting {
         Setting(
             "tls.client-authority", .file, "clients must have a certificate that one of these signed (PEM)",
             get: { $0.tls?.tls?.clientAuthority },
-            set: { settings, file in settings.editTLS { $0.edit { $0.clientAuthority = file } } }
+            set: { settings, file in settings.editTLS { $0.edit { $0.clientAuthority = file } } },
+            take: takeFiles
         ).with(effect: .atReload, defaultNote: "none: they need not have any", example: "/etc/fanfare/clients.pem"),
         Setting(
             "tls.client-certificates", .choice, "whether clients need a certificate, may have one, or are not asked",
             get: { settings in settings.tls?.tls.flatMap { $0.clientAuthority == nil ? nil : $0.clientCertificates } },
-            set: { settings, value in settings.editTLS { $0.edit { $0.clientCertificates = value } } }
+            set: { settings, value in settings.editTLS { $0.edit { $0.clientCertificates = value } } },
+            take: takeFiles
         ).with(effect: .atReload, defaultNote: "required", example: "optional"),
     ]
 
@@ -30,7 +35,13 @@ extension Setting {
             get: { settings in
                 settings.tls?.tls.flatMap { $0[keyPath: field].isEmpty ? nil : $0[keyPath: field] }
             },
-            set: { settings, file in settings.editTLS { $0.edit { $0[keyPath: field] = file } } })
+            set: { settings, file in settings.editTLS { $0.edit { $0[keyPath: field] = file } } },
+            take: takeFiles)
+    }
+
+    /// A certificate is of no use without its key: the files are taken together, by a listener that there is.
+    private static let takeFiles: @Sendable (inout Settings, Settings) -> Void = { settings, others in
+        settings.tls?.tls = others.tls?.tls
     }
 }
 

@@ -39,9 +39,8 @@ extension Setting {
             "channel-grammar", .choice, \.broker.limits.grammar,
             "the alphabet of channel names; cometd allows blanks and # * + . { } as well"),
         Setting(
-            "hold-microseconds", .count(0...1000),
-            "how long, under load, what is to be written waits for more that can go with it; 0 for not at all",
-            get: { $0.broker.holdMicroseconds }, set: { settings, time in settings.broker.holdMicroseconds = time }
+            "hold-microseconds", .count(0...1000), optional: \.broker.holdMicroseconds,
+            "how long, under load, what is to be written waits for more that can go with it; 0 for not at all"
         ).with(defaultNote: "1000 with several event loops, 0 with one", example: "500"),
         Setting("page", .flag, \.broker.servesPage, "whether there is a page at / to try the broker out"),
         Setting(

@@ -34,6 +34,8 @@ struct Setting: Sendable {
     let set: @Sendable (inout Settings, [String]) -> Void
     /// The text of its value, or of its items; none when it is not set.
     let get: @Sendable (Settings) -> [String]
+    /// Makes it what it is in other settings: the second ones.
+    let take: @Sendable (inout Settings, Settings) -> Void
 
     /// A setting with one value, kept in `field`.
     init<Value>(
@@ -42,13 +44,26 @@ struct Setting: Sendable {
     ) {
         self.init(
             name, type, meaning,
-            get: { $0[keyPath: field] }, set: { settings, value in settings[keyPath: field] = value })
+            get: { $0[keyPath: field] }, set: { settings, value in settings[keyPath: field] = value },
+            take: { settings, others in settings[keyPath: field] = others[keyPath: field] })
     }
 
-    /// A setting with one value.
+    /// A setting with one value or none, kept in `field`.
+    init<Value>(
+        _ name: String, _ type: ValueType<Value>,
+        optional field: any WritableKeyPath<Settings, Value?> & Sendable, _ meaning: String
+    ) {
+        self.init(
+            name, type, meaning,
+            get: { $0[keyPath: field] }, set: { settings, value in settings[keyPath: field] = value },
+            take: { settings, others in settings[keyPath: field] = others[keyPath: field] })
+    }
+
+    /// A setting with one value or none, kept as the three functions say.
     init<Value>(
         _ name: String, _ type: ValueType<Value>, _ meaning: String,
-        get: @escaping @Sendable (Settings) -> Value?, set: @escaping @Sendable (inout Settings, Value) -> Void
+        get: @escaping @Sendable (Settings) -> Value?, set: @escaping @Sendable (inout Settings, Value) -> Void,
+        take: @escaping @Sendable (inout Settings, Settings) -> Void
     ) {
         self.name = name
         self.type = type.name
@@ -63,6 +78,7 @@ struct Setting: Sendable {
             set(&settings, value)
         }
         self.get = { settings in get(settings).map { [type.format($0)] } ?? [] }
+        self.take = take
     }
 
     /// A setting with a list of values, kept in `field`.
@@ -78,6 +94,7 @@ struct Setting: Sendable {
         accepts = { type.parse($0) != nil }
         set = { settings, texts in settings[keyPath: field] = texts.compactMap(type.parse) }
         get = { settings in settings[keyPath: field].map(type.format) }
+        take = { settings, others in settings[keyPath: field] = others[keyPath: field] }
     }
 
     /// The same, with some of what the reference says of it.
