@@ -81,6 +81,9 @@ struct BatchTests {
                 == [.reply(["channel": "/meta/disconnect", "successful": false, "error": "no"])])
         #expect(harness.sessionCount == 1)
         #expect(harness.subscriptionCount == 1)
+        // None of them has a code of the broker's.
+        #expect(harness.counters.refusedCounts.last == 3)
+        #expect(harness.counters.refusedCounts.reduce(0, +) == 3)
         // An error that JavaScript takes for false is none.
         #expect(
             harness.send([["channel": "/b", "data": 1, "error": ""]], from: peer)

@@ -38,6 +38,20 @@ struct ServiceCallTests {
         #expect(harness.publish(1, to: "/service/a", from: caller) == [])
     }
 
+    @Test("An error of a service is counted, whatever its code is")
+    func errorCodes() throws {
+        let harness = try Self.harness(Limits())
+        let caller = harness.socket()
+        for code in [403, 404, 499] {
+            #expect(harness.publish(1, to: "/service/a", from: caller) == [])
+            harness.answerCall(.failure(BayeuxError(code: code, arguments: [], text: "No")))
+            #expect(harness.take(caller) == Self.refusal("/service/a", "\(code)::No"))
+        }
+        let index = try #require(RouterCounters.errorCodes.firstIndex(of: 403))
+        #expect(harness.counters.refusedCounts[index] == 1)
+        #expect(harness.counters.refusedCounts.last == 2)
+    }
+
     @Test("So many bytes may be with services")
     func bytes() throws {
         var limits = Limits()

@@ -47,14 +47,16 @@ package struct RouterCounters: Sendable, Equatable {
         endings[reason] += 1
     }
 
-    /// The codes of errors, each of which is counted.
+    /// The codes of errors that are counted each by itself.
     package static let errorCodes = [301, 401, 402, 403, 405, 407, 410, 413, 429, 500]
-    /// Messages of Bayeux clients that were answered with an error, in the order of `errorCodes`.
-    package private(set) var refusedCounts = errorCodes.map { _ in UInt64(0) }
+    /// Messages of Bayeux clients that were answered with an error, in the order of `errorCodes`; at the end those with any
+    /// other, which services and extensions of the embedding program choose.
+    package private(set) var refusedCounts = Array(repeating: UInt64(0), count: errorCodes.count + 1)
 
-    mutating func answer(_ error: BayeuxError) {
-        guard let index = Self.errorCodes.firstIndex(of: error.code) else { return }
-        refusedCounts[index] += 1
+    /// Counts an answer with an error of this code, nil for one that has none.
+    mutating func answer(errorCode: Int?) {
+        let index = errorCode.flatMap { code in Self.errorCodes.firstIndex(of: code) }
+        refusedCounts[index ?? Self.errorCodes.count] += 1
     }
 
     /// What was refused because it came too fast, by the limit.

@@ -43,7 +43,7 @@ extension Router {
         to request: Request, text: RawSpan, _ error: ReplyError?, withClientID: Bool = true,
         into outbox: inout Outbox, fields: (inout [UInt8]) -> Void = { _ in }
     ) {
-        if case .bayeux(let error)? = error { counters.answer(error) }
+        if let error { counters.answer(errorCode: error.code) }
         guard isOpen(request.peer.connection) else { return }
         outbox.reply(to: request.peer.connection) { bytes in
             Self.appendHead(of: request, text: text, withClientID: withClientID, to: &bytes)
@@ -58,7 +58,7 @@ extension Router {
         to peer: Peer, head: [UInt8], _ error: BayeuxError?, into outbox: inout Outbox,
         fields: (inout [UInt8]) -> Void = { _ in }
     ) {
-        if let error { counters.answer(error) }
+        if let error { counters.answer(errorCode: error.code) }
         guard isOpen(peer.connection) else { return }
         outbox.reply(to: peer.connection) { bytes in
             bytes += head
@@ -114,6 +114,14 @@ enum ReplyError {
     case bayeux(BayeuxError)
     /// The request brought an `error` of its own, which refuses it with that very value (JSON).
     case sent([UInt8])
+
+    /// Its code; what a request brings need not have any.
+    var code: Int? {
+        switch self {
+        case .bayeux(let error): error.code
+        case .sent: nil
+        }
+    }
 
     /// The error that a request brings along.
     init?(sentIn request: Request, text: RawSpan) {

@@ -144,7 +144,7 @@ struct MetricsSnapshot: Sendable {
         text.add(
             "fanfare_messages_refused_total", .counter,
             "Messages of Bayeux clients that were answered with an error, by its code.", by: "code",
-            zip(RouterCounters.errorCodes.map(\.description), counters.refusedCounts).map { ($0, $1) })
+            zip(RouterCounters.errorCodes.map(\.description) + ["other"], counters.refusedCounts).map { ($0, $1) })
         text.add(
             "fanfare_messages_dropped_total", .counter, "Messages that sessions did not get; their clients are told.",
             by: "reason", [("queue", counters.droppedFromQueues), ("latest", counters.superseded)])
