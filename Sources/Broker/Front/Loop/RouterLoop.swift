@@ -12,7 +12,6 @@ final class RouterLoop {
         case local(Shard)
         case remote(any CommandReceiver)
     }
-    private static let probePeriod: UInt64 = 1_000_000_000
     // Nothing comes back into the router while it is at work, and `sortOutbox` asserts it; to have the runtime check that
     // for each message as well costs a tenth of it.
     @exclusivity(unchecked) private var router: Router
@@ -40,14 +39,10 @@ final class RouterLoop {
     private var lastReviewed: (publication: Publication, result: Publication?)?
     /// What the clocks said first in this turn.
     @exclusivity(unchecked) private var turnStart: Moment?
-    /// Who waits to hear whether the store can write.
-    private var probes: [(StoreError?) -> Void] = []
-    /// What a probe said last, and when (ns, monotonic): so many as may ask, the store is tried once in a second.
-    private var lastProbe: (at: UInt64, error: StoreError?)?
-    /// Whether the store works; while it does not, it is tried now and then.
-    private var storeWatch = StoreWatch()
-    private var storeTrial: Scheduled<Void>?
-    private var isStopped = false
+    /// Whether the store can write.
+    private lazy var probe = StoreProbe(eventLoop: eventLoop, logger: services.logger) { [weak self] in
+        self?.tryStore()
+    }
     private var timer: (deadline: UInt64, scheduled: Scheduled<Void>)?
 
     init(
@@ -183,7 +178,7 @@ final class RouterLoop {
             case .drained(let connection):
                 drained(connection)
             case .outcomes(let outcomes):
-                for case .failed(_, let error) in outcomes { noteFailure(error) }
+                for case .failed(_, let error) in outcomes { probe.noteFailure(error) }
                 router.receive(outcomes, now: now, into: &outbox)
                 carryOut()
             case .answered(let ticket, let result):
@@ -234,44 +229,17 @@ final class RouterLoop {
     var sample: RouterSample {
         RouterSample(
             statistics: router.statistics, counters: router.counters, connectedCount: router.connectedCount,
-            storeIsUp: !storeWatch.isFailing)
+            storeIsUp: !probe.isFailing)
     }
 
-    /// Tells whether the store can write, and why not. Those who ask meanwhile get the same answer.
+    /// Tells whether the store can write, and why not.
     func probeStore(_ body: @escaping (StoreError?) -> Void) {
-        // Not the time of the turn: there may be none, and it would stay for ever.
-        if let lastProbe, SystemClock.monotonic < lastProbe.at + Self.probePeriod { return body(lastProbe.error) }
-        probes.append(body)
-        guard probes.count == 1 else { return }
+        probe.ask(body)
+    }
+
+    private func tryStore() {
         router.probeStore(into: &outbox)
         carryOut()
-    }
-
-    private func probed(_ error: StoreError?) {
-        lastProbe = (SystemClock.monotonic, error)
-        if error == nil { storeWatch.succeed(now: SystemClock.monotonic)?.log(to: services.logger) }
-        let waiting = probes
-        probes.removeAll()
-        // Later: who is told may send something at once, and the outbox is being sorted.
-        eventLoop.assumeIsolated().execute {
-            for body in waiting { body(error) }
-        }
-    }
-
-    /// The store has not done what it was asked; until it does, it is tried, so that whoever looks learns of it.
-    private func noteFailure(_ error: StoreError) {
-        storeWatch.fail(error, now: SystemClock.monotonic)?.log(to: services.logger)
-        tryStoreLater()
-    }
-
-    private func tryStoreLater() {
-        guard storeTrial == nil, !isStopped else { return }
-        storeTrial = eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(Int64(StoreWatch.rest))) {
-            self.storeTrial = nil
-            self.probeStore { _ in
-                if self.storeWatch.isFailing { self.tryStoreLater() }
-            }
-        }
     }
 
     /// The broker stops: what is held is answered.
@@ -286,9 +254,7 @@ final class RouterLoop {
     /// Lets go of the mailbox, which holds this; the last call.
     func stop() {
         mailbox = { nil }
-        storeTrial?.cancel()
-        storeTrial = nil
-        isStopped = true
+        probe.stop()
     }
 
     /// Does what the outbox says; what goes elsewhere leaves when the turn ends.
@@ -339,7 +305,7 @@ final class RouterLoop {
             case .traced(let publication): log(publication)
             case .store(let operation): operations.append(operation)
             case .call(let call): start(call)
-            case .probed(let error): probed(error)
+            case .probed(let error): probe.receive(error)
             case .event(let event): hooks.observer?(event)
             }
             index += 1
