@@ -32,7 +32,7 @@ extension HTTPRoutes {
         switch query {
         case .failure(let problem): return .problem(.badRequest, problem.detail)
         case .success(let query):
-            return open(BayeuxExchange(handler: handler), for: handler) {
+            return open(RouterExchange(handler: handler), for: handler) {
                 shard.ask(query, forExchangeIn: $0)
             }
         }

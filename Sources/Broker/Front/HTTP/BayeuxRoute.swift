@@ -34,10 +34,10 @@ extension HTTPRoutes {
         _ head: HTTPRequestHead, body: ByteBuffer, _ caller: Caller?, from handler: HTTPHandler
     ) -> HTTPResponse? {
         if head.mediaType == "application/json" {
-            return submit(body.readableBytesSpan, in: BayeuxExchange(handler: handler), caller, for: handler)
+            return submit(body.readableBytesSpan, in: RouterExchange(handler: handler), caller, for: handler)
         }
         guard let message = FormField.first("message", in: body.readableBytesView) else { return .badRequest }
-        return submit(message.span.bytes, in: BayeuxExchange(handler: handler), caller, for: handler)
+        return submit(message.span.bytes, in: RouterExchange(handler: handler), caller, for: handler)
     }
 
     /// The stream of a session, whose client id is the path's last piece (Faye's `eventsource`).
@@ -65,11 +65,11 @@ extension HTTPRoutes {
         // Nothing but a page's script element asks like that.
         caller?.isBrowser = true
         return submit(
-            message.span.bytes, in: BayeuxExchange(handler: handler, callback: callback), caller, for: handler)
+            message.span.bytes, in: RouterExchange(handler: handler, callback: callback), caller, for: handler)
     }
 
     private func submit(
-        _ batch: RawSpan, in exchange: BayeuxExchange, _ caller: Caller?, for handler: HTTPHandler
+        _ batch: RawSpan, in exchange: RouterExchange, _ caller: Caller?, for handler: HTTPHandler
     ) -> HTTPResponse? {
         open(exchange, for: handler) { (slot) throws(EnvelopeError) in
             try shard.receive(body: batch, forExchangeIn: slot, at: handler.addressClass, caller: caller)

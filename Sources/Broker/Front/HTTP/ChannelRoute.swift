@@ -29,7 +29,7 @@ extension HTTPRoutes {
         case .GET where isOfHistory(target), .HEAD where isOfHistory(target):
             return history(of: name, target: target, caller, from: handler)
         case .GET, .HEAD:
-            return open(BayeuxExchange(handler: handler), for: handler) {
+            return open(RouterExchange(handler: handler), for: handler) {
                 shard.readRetained(of: name, forExchangeIn: $0, caller: caller)
             }
         case .POST:
@@ -55,7 +55,7 @@ extension HTTPRoutes {
         guard let limit = Int(target.first("limit") ?? "\(most)"), limit > 0 else {
             return .problem(.badRequest, "limit is a number of messages, not \(target.first("limit") ?? "")")
         }
-        return open(BayeuxExchange(handler: handler), for: handler) {
+        return open(RouterExchange(handler: handler), for: handler) {
             shard.readHistory(of: name, HistoryRange(after: after, limit: limit), forExchangeIn: $0, caller: caller)
         }
     }
@@ -114,7 +114,7 @@ extension HTTPRoutes {
             }
             (name, body, data) = (changed.channel, ByteBuffer(bytes: message), changed.data)
         }
-        return open(BayeuxExchange(handler: handler), for: handler) { slot in
+        return open(RouterExchange(handler: handler), for: handler) { slot in
             shard.publish(
                 body.readableBytesSpan.extracting(data.range), to: name, options: options, forExchangeIn: slot,
                 caller: caller)

@@ -44,7 +44,7 @@ struct HTTPRoutes {
 
     /// Opens an exchange for the router; when the input is refused there is none.
     func open(
-        _ exchange: BayeuxExchange, for handler: HTTPHandler, _ submit: (UInt32) throws(EnvelopeError) -> Void,
+        _ exchange: RouterExchange, for handler: HTTPHandler, _ submit: (UInt32) throws(EnvelopeError) -> Void,
         refusal: (EnvelopeError) -> HTTPResponse
     ) -> HTTPResponse? {
         let slot = begin(exchange, for: handler)
@@ -60,14 +60,14 @@ struct HTTPRoutes {
 
     /// Opens an exchange for the router, which takes whatever it is asked.
     func open(
-        _ exchange: BayeuxExchange, for handler: HTTPHandler, _ submit: (UInt32) -> Void
+        _ exchange: RouterExchange, for handler: HTTPHandler, _ submit: (UInt32) -> Void
     ) -> HTTPResponse? {
         submit(begin(exchange, for: handler))
         return nil
     }
 
     /// Makes an exchange known to the shard and to the connection that waits for it: its slot.
-    private func begin(_ exchange: BayeuxExchange, for handler: HTTPHandler) -> UInt32 {
+    private func begin(_ exchange: RouterExchange, for handler: HTTPHandler) -> UInt32 {
         let slot = shard.add(exchange)
         handler.begin(slot)
         return slot

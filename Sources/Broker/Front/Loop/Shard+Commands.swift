@@ -85,7 +85,7 @@ extension Shard {
     }
 
     /// A request is answered: its slot is free, unless its client gave up first and the router will release it.
-    private func complete(_ slot: UInt32, _ finish: @escaping (BayeuxExchange) -> Void) {
+    private func complete(_ slot: UInt32, _ finish: @escaping (RouterExchange) -> Void) {
         guard case .exchange(let exchange) = slots[slot] else { return }
         slots[slot] = .gone
         released.append(slot)

@@ -130,7 +130,7 @@ extension Shard {
     }
 
     /// A slot for a request that the router answers.
-    func add(_ exchange: BayeuxExchange) -> UInt32 { add(.exchange(exchange), WireForms.plain) }
+    func add(_ exchange: RouterExchange) -> UInt32 { add(.exchange(exchange), WireForms.plain) }
 
     /// A slot for an event stream that the router is to open.
     func add(_ stream: EventStream, form: WireForm) -> UInt32 { add(.stream(stream), form) }

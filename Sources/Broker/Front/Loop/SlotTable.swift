@@ -4,7 +4,7 @@ struct SlotTable {
     enum Entry {
         case free
         case socket(WebSocketHandler)
-        case exchange(BayeuxExchange)
+        case exchange(RouterExchange)
         case stream(EventStream)
         /// Gone; the slot is free once the router has released it.
         case gone

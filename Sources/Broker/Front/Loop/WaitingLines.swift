@@ -27,23 +27,3 @@ struct WaitingLines {
         lines.removeAll()
     }
 }
-
-extension Shard {
-    /// Goes on with `body` when an address may have more of this loop's time, in `wait` (ns) or later: behind what waits
-    /// for the same already.
-    func queue(for address: IPAddress, after wait: UInt64, _ body: @escaping () -> Void) {
-        let address = address.neighbourhood
-        if waiting.append(body, of: address) { callNext(of: address, after: wait) }
-    }
-
-    private func callNext(of address: IPAddress, after wait: UInt64) {
-        eventLoop.assumeIsolated().executeNextTurn(after: wait) { [self] in
-            let start = SystemClock.monotonic
-            while let body = waiting.next(of: address) {
-                body()
-                let wait = pause(of: address, now: SystemClock.monotonic)
-                if wait > 0 || isTurnOver(of: address, since: start) { return callNext(of: address, after: wait) }
-            }
-        }
-    }
-}

@@ -3,7 +3,7 @@ import NIOCore
 import NIOHTTP1
 
 /// One HTTP request that the router answers: gathers what it is given until it is complete.
-final class BayeuxExchange {
+final class RouterExchange {
     private weak var handler: HTTPHandler?
     /// The function that the answer calls, when it is a script.
     private let callback: JSONPCallback?
