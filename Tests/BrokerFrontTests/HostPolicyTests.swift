@@ -32,4 +32,15 @@ struct HostPolicyTests {
         configuration.allowedOrigins = ["https://pages.example:444"]
         #expect(HostPolicy(configuration).allows(row.host) == row.isAllowed)
     }
+
+    @Test(
+        "What stands for this machine alone",
+        arguments: [
+            ("127.0.0.1", true), ("127.1.2.3", true), ("localhost", true), ("::1", true), ("0.0.0.0", false),
+            ("::", false), ("192.168.1.1", false), ("127.0.0", false), ("127.0.0.1.2", false), ("127.0.0.256", false),
+            ("", false), ("example.com", false),
+        ])
+    func loopback(host: String, isLoopback: Bool) {
+        #expect(HostName.isLoopback(host) == isLoopback)
+    }
 }

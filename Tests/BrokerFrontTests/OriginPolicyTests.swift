@@ -114,15 +114,6 @@ struct OriginPolicyTests {
         #expect(open.allowsScript(of: row.referer, fetchSite: row.site, host: nil))
     }
 
-    @Test(arguments: [
-        ("127.0.0.1", true), ("127.1.2.3", true), ("localhost", true), ("::1", true), ("0.0.0.0", false), ("::", false),
-        ("192.168.1.1", false), ("127.0.0", false), ("127.0.0.1.2", false), ("127.0.0.256", false), ("", false),
-        ("example.com", false),
-    ])
-    func loopback(host: String, isLoopback: Bool) {
-        #expect(OriginPolicy.isLoopback(host: host) == isLoopback)
-    }
-
     /// A broker that listens on all addresses does not let pages of its own machine in either.
     @Test(arguments: [("127.0.0.1", true), ("::1", true), ("0.0.0.0", false), ("::", false), ("10.0.0.1", false)])
     func configuration(host: String, isLoopbackOnly: Bool) {

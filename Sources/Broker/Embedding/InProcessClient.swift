@@ -46,9 +46,6 @@ public actor InProcessClient {
         port.disconnect(handle)
     }
 
-    /// Bytes of messages that wait here to be read.
-    package nonisolated var unreadBytes: Int { unread.byteCount }
-
     /// Publishes a JSON value; returns when the broker has taken it, and stored it if the channel is stored.
     public func publish(_ data: [UInt8], to channel: String, retain: Bool = false) async throws(InProcessClientError) {
         guard (try? EnvelopeScanner().scanValue(validatingUTF8: data.span.bytes)) != nil else { throw .notJSON }

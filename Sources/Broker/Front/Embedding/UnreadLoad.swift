@@ -26,9 +26,6 @@ package final class UnreadLoad: Sendable {
         self.congestedBytes = congestedBytes
     }
 
-    /// How much there is.
-    package var byteCount: Int { state.withLock { $0.byteCount } }
-
     /// More is given; to be said before the reader can take it.
     package func add(_ count: Int) {
         // The router is told under the lock: what it hears last is how it is.

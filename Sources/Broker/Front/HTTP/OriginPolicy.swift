@@ -52,7 +52,4 @@ struct OriginPolicy: Sendable {
         let end = url[authority...].firstIndex { "/?#".contains($0) } ?? url.endIndex
         return String(url[..<end])
     }
-
-    /// Whether the name or address stands for this machine alone.
-    static func isLoopback(host: String) -> Bool { HostName.isLoopback(host) }
 }
