@@ -1,3 +1,4 @@
+import BrokerCore
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
