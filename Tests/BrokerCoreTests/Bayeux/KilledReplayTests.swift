@@ -103,12 +103,18 @@ struct KilledReplayTests {
         #expect(Self.numbers(harness.connect(clientID, from: harness.socket())) == [])
     }
 
-    @Test("A broker that is stopped has sent what it has sent")
-    func stop() throws {
+    @Test(
+        "A broker that is stopped has sent what it has sent; a retained message before that is no history",
+        arguments: [false, true])
+    func stop(isRetainedSentBefore: Bool) throws {
         let store = RememberingStore()
         let first = try Self.harness(on: store)
-        Self.publish(1...1200, on: first)
+        Self.publish(1...1199, on: first)
+        first.publish(1200, to: "/h/a", from: first.socket(), ext: ["retain": true])
         let (peer, clientID) = first.open()
+        if isRetainedSentBefore {
+            #expect(Self.numbers(Self.subscribe(clientID, replay: nil, from: peer, on: first)) == [1200])
+        }
         first.readsPromptly = false
         #expect(Self.numbers(Self.subscribe(clientID, from: peer, on: first)).count == 512)
         first.shutDown()

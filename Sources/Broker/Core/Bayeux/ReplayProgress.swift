@@ -52,7 +52,9 @@ struct ReplayProgress {
             }
             var entry = Entry(replay.joined(with: earlier.replay))
             entry.origin = min(entry.origin, earlier.origin)
-            if entry.replay.position == earlier.replay.position {
+            // That what is retained was sent says nothing of a history.
+            let isComparable = earlier.replay.point != nil || replay.point == nil
+            if isComparable, entry.replay.position == earlier.replay.position {
                 (entry.sent, entry.answered) = (earlier.sent, earlier.answered)
             }
             entries[item.pattern] = entry
