@@ -88,6 +88,23 @@ struct JoinedReplayTests {
         #expect(Array(got.prefix(10)) == Array(1...10))
     }
 
+    @Test(
+        "What is asked for plainly as well comes once more behind a lost connection, and then not again",
+        arguments: [[nil, 5], [5, nil]] as [[Int?]])
+    func plainlyAsWell(replays: [Int?]) throws {
+        let harness = try Self.harness(Array(repeating: "/a/b", count: 9))
+        harness.publish(1, to: "/a/b", from: harness.socket(), ext: ["retain": true])
+        let (first, clientID) = harness.open()
+        let messages = replays.map { Self.subscribe(clientID, to: "/a/b", replay: $0) }
+        #expect(harness.send(messages, from: first).sequences == Array(6...10))
+        harness.close(first)
+        let second = harness.socket()
+        #expect(harness.connect(clientID, from: second).sequences == Array(6...10))
+        for _ in 1...3 { harness.connect(clientID, from: second) }
+        harness.close(second)
+        #expect(harness.connect(clientID, from: harness.socket()).sequences == [])
+    }
+
     @Test("It is told as missing, for each pattern, when it cannot be read; what is live follows")
     func failingStore() throws {
         let harness = try Self.harness(["/a/b", "/a/c"])

@@ -104,6 +104,49 @@ struct KilledReplayTests {
     }
 
     @Test(
+        "What was asked for plainly as well has arrived when the client says so, also what was live in between",
+        arguments: [[nil, 5], [5, nil], [-2, nil]] as [[Int?]])
+    func plainlyAsWell(replays: [Int?]) throws {
+        let store = RememberingStore()
+        let first = try Self.harness(on: store)
+        Self.publish(1...9, on: first)
+        first.publish(10, to: "/h/a", from: first.socket(), ext: ["retain": true])
+        let (peer, clientID) = first.open()
+        for replay in replays {
+            Self.subscribe(clientID, replay: replay, from: peer, on: first)
+            Self.publish(1...1, on: first)
+        }
+        // This one is held; its answer comes behind all of that, and the next one says that it has arrived.
+        first.connect(clientID, from: peer)
+        first.advance(by: .seconds(60))
+        first.connect(clientID, from: peer)
+        first.advance(by: .seconds(2))
+        #expect(store.sessions.first?.replays == [:])
+        first.close(peer)
+        #expect(Self.numbers(first.connect(clientID, from: first.socket())) == [])
+    }
+
+    @Test("How far a history has come is not forgotten for what is retained", arguments: [true, false])
+    func plainlyInBetween(isKilled: Bool) throws {
+        let store = RememberingStore()
+        let first = try Self.harness(on: store)
+        Self.publish(1...1199, on: first)
+        first.publish(1200, to: "/h/a", from: first.socket(), ext: ["retain": true])
+        let (peer, clientID) = first.open()
+        first.readsPromptly = false
+        #expect(Self.numbers(Self.subscribe(clientID, from: peer, on: first)) == Array(1...512))
+        #expect(Self.numbers(first.connect(clientID, from: peer)) == Array(513...1024))
+        first.advance(by: .seconds(60))
+        first.connect(clientID, from: peer)
+        Self.subscribe(clientID, replay: nil, from: peer, on: first)
+        first.advance(by: .seconds(2))
+        first.close(peer)
+        let second = try isKilled ? Self.harness(on: store) : first
+        second.readsPromptly = true
+        #expect(Self.numbers(second.connect(clientID, from: second.socket())) == Array(1025...1200))
+    }
+
+    @Test(
         "A broker that is stopped has sent what it has sent; a retained message before that is no history",
         arguments: [false, true])
     func stop(isRetainedSentBefore: Bool) throws {

@@ -8,12 +8,15 @@ struct ReplayProgress {
         /// Where it began: what is known to have arrived lies between here and `replay.position`.
         var origin: UInt64
         var replay: PendingReplay
+        /// Up to here it was asked for. What is newer was live when what is retained was asked for as well.
+        var asked: UInt64
         /// Up to where it was sent, and how far that was when the last connect was answered.
         var sent: UInt64
         var answered: UInt64
 
         init(_ replay: PendingReplay) {
             self.replay = replay
+            asked = replay.through
             (origin, sent, answered) = (replay.position, replay.position, replay.position)
         }
     }
@@ -52,6 +55,7 @@ struct ReplayProgress {
             }
             var entry = Entry(replay.joined(with: earlier.replay))
             entry.origin = min(entry.origin, earlier.origin)
+            if earlier.replay.point != nil, replay.point == nil { entry.asked = earlier.asked }
             // That what is retained was sent says nothing of a history.
             let isComparable = earlier.replay.point != nil || replay.point == nil
             if isComparable, entry.replay.position == earlier.replay.position {
@@ -85,7 +89,7 @@ struct ReplayProgress {
     mutating func send(_ items: [SubscriptionItem], through position: UInt64) {
         for item in items {
             guard let start = item.start, let entry = entries[item.pattern], start <= entry.sent,
-                item.asksForPast || entry.replay.point == nil
+                item.asksForPast || entry.replay.point == nil || entry.sent >= entry.asked
             else { continue }
             entries[item.pattern]?.sent = max(entry.sent, min(position, entry.replay.through))
         }

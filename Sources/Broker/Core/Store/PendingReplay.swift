@@ -23,7 +23,8 @@ package struct PendingReplay: Hashable, Sendable {
         self.init(point: item.replay, through: through, part: part)
     }
 
-    /// One that covers this and an earlier one of the same pattern.
+    /// One that covers this and an earlier one of the same pattern. What is retained comes with a history, and how far one
+    /// has come with it says nothing of that.
     package func joined(with earlier: PendingReplay) -> PendingReplay {
         let point: ReplayPoint? =
             switch (earlier.point, self.point) {
@@ -31,9 +32,13 @@ package struct PendingReplay: Hashable, Sendable {
             case (.after(let first), .after(let second)): .after(min(first, second))
             default: .everything
             }
-        var joined = PendingReplay(point: point, through: max(through, earlier.through), part: part)
-        joined.position = min(position, earlier.position)
-        return joined
+        let reached: UInt64 =
+            if (earlier.point == nil) == (self.point == nil) {
+                min(position, earlier.position)
+            } else {
+                self.point == nil ? earlier.position : position
+            }
+        return PendingReplay(point: point, through: max(through, earlier.through), position: reached, part: part)
     }
 
     /// What is still to be read.
