@@ -88,6 +88,33 @@ struct KilledReplayTests {
         #expect(Self.numbers(second.connect(clientID, from: second.socket())) == Array(1025...1200))
     }
 
+    /// With the other one in between, what is asked for again becomes one with that.
+    @Test(
+        "The rest comes, too, when its pattern is asked for again behind what is live",
+        arguments: [nil, "/h/*"] as [String?])
+    func askedAgain(inBetween other: String?) throws {
+        let harness = try Self.harness(on: RememberingStore())
+        Self.publish(1...1200, on: harness)
+        let (peer, clientID) = harness.open()
+        harness.readsPromptly = false
+        #expect(Self.numbers(Self.subscribe(clientID, from: peer, on: harness)) == Array(1...512))
+        Self.publish(1201...1201, on: harness)
+        if let other { Self.subscribe(clientID, to: other, replay: 1195, from: peer, on: harness) }
+        Self.subscribe(clientID, replay: 1190, from: peer, on: harness)
+        harness.close(peer)
+
+        let again = harness.socket()
+        var received = Self.numbers(harness.connect(clientID, from: again))
+        for _ in 1...6 {
+            harness.drain()
+            received += Self.numbers(harness.take(again))
+        }
+        #expect(Set(received) == Set(1...1201))
+        for _ in 1...3 { harness.connect(clientID, from: again) }
+        harness.close(again)
+        #expect(Self.numbers(harness.connect(clientID, from: harness.socket())) == [])
+    }
+
     @Test("The last page is lost with a connection that took it, too")
     func lostLastPage() throws {
         let harness = try Self.harness(on: RememberingStore())

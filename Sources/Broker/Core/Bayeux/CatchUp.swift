@@ -305,11 +305,9 @@ package struct CatchUp {
     }
 
     /// The connection was lost with an unknown part of what was written to it: begins anew, in the order of the log, with
-    /// what may be missed of what was live and with the replays that had begun. `replays` gives those of all but certain
-    /// patterns.
-    mutating func restart(
-        missed: ClosedRange<UInt64>?, replays: (_ without: Set<ChannelPattern>) -> [BacklogRequest]
-    ) {
+    /// what may be missed of what was live and with `replays`, all that are pending. Those that come behind messages that
+    /// wait stay there.
+    mutating func restart(missed: ClosedRange<UInt64>?, replays: [BacklogRequest]) {
         var missed = missed
         func add(_ part: Part, to range: ClosedRange<UInt64>?) -> ClosedRange<UInt64>? {
             guard case .missed(let other) = part else { return range }
@@ -325,10 +323,16 @@ package struct CatchUp {
         }
         // Of that nothing is known to be on its way any more.
         if let missed { position = min(position, missed.lowerBound - 1) }
-        let later = steps.flatMap { step -> [ChannelPattern] in
-            if case .part(.backlog(let request)) = step { request.items.map(\.pattern) } else { [] }
+        var first = Dictionary(uniqueKeysWithValues: replays.map { ($0.part, $0) })
+        let pending = Set(replays.flatMap { $0.items.map(\.pattern) })
+        let later = steps.compactMap { step -> Step? in
+            guard case .part(.backlog(let request)) = step else { return step }
+            // All that is pending, not only what was asked for last: an earlier part of the same patterns may have begun.
+            let rest = first.removeValue(forKey: request.part) ?? request.restricted { !pending.contains($0) }
+            return rest.map { Step.part(.backlog($0)) }
         }
-        steps = Self.chronological(missed: missed, replays: replays(Set(later))) + steps
+        let front = replays.filter { first[$0.part] != nil }
+        steps = Self.chronological(missed: missed, replays: front) + later
         if !steps.isEmpty { isResumption = true }
     }
 

@@ -131,8 +131,8 @@ struct ReplayProgress {
     }
 
     /// What is still to be read, in the order in which it was asked for.
-    func requests(without excluded: Set<ChannelPattern> = [], limit: Int) -> [BacklogRequest] {
-        Dictionary(grouping: entries.lazy.filter { !excluded.contains($0.key) }, by: \.value.replay.part)
+    func requests(limit: Int) -> [BacklogRequest] {
+        Dictionary(grouping: entries, by: \.value.replay.part)
             .sorted { $0.key < $1.key }
             .map { part, entries in
                 let items = entries.map { $0.value.replay.rest(of: $0.key) }

@@ -235,7 +235,7 @@ extension Router {
         var catchUp =
             session.catchUp
             ?? CatchUp(position: session.cursor, acknowledges: session.acknowledgements != nil)
-        catchUp.restart(missed: missed) { session.replays.requests(without: $0, limit: limits.replayedMessages) }
+        catchUp.restart(missed: missed, replays: session.replays.requests(limit: limits.replayedMessages))
         session.catchUp = catchUp.isOver ? nil : catchUp
     }
 }
