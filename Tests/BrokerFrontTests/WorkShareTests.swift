@@ -84,6 +84,18 @@ struct WorkShareTests {
         #expect(shares.turnWait(of: address, now: now + 10_000_000) == 1_000_000_000)
     }
 
+    /// A process that stood still for a minute has not worked for an address all that time.
+    @Test
+    func standstillIsNobodysWork() throws {
+        let address = try #require(IPAddress("203.0.113.1"))
+        var (router, shares) = (TimeShares(RateLimits()), WorkShares(RateLimits()))
+        router.charge(address, 60_000_000_000, now: 0)
+        #expect(router.debt(of: address, now: 0) <= 4_000_000_000)
+        shares.charge(address, 60_000_000_000, now: 0)
+        #expect(shares.wait(of: address, now: 4_000_000_000) == 0)
+        #expect(shares.turnWait(of: address, now: 2_000_000_000) == 0)
+    }
+
     /// The messages on their way to the router's loop are divided among the loops, and each may have a few.
     @Test(arguments: [(1, 64), (4, 16), (16, 8), (1000, 8)])
     func messagesUnderWay(loopCount: Int, count: Int) throws {

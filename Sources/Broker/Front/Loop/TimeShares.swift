@@ -2,6 +2,10 @@ package import BrokerCore
 
 /// Who has had how much of some time: of an event loop's, or of the router's.
 package struct TimeShares {
+    /// So much counts at once at most (ns): limits of sizes let nothing take that long. When more time has passed, the
+    /// process has stood still, stopped or with its machine, and whoever was being served is not to pay for that.
+    static let longestCharge: UInt64 = 1_000_000_000
+
     private(set) var rate: Rate?
     private var buckets: BucketTable<IPAddress>
 
@@ -16,10 +20,11 @@ package struct TimeShares {
         rate = limits.workPerAddress
     }
 
-    /// Notes that an address has had so many nanoseconds.
+    /// Notes that an address has had so many nanoseconds, of which `longestCharge` count.
     package mutating func charge(_ address: IPAddress, _ nanoseconds: UInt64, now: UInt64) {
         guard let rate else { return }
-        buckets.charge(Int(clamping: nanoseconds), to: address.neighbourhood, of: rate, now: now)
+        let counted = min(nanoseconds, Self.longestCharge)
+        buckets.charge(Int(clamping: counted), to: address.neighbourhood, of: rate, now: now)
     }
 
     /// After how long (ns) an address may have more; 0 when it need not wait.

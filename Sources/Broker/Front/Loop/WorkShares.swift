@@ -86,10 +86,11 @@ package struct WorkShares {
         debts.charge(Int(clamping: notBefore - known), to: address, of: Self.debt, now: now)
     }
 
-    /// Notes that an address has had so many nanoseconds.
+    /// Notes that an address has had so many nanoseconds, as `TimeShares.charge` does.
     package mutating func charge(_ address: IPAddress, _ nanoseconds: UInt64, now: UInt64) {
         guard isLimited else { return }
         shares.charge(address, nanoseconds, now: now)
-        turns.charge(Int(clamping: nanoseconds), to: address.neighbourhood, of: turn, now: now)
+        let counted = min(nanoseconds, TimeShares.longestCharge)
+        turns.charge(Int(clamping: counted), to: address.neighbourhood, of: turn, now: now)
     }
 }
