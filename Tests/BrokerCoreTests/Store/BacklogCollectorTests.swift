@@ -129,4 +129,33 @@ struct BacklogCollectorTests {
         #expect(counts.allSatisfy { $0 <= BacklogPlan.pageCount })
         #expect(counts.reduce(0, +) == 2_000)
     }
+
+    @Test("For a page so many places are looked at, not more, whatever is gone of them", arguments: [true, false])
+    func manyPlaces(isRetained: Bool) throws {
+        let channel = try Self.name("/d")
+        var collector = BacklogCollector(limit: 100_000)
+        for number in 1...100_000 as ClosedRange<UInt64> {
+            if isRetained {
+                collector.addRetained(number, of: channel)
+            } else {
+                collector.add(number, of: channel)
+            }
+        }
+        var looked: [UInt64] = []
+        func read(_ sequence: UInt64) -> StoredPublication? {
+            looked.append(sequence)
+            return nil
+        }
+        var page = collector.firstPage(of: Self.request, read: read)
+        var (counts, lossCount) = ([looked.count], page.losses.count)
+        while let rest = page.rest {
+            let before = looked.count
+            page = rest.nextPage(read: read)
+            counts.append(looked.count - before)
+            lossCount += page.losses.count
+        }
+        #expect(counts.allSatisfy { $0 <= BacklogPlan.pagePlaces })
+        #expect(looked == Array(1...100_000))
+        #expect(lossCount == (isRetained ? 0 : counts.count))
+    }
 }

@@ -23,18 +23,22 @@ package struct BacklogPlan: Equatable, Sendable {
     /// How much is read at a time: enough to be worth a turn, little enough to wait in memory for a slow reader.
     package static let pageCount = 512
     package static let pageBytes = 256 << 10
+    /// How many places are looked at for a page: most of them may be gone since.
+    package static let pagePlaces = 8 * pageCount
 
-    /// The next page. `read` finds a publication by its sequence number; one that has left a history is a loss.
+    /// The next page; empty, with a rest, where nothing of so many places is there. `read` finds a publication by its
+    /// sequence number; one that has left a history is a loss.
     package consuming func nextPage(
         losses: [Backlog.Loss] = [], read: (UInt64) throws -> StoredPublication?
     ) rethrows -> Backlog {
         var page = Backlog(losses: losses)
         var missing = LossCollector()
-        var byteCount = 0
+        var (byteCount, placeCount) = (0, 0)
         while let place = places.first, page.entries.count + missing.count < Self.pageCount,
-            byteCount < Self.pageBytes
+            byteCount < Self.pageBytes, placeCount < Self.pagePlaces
         {
             places.removeFirst()
+            placeCount += 1
             if let publication = try read(place.sequence) {
                 page.entries.append(.init(publication, isRetained: place.isRetained))
                 byteCount += publication.data.count
