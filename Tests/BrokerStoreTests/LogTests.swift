@@ -149,6 +149,27 @@ struct LogTests {
         #expect(try run([.pass(1)]) == [:])
     }
 
+    @Test("What has arrived of what is retained says nothing of a history that was asked for since")
+    func lateProgress() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("fanfare.db")
+        let (a, b) = (try patterns("/a")[0], try patterns("/b")[0])
+        var (first, second) = (StoredState.Session(clientID: "s"), StoredState.Session(clientID: "s"))
+        (first.part, second.part) = (1, 2)
+        let late = SessionProgress.Replayed(b, after: 0, through: 1, isOfRetained: true)
+        let before = try OpenedStore(path: path)
+        _ = before.submit([
+            .publish(1, try Self.draft("/b", "1", publishedAt: 7)),
+            .subscribe(2, first, [.init(a, replay: .everything), .init(b)], wall: 0),
+            .subscribe(3, second, [.init(b, replay: .everything)], wall: 0),
+            .moveCursors(4, [.init("s", cursor: 1, replayed: [late])]),
+        ])
+        before.store.close()
+        let after = try OpenedStore(path: path)
+        #expect(after.state.sessions.first?.replays[b] == PendingReplay(point: .everything, through: 1, part: 2))
+        after.store.close()
+    }
+
     @Test(
         "Replays that have become one have one number for the next process; one that was asked for since keeps its own")
     func joinedReplays() throws {

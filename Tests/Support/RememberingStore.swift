@@ -80,7 +80,9 @@ extension StoredState.Session {
             replays: replays)
         self.part = part
         for replayed in progress.replayed {
-            guard var replay = replays[replayed.pattern], replay.position >= replayed.after else { continue }
+            guard var replay = replays[replayed.pattern], replay.position >= replayed.after,
+                replay.point == nil || !replayed.isOfRetained
+            else { continue }
             replay.position = max(replay.position, replayed.through)
             replays[replayed.pattern] = replay.through > replayed.through ? replay : nil
         }

@@ -89,7 +89,7 @@ enum SessionTable {
     }
 
     /// Writes down how far a replay has come, unless the subscription has asked for more since: then what has arrived is
-    /// no longer the beginning of what was asked for.
+    /// no longer the beginning of what was asked for, or something else.
     private static func move(_ part: SessionProgress.Replayed, of clientID: String, in database: Database) throws {
         let through = Int64(clamping: part.through)
         try database.cachedStatement(
@@ -97,8 +97,11 @@ enum SessionTable {
                 UPDATE subscription SET replay_after = max(replay_after, ?),
                     replay_through = CASE WHEN replay_through > ? THEN replay_through END
                 WHERE session_id = (SELECT id FROM session WHERE client_id = ?) AND pattern = ? AND replay_after >= ?
+                    AND (replay IS NULL OR NOT ?)
                 """
-        ).execute(arguments: [through, through, clientID, part.pattern.text, Int64(clamping: part.after)])
+        ).execute(arguments: [
+            through, through, clientID, part.pattern.text, Int64(clamping: part.after), part.isOfRetained,
+        ])
     }
 
     /// All sessions, the oldest first.

@@ -192,6 +192,39 @@ struct KilledReplayTests {
         #expect(Self.numbers(second.connect(clientID, from: second.socket())) == Array(513...1200))
     }
 
+    @Test("That what is retained has arrived, written down late, says nothing of a history that was asked for since")
+    func lateNote() throws {
+        let store = RememberingStore()
+        let first = try Self.harness(on: store)
+        Self.publish(1...1199, on: first)
+        first.publish(1200, to: "/h/a", from: first.socket(), ext: ["retain": true])
+        let (peer, clientID) = first.open()
+        #expect(Self.numbers(Self.subscribe(clientID, replay: nil, from: peer, on: first)) == [1200])
+        for _ in 1...2 { first.connect(clientID, from: peer, timeout: 0) }
+        first.readsPromptly = false
+        #expect(Self.numbers(Self.subscribe(clientID, from: peer, on: first)) == Array(1...512))
+        first.advance(by: .seconds(2))
+        let second = try Self.harness(on: store)
+        #expect(Self.numbers(second.connect(clientID, from: second.socket())) == Array(1...1200))
+    }
+
+    @Test("A history that has arrived is over also when what is retained arrives before that is written down")
+    func noteOfBoth() throws {
+        let store = RememberingStore()
+        let first = try Self.harness(on: store)
+        Self.publish(1...9, on: first)
+        first.publish(10, to: "/h/a", from: first.socket(), ext: ["retain": true])
+        let (peer, clientID) = first.open()
+        for replay in [-2, nil] {
+            Self.subscribe(clientID, replay: replay, from: peer, on: first)
+            for _ in 1...2 { first.connect(clientID, from: peer, timeout: 0) }
+        }
+        first.advance(by: .seconds(2))
+        #expect(store.sessions.first?.replays == [:])
+        let second = try Self.harness(on: store)
+        #expect(Self.numbers(second.connect(clientID, from: second.socket())) == [])
+    }
+
     @Test("Two replays and what was missed of what was live come in the order of the log")
     func order() throws {
         let store = RememberingStore()

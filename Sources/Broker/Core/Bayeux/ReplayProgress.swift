@@ -112,7 +112,7 @@ struct ReplayProgress {
             let position = position(entry)
             guard position > entry.replay.position || position >= entry.replay.through else { continue }
             isNews = true
-            unwritten[pattern] = .init(pattern, after: entry.origin, through: position)
+            note(entry, of: pattern, through: position)
             if position >= entry.replay.through {
                 entries[pattern] = nil
             } else {
@@ -120,6 +120,17 @@ struct ReplayProgress {
             }
         }
         return isNews
+    }
+
+    private mutating func note(_ entry: Entry, of pattern: ChannelPattern, through position: UInt64) {
+        let isOfRetained = entry.replay.point == nil
+        if isOfRetained, let history = unwritten[pattern], !history.isOfRetained {
+            // That one is over, and not written down yet.
+            unwritten[pattern] = .init(pattern, after: history.after, through: max(position, history.through))
+        } else {
+            unwritten[pattern] = .init(
+                pattern, after: entry.origin, through: position, isOfRetained: isOfRetained)
+        }
     }
 
     /// What was sent and is not known to have arrived is lost.

@@ -54,12 +54,15 @@ package struct SessionProgress: Hashable, Sendable {
         package let pattern: ChannelPattern
         package let after: UInt64
         package let through: UInt64
+        /// Whether only what is retained was asked for: of a history that was asked for since it says nothing.
+        package let isOfRetained: Bool
 
         /// A part of what a pattern's subscriber asked for.
-        package init(_ pattern: ChannelPattern, after: UInt64, through: UInt64) {
+        package init(_ pattern: ChannelPattern, after: UInt64, through: UInt64, isOfRetained: Bool = false) {
             self.pattern = pattern
             self.after = after
             self.through = through
+            self.isOfRetained = isOfRetained
         }
     }
     package let clientID: String
