@@ -19,6 +19,12 @@ struct ReplayProgress {
             asked = replay.through
             (origin, sent, answered) = (replay.position, replay.position, replay.position)
         }
+
+        /// It covers an earlier one, and goes on where that is unless it begins before.
+        mutating func goOn(from earlier: Entry) {
+            origin = min(origin, earlier.origin)
+            if replay.position == earlier.replay.position { (sent, answered) = (earlier.sent, earlier.answered) }
+        }
     }
     private var entries: [ChannelPattern: Entry] = [:]
     private var unwritten: [ChannelPattern: SessionProgress.Replayed] = [:]
@@ -54,13 +60,9 @@ struct ReplayProgress {
                 continue
             }
             var entry = Entry(replay.joined(with: earlier.replay))
-            entry.origin = min(entry.origin, earlier.origin)
+            // How far what is retained has come says nothing of a history.
+            if earlier.replay.point != nil || replay.point == nil { entry.goOn(from: earlier) }
             if earlier.replay.point != nil, replay.point == nil { entry.asked = earlier.asked }
-            // That what is retained was sent says nothing of a history.
-            let isComparable = earlier.replay.point != nil || replay.point == nil
-            if isComparable, entry.replay.position == earlier.replay.position {
-                (entry.sent, entry.answered) = (earlier.sent, earlier.answered)
-            }
             entries[item.pattern] = entry
         }
     }
