@@ -52,15 +52,7 @@ public final class BayeuxClient: Sendable {
 
     /// Begins the session. Throws ``ClientError`` when none came about in `maximumFirstOutage`.
     public func connect() async throws {
-        try await perform { core, promise in
-            switch core.phase {
-            case .closed: promise.fail(ClientError.clientClosed)
-            case .open: promise.succeed()
-            default:
-                core.ready.append(promise)
-                core.start()
-            }
-        }
+        try await perform { core, promise in core.begin(promise) }
     }
 
     /// What becomes of the connection, from now on; ends when the client is closed.
@@ -87,14 +79,7 @@ public final class BayeuxClient: Sendable {
         let group = NIOLoopBoundBox.makeBoxSendingValue(
             SubscriptionGroup(channels, patterns: patterns, options: options, buffer: buffer, answered: answered),
             eventLoop: loop)
-        loop.execute {
-            guard core.value.phase != .closed else { return answered.fail(ClientError.clientClosed) }
-            core.value.groups.append(group.value)
-            if core.value.phase == .open {
-                core.value.sendSubscribe(group.value)
-                core.value.flush()
-            }
-        }
+        loop.execute { core.value.subscribe(group.value) }
         try await answered.futureResult.get()
         return Subscription(channels: channels, buffer: buffer) {
             let done = loop.makePromise(of: Void.self)
@@ -124,15 +109,7 @@ public final class BayeuxClient: Sendable {
     public func enqueue(_ publications: [Publication]) -> PublicationTicket {
         let done = loop.makePromise(of: [PublicationOutcome].self)
         let core = core
-        loop.execute {
-            let ticket = PublicationQueue.Ticket(count: publications.count, done: done)
-            if core.value.phase == .closed {
-                return done.succeed(publications.map { _ in .failure(.clientClosed) })
-            }
-            core.value.publications.append(publications, ticket: ticket)
-            core.value.flush()
-        }
-        if publications.isEmpty { done.succeed([]) }
+        loop.execute { core.value.publish(publications, done) }
         return PublicationTicket(future: done.futureResult)
     }
 
@@ -141,29 +118,13 @@ public final class BayeuxClient: Sendable {
     public func request(_ channel: String, _ data: [UInt8]) async throws -> Message {
         let promise = loop.makePromise(of: Message.self)
         let core = core
-        loop.execute {
-            switch core.value.phase {
-            case .closed: promise.fail(ClientError.clientClosed)
-            case .open:
-                core.value.sendService(channel, data, promise)
-                core.value.flush()
-            default: core.value.services.append((channel, data, promise))
-            }
-        }
+        loop.execute { core.value.request(channel, data, promise) }
         return try await promise.futureResult.get()
     }
 
     /// Ends the session, so that the broker need not wait for it, and closes the connection.
     public func close() async {
-        try? await perform { core, promise in
-            guard core.phase != .closed else { return promise.succeed() }
-            core.closed.append(promise)
-            guard core.phase == .open else { return core.end(nil) }
-            core.phase = .closing
-            core.sendDisconnect()
-            let bound = NIOLoopBound(core, eventLoop: core.loop)
-            core.timer = core.loop.scheduleTask(in: .seconds(2)) { bound.value.end(nil) }
-        }
+        try? await perform { core, promise in core.close(promise) }
     }
 
     /// Closes the connection and leaves the session to the broker's timeout: who comes back with its client id goes on.

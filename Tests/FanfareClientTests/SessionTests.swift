@@ -27,8 +27,7 @@ struct SessionTests {
         // The connect is answered when the broker pleases, and goes out again.
         harness.answer("/meta/connect", ["clientId": "one"])
         #expect(harness.take() == [Self.connect()])
-        harness.core.phase = .closing
-        harness.core.sendDisconnect()
+        harness.close()
         #expect(harness.take() == [["channel": "/meta/disconnect", "clientId": "one"]])
         harness.answer("/meta/disconnect", [:])
         harness.advance(.zero)
@@ -92,8 +91,7 @@ struct SessionTests {
         let harness = try SessionHarness()
         harness.core.start()
         harness.open()
-        let (promise, ready) = harness.promise(Void.self)
-        harness.core.ready.append(promise)
+        let ready = harness.begin()
         harness.answer("/meta/handshake", ["error": .string(row.error), "advice": row.advice], successful: false)
         guard row.ends else {
             #expect(harness.core.phase == .shakingHands)
@@ -175,8 +173,7 @@ struct SessionTests {
     func advisedNotToComeBack() throws {
         let harness = try SessionHarness()
         harness.establish()
-        let (promise, request) = harness.promise(Message.self)
-        harness.core.sendService("/service/x", Array("1".utf8), promise)
+        let request = harness.request()
         harness.answer("/meta/connect", ["advice": ["reconnect": "none"]])
         #expect(harness.core.phase == .closed)
         #expect(harness.transport.isClosed)
@@ -189,8 +186,7 @@ struct SessionTests {
     func connectAnsweredWhileClosing() throws {
         let harness = try SessionHarness()
         harness.establish()
-        harness.core.phase = .closing
-        harness.core.sendDisconnect()
+        harness.close()
         _ = harness.take()
         for advice in [["reconnect": "none"], nil] as [JSON] {
             harness.core.sendConnect()
@@ -284,8 +280,7 @@ struct SessionTests {
     func lostWhileClosing() throws {
         let harness = try SessionHarness()
         harness.establish()
-        harness.core.phase = .closing
-        harness.core.sendDisconnect()
+        harness.close()
         harness.lose()
         #expect(harness.core.phase == .closed)
     }
@@ -293,28 +288,18 @@ struct SessionTests {
     @Test
     func services() throws {
         let harness = try SessionHarness()
-        func ask() -> SessionHarness.Result<Message> {
-            let (promise, result) = harness.promise(Message.self)
-            if harness.core.phase == .open {
-                harness.core.sendService("/service/x", Array("1".utf8), promise)
-                harness.core.flush()
-            } else {
-                harness.core.services.append(("/service/x", Array("1".utf8), promise))
-            }
-            return result
-        }
-        let early = ask()
+        let early = harness.request()
         harness.core.start()
         harness.open()
         harness.acceptHandshake()
         #expect(harness.take().contains(["channel": "/service/x", "clientId": "one", "data": 1]))
         harness.answer("/service/x", ["data": 2])
         #expect(Array(try #require(early.outcome).get().data) == Array("2".utf8))
-        let refused = ask()
+        let refused = harness.request()
         harness.answer("/service/x", ["error": "403:/service/x:no"], successful: false)
         #expect(throws: ClientError.refused("403:/service/x:no")) { try refused.outcome?.get() }
         // It may have been called: it is not sent again.
-        let lost = ask()
+        let lost = harness.request()
         harness.lose()
         #expect(throws: ClientError.self) { try lost.outcome?.get() }
     }

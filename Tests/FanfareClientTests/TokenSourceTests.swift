@@ -95,9 +95,7 @@ struct TokenSourceTests {
     @Test
     func noneToBeHad() throws {
         let harness = try Self.harness()
-        let (promise, ready) = harness.promise(Void.self)
-        harness.core.ready.append(promise)
-        harness.core.start()
+        let ready = harness.begin()
         harness.open()
         harness.core.tokenFailed(TokenSource.Unauthorized("log in first"))
         #expect(harness.core.phase == .closed)

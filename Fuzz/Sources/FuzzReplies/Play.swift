@@ -46,8 +46,7 @@ final class Play {
         core = ClientCore(
             configuration, loop: loop, shared: shared, fetchToken: { _ in token.isOpen = true },
             connect: { _ in connection.isOpen = true })
-        core.ready.append(promise(Void.self))
-        core.start()
+        core.begin(promise(Void.self))
     }
 
     /// Does what the first character of a line says: `+` a connection is made, `-` none came about, `!` it is lost (for
@@ -71,7 +70,7 @@ final class Play {
             guard let group = core.groups.last(where: { $0.answered == nil }) else { return }
             core.sendUnsubscribe(group, promise(Void.self))
         case UInt8(ascii: ">"): publish(text)
-        case UInt8(ascii: "?"): ask()
+        case UInt8(ascii: "?"): core.request("/service/x", Array("1".utf8), promise(Message.self))
         case UInt8(ascii: "$"):
             guard token.isOpen else { return }
             token.isOpen = false
@@ -80,7 +79,7 @@ final class Play {
             guard token.isOpen else { return }
             token.isOpen = false
             core.tokenFailed(text == "!" ? TokenSource.Unauthorized() : CancellationError())
-        case UInt8(ascii: "#"): close()
+        case UInt8(ascii: "#"): core.close(promise(Void.self))
         default: receive(rest, as: Character(UnicodeScalar(line.first ?? 0)))
         }
         checkOutput(for: line.count)
@@ -168,11 +167,11 @@ extension Play {
     }
 }
 
-/// What the caller does, as `BayeuxClient` does it.
+/// What the caller does.
 extension Play {
     private func subscribe(_ text: String) {
         let channel = String(text.dropFirst())
-        guard core.phase != .closed, core.groups.count < 4,
+        guard core.groups.count < 4,
             let pattern = try? ChannelPattern(channel, grammar: .cometd, maximumBytes: .max)
         else { return }
         let start: ReplayStart =
@@ -187,40 +186,16 @@ extension Play {
         let group = SubscriptionGroup(
             [channel], patterns: [pattern], options: SubscribeOptions(start: start), buffer: buffer,
             answered: promise(Void.self))
-        groups.append(group)
-        core.groups.append(group)
-        guard core.phase == .open else { return }
-        core.sendSubscribe(group)
-        core.flush()
+        core.subscribe(group)
+        // Of one that is refused nobody reads.
+        if core.groups.contains(where: { $0 === group }) { groups.append(group) }
     }
 
     private func publish(_ id: String) {
-        guard core.phase != .closed else { return }
         var publication = ClientSession.Publication(Array("1".utf8), to: "/a")
         publication.id = id.isEmpty ? nil : id
         publication.wantsReceipt = true
-        let ticket = PublicationQueue.Ticket(count: 1, done: promise([PublicationOutcome].self))
-        core.publications.append([publication], ticket: ticket)
-        core.flush()
-    }
-
-    private func ask() {
-        guard core.phase != .closed else { return }
-        let (channel, data) = ("/service/x", Array("1".utf8))
-        let answer = promise(Message.self)
-        guard core.phase == .open else { return core.services.append((channel, data, answer)) }
-        core.sendService(channel, data, answer)
-        core.flush()
-    }
-
-    private func close() {
-        guard core.phase != .closed else { return }
-        core.closed.append(promise(Void.self))
-        guard core.phase == .open else { return core.end(nil) }
-        core.phase = .closing
-        core.sendDisconnect()
-        let bound = NIOLoopBound(core, eventLoop: loop)
-        core.timer = loop.scheduleTask(in: .seconds(2)) { bound.value.end(nil) }
+        core.publish([publication], promise([PublicationOutcome].self))
     }
 
     /// A promise that has to be kept, or broken.

@@ -132,7 +132,7 @@ final class SessionHarness {
         return (promise, result)
     }
 
-    /// Subscribes, as the client does.
+    /// Subscribes.
     func subscribe(
         _ channels: String..., start: ReplayStart = .retained
     ) throws -> (group: SubscriptionGroup, buffer: MessageBuffer, answered: Result<Void>) {
@@ -142,23 +142,39 @@ final class SessionHarness {
         let (answered, result) = promise(Void.self)
         let group = SubscriptionGroup(
             channels, patterns: patterns, options: SubscribeOptions(start: start), buffer: buffer, answered: answered)
-        core.groups.append(group)
-        if core.phase == .open {
-            core.sendSubscribe(group)
-            core.flush()
-        }
+        core.subscribe(group)
         return (group, buffer, result)
     }
 
-    /// Publishes, as the client does; what became of it is written to the list.
+    /// Asks a service.
+    func request() -> Result<Message> {
+        let (promise, result) = self.promise(Message.self)
+        core.request("/service/x", Array("1".utf8), promise)
+        return result
+    }
+
+    /// Wants the session.
+    func begin() -> Result<Void> {
+        let (promise, result) = self.promise(Void.self)
+        core.begin(promise)
+        return result
+    }
+
+    /// Ends the session.
+    @discardableResult
+    func close() -> Result<Void> {
+        let (promise, result) = self.promise(Void.self)
+        core.close(promise)
+        return result
+    }
+
+    /// Publishes; what became of it is written to the list.
     func publish(_ publications: [FanfareClient.Publication]) -> Outcomes {
         let done = loop.makePromise(of: [PublicationOutcome].self)
         let outcomes = Outcomes()
         let bound = NIOLoopBound(outcomes, eventLoop: loop)
         done.futureResult.whenSuccess { bound.value.list = $0 }
-        core.publications.append(
-            publications, ticket: PublicationQueue.Ticket(count: publications.count, done: done))
-        core.flush()
+        core.publish(publications, done)
         return outcomes
     }
     final class Outcomes { var list: [PublicationOutcome]? }
