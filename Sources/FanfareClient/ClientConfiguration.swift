@@ -23,6 +23,17 @@ public struct ClientConfiguration: Sendable {
     public var offersCompression = true
     /// How long to wait for a connection, with its tunnel and TLS.
     public var connectTimeout = Duration.seconds(5)
+    /// How long the broker may take to answer a handshake, a subscription, a publication or a request to a service; nil
+    /// for any time.
+    ///
+    /// The time begins when the message is sent, and anew when it is sent again over another connection, and when the
+    /// client reads on after too much had waited for its readers. What waits for a connection is bounded by
+    /// `maximumOutage` only. When the time is over the caller gets an error of the kind `unanswered` that names what was
+    /// not answered, and a subscription ends; the session goes on. A handshake without an answer costs the connection.
+    ///
+    /// A connection that is dead is found out in 36 s, and publications are sent again over the next one: with a time
+    /// that is shorter than that they fail instead.
+    public var answerTimeout: Duration? = .seconds(60)
     /// How long the client may be without a connection before it gives up; nil for any time, zero to give up at once.
     public var maximumOutage: Duration?
     /// The same for the time before the first connection.

@@ -6,6 +6,7 @@
 /// | `protocolFailure` | what answers is no broker, or a file of certificates or keys cannot be read | no |
 /// | `denied` | the broker refuses access, or ended the session for good | with another token |
 /// | `refused` | the broker refused one message: `code` says why | 407, 429 and 500: later; others: no |
+/// | `unanswered` | the broker has not answered in `answerTimeout`; it may have taken the message | yes; may be done twice |
 /// | `closed` | the client was closed | no |
 public struct ClientError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What kind of failure it is.
@@ -19,6 +20,8 @@ public struct ClientError: Error, Equatable, Sendable, CustomStringConvertible {
         public static let denied = Self(name: "denied")
         /// The broker refused a message.
         public static let refused = Self(name: "refused")
+        /// The broker has not answered a message in time; it may have taken it.
+        public static let unanswered = Self(name: "unanswered")
         /// The client was closed.
         public static let closed = Self(name: "closed")
     }
@@ -42,6 +45,10 @@ public struct ClientError: Error, Equatable, Sendable, CustomStringConvertible {
     static func refused(_ answer: String?) -> Self {
         let answer = answer ?? "no reason"
         return Self(.refused, "the broker answered \(answer)", answer: answer)
+    }
+
+    static func unanswered(_ what: String, after time: Duration) -> Self {
+        Self(.unanswered, "the broker has not answered \(what) within \(time)")
     }
 
     static let clientClosed = Self(.closed, "the client is closed")

@@ -48,6 +48,7 @@ struct CLIError: Error, CustomStringConvertible {
         case .refused where error.answer != nil: self = .refused(what, error: error.answer ?? "")
         case .refused: self = .data("\(what): \(error)")
         case .denied: self = .denied("\(endpoint): \(error)")
+        case .unanswered: self = .timeout("\(endpoint): \(error)")
         case .unreachable where error.description.hasPrefix("no broker answers: "):
             let reason = error.description.dropFirst("no broker answers: ".count)
             self = .unreachable("no broker answers at \(endpoint): \(reason). Is broker-server running there?")

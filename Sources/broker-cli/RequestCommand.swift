@@ -19,14 +19,17 @@ struct RequestCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let configuration = try checked { () throws(CLIError) in try connection.configuration(root.connection) }
-        try await broker_cli.run("request", configuration) {
+        var configuration = try checked { () throws(CLIError) in try connection.configuration(root.connection) }
+        // The time of `--timeout` is the only one.
+        configuration.answerTimeout = nil
+        let settings = configuration
+        try await broker_cli.run("request", settings) {
             guard channel.hasPrefix("/service/") else {
                 throw CLIError.data("\(channel) is no service: its name begins with /service/")
             }
             guard case .one(let bytes, let name) = try Documents(argument: document) else { return }
             let data = try Documents.json(bytes[...], name: name, isRaw: false)
-            let client = try BayeuxClient(configuration)
+            let client = try BayeuxClient(settings)
             let cause = StopCause()
             let timer = Task { [timeout] in
                 try await Task.sleep(for: .seconds(timeout))

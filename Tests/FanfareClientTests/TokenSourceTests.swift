@@ -53,7 +53,8 @@ struct TokenSourceTests {
         #expect(harness.tokenCount == 1)
         harness.advance(.seconds(156))
         #expect(harness.tokenCount == 2)
-        let old = try #require(harness.core.requests.first { if case .connect = $0.value { true } else { false } }?.key)
+        let old = try #require(
+            harness.core.requests.first { if case .connect = $0.value.kind { true } else { false } }?.key)
         harness.core.tokenFetched("second")
         let sent = harness.take()
         #expect(sent.map { $0["channel"] } == ["/meta/connect"])

@@ -10,10 +10,14 @@ final class Play {
     /// A connection that keeps what is sent.
     private final class Transport: ClientTransport {
         var sent: [[UInt8]] = []
+        var isPaused = false
+        /// Why it was given up.
+        var failure: ClientError?
 
         func send(_ text: [UInt8]) { sent.append(text) }
         func close() {}
-        func pause(_ isPaused: Bool) {}
+        func giveUp(_ error: ClientError) { failure = error }
+        func pause(_ isPaused: Bool) { self.isPaused = isPaused }
     }
     /// What the session has asked for, and has not got yet.
     private final class Wish { var isOpen = false }
@@ -83,12 +87,15 @@ final class Play {
         default: receive(rest, as: Character(UnicodeScalar(line.first ?? 0)))
         }
         checkOutput(for: line.count)
+        loseWhatIsGivenUp()
     }
 
     /// However long it takes, the session gets on; and when it ends, everybody is told.
     func end() {
         loop.advanceTime(by: .hours(2))
         checkOutput(for: 0)
+        loseWhatIsGivenUp()
+        loop.advanceTime(by: .hours(2))
         require(isUnderWay, "a session that is not over waits for something that comes: \(core.phase)")
         core.end(nil)
         lose(Self.error(nil))
@@ -129,6 +136,11 @@ extension Play {
         core.connectionClosed(error)
     }
 
+    /// What the session does not want any more is closed.
+    private func loseWhatIsGivenUp() {
+        if let failure = transport?.failure { lose(failure) }
+    }
+
     private static func error(_ kind: UInt8?) -> ClientError {
         switch kind {
         case UInt8(ascii: "d"): ClientError(.denied, "denied")
@@ -156,7 +168,7 @@ extension Play {
     private func requests(_ kind: Character) -> [String] {
         core.requests.compactMap { id, request in
             let isOfKind =
-                switch (kind, request) {
+                switch (kind, request.kind) {
                 case ("h", .handshake), ("c", .connect), ("d", .disconnect), ("s", .subscribe), ("u", .unsubscribe),
                     ("v", .service):
                     true

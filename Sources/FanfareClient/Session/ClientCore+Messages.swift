@@ -5,7 +5,7 @@ import NIOCore
 extension ClientCore {
     /// Queues a message to the broker.
     @discardableResult
-    private func send(_ channel: String, _ request: Request, _ fields: [UInt8] = []) -> String {
+    private func send(_ channel: String, _ kind: Request.Kind, _ fields: [UInt8] = []) -> String {
         lastRequest += 1
         let id = "m\(lastRequest)"
         var text = Array(#"[{"channel":"#.utf8)
@@ -20,7 +20,7 @@ extension ClientCore {
             text += fields
         }
         text += "}]".utf8
-        requests[id] = request
+        requests[id] = Request(kind: kind, sentAt: loop.now)
         outgoing.append(text)
         return id
     }
@@ -42,7 +42,7 @@ extension ClientCore {
 
     /// A connect; one that is held is answered for it, and that answer means nothing any more.
     func sendConnect() {
-        for case (let id, .connect) in requests { requests[id] = nil }
+        for (id, request) in requests { if case .connect = request.kind { requests[id] = nil } }
         var ext: [[UInt8]] = []
         if let acknowledgedBatch { ext.append(Array(#""ack":\#(acknowledgedBatch)"#.utf8)) }
         if isTokenNew, let token { ext.append(Self.member(token: token)) }
@@ -108,6 +108,14 @@ extension ClientCore {
         sendUnsubscribe(texts, promise)
     }
 
+    /// Ends a subscription that has come to nothing. The broker may have some of its channels: when it refuses one it
+    /// keeps what came before that.
+    func end(_ group: SubscriptionGroup, _ error: ClientError) {
+        leave(group, loop.makePromise(), because: error)
+        group.answered?.fail(error)
+        group.answered = nil
+    }
+
     private func sendUnsubscribe(_ texts: [String], _ promise: EventLoopPromise<Void>) {
         if texts.isEmpty { return promise.succeed() }
         send("/meta/unsubscribe", .unsubscribe(texts, promise), Self.member(subscription: texts))
@@ -130,7 +138,7 @@ extension ClientCore {
     }
 
     func sendService(_ channel: String, _ data: [UInt8], _ promise: EventLoopPromise<Message>) {
-        send(channel, .service(promise), Array(#""data":"#.utf8) + data)
+        send(channel, .service(channel: channel, promise), Array(#""data":"#.utf8) + data)
     }
 
     func sendDisconnect() {
@@ -146,7 +154,7 @@ extension ClientCore {
         if envelope.id.kind == .string, let id = envelope.id.string(in: text), id.first == "m",
             let request = requests.removeValue(forKey: id)
         {
-            return receiveReply(to: request, envelope, text)
+            return receiveReply(to: request.kind, envelope, text)
         }
         guard !envelope.successful.isAbsent else { return }
         if envelope.id.isAbsent, envelope.channel.equals("/meta/unsubscribe", in: text) {
@@ -175,7 +183,7 @@ extension ClientCore {
         if phase == .open { sendSubscribe(group) }
     }
 
-    private func receiveReply(to request: Request, _ envelope: Envelope, _ text: RawSpan) {
+    private func receiveReply(to request: Request.Kind, _ envelope: Envelope, _ text: RawSpan) {
         let isSuccessful = envelope.successful.bool == true
         let error = ClientError.refused(envelope.error.string(in: text))
         switch request {
@@ -191,14 +199,11 @@ extension ClientCore {
                 // The connect is answered with the same, and then all is asked for again.
                 return
             } else {
-                // The broker keeps what came before the channel that it refuses.
-                leave(group, loop.makePromise(), because: error)
-                group.answered?.fail(error)
+                end(group, error)
             }
-            group.answered = nil
         case .unsubscribe(_, let promise):
             promise.succeed()
-        case .service(let promise):
+        case .service(_, let promise):
             if envelope.successful.bool == false {
                 promise.fail(error)
             } else {
@@ -261,6 +266,8 @@ extension ClientCore {
             return
         }
         guard phase != .closing else { return }
+        // What was asked in that session is asked again in the next one.
+        requests = requests.filter { if case .subscribe = $0.value.kind { false } else { true } }
         publications.loseConnection()
         phase = .shakingHands
         isRenewed ? beginAgain(after: advice.interval) : after(advice.interval) { $0.shakeHands() }

@@ -8,11 +8,24 @@ final class ClientCore {
     enum Phase {
         case idle, dialing, shakingHands, resuming, open, waiting, closing, closed
     }
-    enum Request {
-        case handshake, connect, disconnect
-        case subscribe(SubscriptionGroup)
-        case unsubscribe([String], EventLoopPromise<Void>)
-        case service(EventLoopPromise<Message>)
+    /// What the broker was asked, and has not answered.
+    struct Request {
+        enum Kind {
+            case handshake, connect, disconnect
+            case subscribe(SubscriptionGroup)
+            case unsubscribe([String], EventLoopPromise<Void>)
+            case service(channel: String, EventLoopPromise<Message>)
+        }
+        let kind: Kind
+        let sentAt: NIODeadline
+
+        /// Whether it is answered at once. A connect is held, and a farewell is not waited for like that.
+        var hasDeadline: Bool {
+            switch kind {
+            case .connect, .disconnect: false
+            case .handshake, .subscribe, .unsubscribe, .service: true
+            }
+        }
     }
 
     let configuration: ClientConfiguration
@@ -31,6 +44,10 @@ final class ClientCore {
     /// What ended without the broker's answer: a session that goes on may still have it.
     var endedTexts: Set<String> = []
     var publications = PublicationQueue()
+    /// Looks after the answers that are missing.
+    var answerCheck: Scheduled<Void>?
+    /// Since when answers would have been read.
+    var readingSince = NIODeadline.distantPast
     /// Requests to services that wait for the session.
     var services: [(channel: String, data: [UInt8], promise: EventLoopPromise<Message>)] = []
     var envelopes: [Envelope] = []
@@ -132,14 +149,18 @@ final class ClientCore {
         let old = requests
         requests = [:]
         for request in old.values {
-            switch request {
-            case .unsubscribe(let texts, let promise):
-                endedTexts.formUnion(texts)
-                promise.succeed()
-            case .service(let promise): promise.fail(error)
+            switch request.kind {
+            case .unsubscribe(let texts, let promise): giveUp(unsubscribing: texts, promise)
+            case .service(_, let promise): promise.fail(error)
             case .handshake, .connect, .disconnect, .subscribe: break
             }
         }
+    }
+
+    /// The broker has not answered: a session that goes on may still have them.
+    func giveUp(unsubscribing texts: [String], _ promise: EventLoopPromise<Void>) {
+        endedTexts.formUnion(texts)
+        promise.succeed()
     }
 
     /// It is over.
@@ -147,6 +168,7 @@ final class ClientCore {
         guard phase != .closed else { return }
         phase = .closed
         timer?.cancel()
+        answerCheck?.cancel()
         renewal?.cancel()
         handler?.close()
         handler = nil
@@ -217,7 +239,7 @@ extension ClientCore: ConnectionOwner {
     /// Whether somebody waits for an answer. Who reads messages may be the one, and not read on before it is there.
     private var awaitsAnswer: Bool {
         if !publications.isEmpty { return true }
-        return requests.values.contains { if case .connect = $0 { false } else { true } }
+        return requests.values.contains { if case .connect = $0.kind { false } else { true } }
     }
 
     func connectionClosed(_ error: ClientError) {
@@ -233,18 +255,21 @@ extension ClientCore: ConnectionOwner {
     func flush() {
         guard let handler else { return }
         // The answer comes behind what was not read.
-        if awaitsAnswer, !mustPause { handler.pause(false) }
+        if awaitsAnswer, !mustPause { readOn() }
         let texts = outgoing
         outgoing = []
         for text in texts { handler.send(text) }
-        guard phase == .open, let clientID else { return }
-        while let batch = publications.nextBatch(window: configuration.window, clientID: clientID) {
-            handler.send(batch)
+        if phase == .open, let clientID {
+            let (window, now) = (configuration.window, loop.now)
+            while let batch = publications.nextBatch(window: window, clientID: clientID, now: now) {
+                handler.send(batch)
+            }
         }
+        watchAnswers()
     }
 
     /// Readers have taken what was buffered.
     func resumeReading() {
-        handler?.pause(false)
+        readOn()
     }
 }

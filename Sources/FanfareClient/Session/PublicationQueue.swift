@@ -26,6 +26,8 @@ struct PublicationQueue {
         let ticket: Ticket
         let index: Int
         var isSettled = false
+        /// When it was sent over this connection.
+        var sentAt = NIODeadline.distantPast
     }
     private static let batchBytes = 64 * 1024
 
@@ -46,20 +48,25 @@ struct PublicationQueue {
     /// Whether all are answered.
     var isEmpty: Bool { entries.isEmpty }
 
+    /// When the oldest was sent that is not answered.
+    var firstSentAt: NIODeadline? { sentCount > 0 ? entries.first?.sentAt : nil }
+
     /// All are sent again over the next connection.
     mutating func loseConnection() { sentCount = 0 }
 
     /// The next batch to send, if there is one and the window has room for it.
-    mutating func nextBatch(window: Int, clientID: String) -> [UInt8]? {
+    mutating func nextBatch(window: Int, clientID: String, now: NIODeadline) -> [UInt8]? {
         // Small batches cost more than they bring: wait until a good part of the window is free.
         let limit = min(entries.count, window)
         guard sentCount < limit, limit - sentCount >= min(entries.count - sentCount, window / 4) else { return nil }
         var batch: [UInt8] = []
         while sentCount < limit, batch.count < Self.batchBytes {
-            let entry = entries[entries.index(entries.startIndex, offsetBy: sentCount)]
-            if !entry.isSettled {
+            let index = entries.index(entries.startIndex, offsetBy: sentCount)
+            entries[index].sentAt = now
+            if !entries[index].isSettled {
                 batch.append(UInt8(ascii: batch.isEmpty ? "[" : ","))
-                Self.append(entry.publication, number: firstNumber + sentCount, clientID: clientID, to: &batch)
+                Self.append(
+                    entries[index].publication, number: firstNumber + sentCount, clientID: clientID, to: &batch)
             }
             sentCount += 1
         }
@@ -102,8 +109,16 @@ struct PublicationQueue {
         guard offset >= 0, offset < entries.count else { return }
         let index = entries.index(entries.startIndex, offsetBy: offset)
         guard !entries[index].isSettled else { return }
+        settle(index, outcome)
+        removeSettled()
+    }
+
+    private mutating func settle(_ index: CircularBuffer<Entry>.Index, _ outcome: PublicationOutcome) {
         entries[index].isSettled = true
         entries[index].ticket.settle(entries[index].index, outcome)
+    }
+
+    private mutating func removeSettled() {
         while let first = entries.first, first.isSettled {
             entries.removeFirst()
             firstNumber += 1
@@ -127,6 +142,26 @@ struct PublicationQueue {
             }
             return number
         }
+    }
+
+    /// Those fail, and are not sent again, that were sent until `limit` and are not answered.
+    mutating func giveUp(sentUpTo limit: NIODeadline, _ error: (Publication) -> ClientError) {
+        for offset in 0..<sentCount {
+            let index = entries.index(entries.startIndex, offsetBy: offset)
+            // They were sent in their order.
+            guard entries[index].sentAt <= limit else { break }
+            if entries[index].isSettled { continue }
+            let publication = entries[index].publication
+            if let id = publication.id { forget(id, number: firstNumber + offset) }
+            settle(index, .failure(error(publication)))
+        }
+        removeSettled()
+    }
+
+    /// An answer under that id is one of another publication.
+    private mutating func forget(_ id: String, number: Int) {
+        let rest = (ownIDs[id] ?? []).filter { $0 != number }
+        ownIDs[id] = rest.isEmpty ? nil : rest
     }
 
     /// Nothing will be sent any more.

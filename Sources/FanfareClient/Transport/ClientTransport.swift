@@ -5,8 +5,12 @@ protocol ClientTransport: AnyObject {
     func send(_ text: [UInt8])
     /// Begins to close.
     func close()
+    /// Gives a connection up that does not do what it should; it is told as closed for that reason.
+    func giveUp(_ error: ClientError)
     /// Stops reading, or goes on.
     func pause(_ isPaused: Bool)
+    /// Whether it does not read.
+    var isPaused: Bool { get }
 }
 
 /// What a connection tells its owner, on the event loop.

@@ -16,7 +16,7 @@ final class WebSocketClientHandler: ChannelInboundHandler, ClientTransport {
     private var lastHeard = NIODeadline.now()
     private var pingedAt: NIODeadline?
     private var watch: RepeatedTask?
-    private var isPaused = false
+    private(set) var isPaused = false
     private var failure: ClientError?
     private var isOver = false
 
@@ -98,6 +98,13 @@ final class WebSocketClientHandler: ChannelInboundHandler, ClientTransport {
         if driver.shouldCloseTransport { context.close(promise: nil) }
     }
 
+    /// Closes the connection without a farewell.
+    func giveUp(_ error: ClientError) {
+        guard let context, !isOver else { return }
+        failure = failure ?? error
+        context.close(promise: nil)
+    }
+
     /// Stops reading, or goes on.
     func pause(_ isPaused: Bool) {
         guard self.isPaused != isPaused, let context else { return }
@@ -141,8 +148,7 @@ final class WebSocketClientHandler: ChannelInboundHandler, ClientTransport {
             driver.advance(to: now.uptimeNanoseconds, into: &events)
         } else if let pingedAt {
             if now - pingedAt >= Self.pongTimeout {
-                failure = failure ?? ClientError(.unreachable, "the broker does not answer")
-                context.close(promise: nil)
+                giveUp(ClientError(.unreachable, "the broker does not answer"))
             }
         } else if driver.state == .open, !isPaused, now - lastHeard >= Self.pingInterval {
             pingedAt = now

@@ -13,6 +13,8 @@ final class SessionHarness {
         var sent: [JSON] = []
         var isClosed = false
         var isPaused = false
+        /// Why it was given up.
+        var failure: ClientError?
 
         func send(_ text: [UInt8]) {
             guard case .array(let messages)? = try? JSON(parsing: text) else {
@@ -21,6 +23,7 @@ final class SessionHarness {
             sent += messages
         }
         func close() { isClosed = true }
+        func giveUp(_ error: ClientError) { failure = error }
         func pause(_ isPaused: Bool) { self.isPaused = isPaused }
     }
 
@@ -89,7 +92,7 @@ final class SessionHarness {
     /// The id under which an answer is awaited.
     private func requestID(_ channel: String) -> String {
         let found = core.requests.filter { _, request in
-            switch (channel, request) {
+            switch (channel, request.kind) {
             case ("/meta/handshake", .handshake), ("/meta/connect", .connect), ("/meta/disconnect", .disconnect),
                 ("/meta/subscribe", .subscribe), ("/meta/unsubscribe", .unsubscribe), ("/service/x", .service):
                 true

@@ -1,0 +1,1 @@
+../../../Sources/FanfareClient/Session/ClientCore+Deadlines.swift
