@@ -3,7 +3,8 @@ import Foundation
 /// Where a client gets its tokens from, as often as it needs a new one.
 ///
 /// It is asked before the session begins, when the broker refuses the token, and when 80 to 95 % of the life of a JSON Web
-/// Token are over. When it throws it is asked again after 5 to 10 s, but not after ``Unauthorized``.
+/// Token are over. When it throws it is asked again after 5 to 10 s, but not after ``Unauthorized``. A subscription that
+/// the broker refuses for the token is asked for once more with the next one.
 public struct TokenSource: Sendable {
     /// There is no token to be had: the client ends, with an error of the kind `denied`.
     public struct Unauthorized: Error, Sendable, CustomStringConvertible {

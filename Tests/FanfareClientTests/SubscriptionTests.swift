@@ -173,6 +173,44 @@ struct SubscriptionTests {
         #expect(try await Self.data(kept) == ["2"])
     }
 
+    /// There is no other token to be had.
+    @Test
+    func refusedToken() async throws {
+        let harness = try SessionHarness()
+        harness.establish()
+        let (_, buffer, answered) = try harness.subscribe("/a")
+        harness.answer("/meta/subscribe", ["error": "401::Token expired"], successful: false)
+        #expect(throws: ClientError.refused("401::Token expired")) { try answered.outcome?.get() }
+        await #expect(throws: ClientError.refused("401::Token expired")) { try await buffer.take() }
+        #expect(harness.core.phase == .open)
+        harness.core.end(nil)
+    }
+
+    /// The broker has forgotten the session: the next one has the subscription.
+    @Test
+    func refusedSession() throws {
+        let unknown: [String: JSON] = ["error": "401:one:Unknown client", "advice": ["reconnect": "handshake"]]
+        let harness = try SessionHarness()
+        harness.establish()
+        let answered = try harness.subscribe("/a").answered
+        harness.answer("/meta/subscribe", unknown, successful: false)
+        #expect(answered.outcome == nil)
+        harness.answer("/meta/connect", unknown, successful: false)
+        harness.acceptHandshake("two")
+        harness.answer("/meta/subscribe", [:])
+        #expect(throws: Never.self) { try answered.outcome?.get() }
+        #expect(answered.outcome != nil)
+        harness.core.end(nil)
+        // One that does not end does not hold it up without end.
+        let other = try SessionHarness()
+        other.establish()
+        let refused = try other.subscribe("/a").answered
+        other.answer("/meta/subscribe", unknown, successful: false)
+        other.advance(.seconds(60))
+        #expect(throws: ClientError.refused("401:one:Unknown client")) { try refused.outcome?.get() }
+        other.core.end(nil)
+    }
+
     /// What a later subscription asks for of the past is not given to one that has it.
     @Test
     func replayForAnotherGroup() async throws {

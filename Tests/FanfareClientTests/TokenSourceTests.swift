@@ -137,6 +137,79 @@ struct TokenSourceTests {
         #expect(harness.take().map { $0["ext"] } == [["token": "second"]])
     }
 
+    private static let expiry: [String: JSON] = ["error": "401::Token expired"]
+
+    @Test("A subscription is refused for it, and the connect goes on: it is asked for once more")
+    func refusedSubscription() throws {
+        let harness = try Self.established(seconds: 1000)
+        let answered = try harness.subscribe("/a", start: .new).answered
+        _ = harness.take()
+        harness.answer("/meta/subscribe", Self.expiry, successful: false)
+        #expect(harness.tokenCount == 2)
+        #expect(answered.outcome == nil)
+        #expect(harness.take() == [])
+        harness.core.tokenFetched("second")
+        let sent = harness.take()
+        #expect(sent.map { $0["channel"] } == ["/meta/connect", "/meta/subscribe"])
+        #expect(sent.map { $0["ext"] } == [["token": "second"], ["replay": ["/a": -1], "token": "second"]])
+        harness.answer("/meta/subscribe", [:])
+        #expect(throws: Never.self) { try answered.outcome?.get() }
+        #expect(answered.outcome != nil)
+        harness.advance(.seconds(60))
+        // When it is refused later it has another chance.
+        #expect(harness.core.groups.map(\.tokenTrial) == [.untried])
+        harness.core.end(nil)
+    }
+
+    @Test
+    func subscriptionRefusedTwice() throws {
+        let harness = try Self.established(seconds: 1000)
+        let answered = try harness.subscribe("/a").answered
+        harness.answer("/meta/subscribe", Self.expiry, successful: false)
+        harness.core.tokenFetched("second")
+        #expect(answered.outcome == nil)
+        harness.answer("/meta/subscribe", Self.expiry, successful: false)
+        #expect(harness.tokenCount == 2)
+        #expect(throws: ClientError.refused("401::Token expired")) { try answered.outcome?.get() }
+        #expect(harness.core.phase == .open)
+        harness.core.end(nil)
+    }
+
+    /// The source takes its time; a subscription has its own.
+    @Test
+    func noTokenForASubscription() throws {
+        let harness = try Self.established(seconds: 1000)
+        let answered = try harness.subscribe("/a").answered
+        harness.answer("/meta/subscribe", Self.expiry, successful: false)
+        harness.advance(.milliseconds(59_999))
+        #expect(answered.outcome == nil)
+        harness.advance(.milliseconds(1))
+        #expect(throws: ClientError.refused("401::Token expired")) { try answered.outcome?.get() }
+        _ = harness.take()
+        harness.core.tokenFetched("second")
+        #expect(harness.take().map { $0["channel"] } == ["/meta/connect"])
+        harness.core.end(nil)
+    }
+
+    /// The new token comes while there is no connection.
+    @Test
+    func refusedSubscriptionAndLostConnection() throws {
+        let harness = try Self.established(seconds: 1000)
+        let answered = try harness.subscribe("/a").answered
+        harness.answer("/meta/subscribe", Self.expiry, successful: false)
+        harness.lose()
+        harness.core.tokenFetched("second")
+        harness.waitForDial()
+        #expect(harness.open().map { $0["ext"] } == [["token": "second"]])
+        harness.answer("/meta/connect", [:])
+        let again = harness.take().filter { $0["channel"] == "/meta/subscribe" }
+        #expect(again.map { $0["ext"] } == [["token": "second"]])
+        harness.answer("/meta/subscribe", Self.expiry, successful: false)
+        #expect(throws: ClientError.refused("401::Token expired")) { try answered.outcome?.get() }
+        #expect(harness.tokenCount == 2)
+        harness.core.end(nil)
+    }
+
     @Test("Another session, not another token")
     func unknownSession() throws {
         let harness = try Self.established(seconds: 1000)

@@ -43,9 +43,9 @@ extension ClientCore {
         switch request.kind {
         case .handshake: handler?.giveUp(.unanswered("the handshake", after: patience))
         case .connect, .disconnect: break
-        case .subscribe(let group):
+        case .subscribe(let group, let refusal):
             let channels = group.texts.joined(separator: ", ")
-            end(group, .unanswered("the subscription to \(channels)", after: patience))
+            end(group, refusal ?? ClientError.unanswered("the subscription to \(channels)", after: patience))
         case .unsubscribe(let texts, let promise): giveUp(unsubscribing: texts, promise)
         case .service(let channel, let promise):
             promise.fail(ClientError.unanswered("the request to \(channel)", after: patience))

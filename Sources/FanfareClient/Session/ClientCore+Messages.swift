@@ -62,11 +62,15 @@ extension ClientCore {
     }
 
     func sendSubscribe(_ group: SubscriptionGroup) {
-        var fields = Self.member(subscription: group.texts)
+        // One that was refused need not be waited for.
+        if let id = group.requestID { requests[id] = nil }
+        var ext: [[UInt8]] = []
         if let number = group.replayNumber {
-            fields += Self.list(#","ext":{"replay":{"#, group.texts, ":\(number)", "}}")
+            ext.append(Self.list(#""replay":{"#, group.texts, ":\(number)", "}"))
         }
-        send("/meta/subscribe", .subscribe(group), fields)
+        if group.tokenTrial == .repeated, let token { ext.append(Self.member(token: token)) }
+        let fields = Self.member(subscription: group.texts) + Self.members(ext: ext)
+        group.requestID = send("/meta/subscribe", .subscribe(group, refusal: nil), fields)
     }
 
     /// The member `subscription` with these patterns.
@@ -95,6 +99,7 @@ extension ClientCore {
         _ group: SubscriptionGroup, _ promise: EventLoopPromise<Void>, without pattern: String? = nil,
         because error: ClientError? = nil
     ) {
+        if let id = group.requestID { requests[id] = nil }
         // What another subscription needs as well is kept.
         let others = Set(groups.flatMap { $0 === group ? [] : $0.texts })
         groups.removeAll { $0 === group }
@@ -154,7 +159,7 @@ extension ClientCore {
         if envelope.id.kind == .string, let id = envelope.id.string(in: text), id.first == "m",
             let request = requests.removeValue(forKey: id)
         {
-            return receiveReply(to: request.kind, envelope, text)
+            return receiveReply(to: request, id, envelope, text)
         }
         guard !envelope.successful.isAbsent else { return }
         if envelope.id.isAbsent, envelope.channel.equals("/meta/unsubscribe", in: text) {
@@ -183,21 +188,20 @@ extension ClientCore {
         if phase == .open { sendSubscribe(group) }
     }
 
-    private func receiveReply(to request: Request.Kind, _ envelope: Envelope, _ text: RawSpan) {
+    private func receiveReply(to request: Request, _ id: String, _ envelope: Envelope, _ text: RawSpan) {
         let isSuccessful = envelope.successful.bool == true
         let error = ClientError.refused(envelope.error.string(in: text))
-        switch request {
+        switch request.kind {
         case .handshake: receiveHandshake(envelope, text, isSuccessful)
         case .connect: receiveConnect(envelope, text, isSuccessful)
         case .disconnect:
             let bound = NIOLoopBound(self, eventLoop: loop)
             loop.execute { bound.value.end(nil) }
-        case .subscribe(let group):
+        case .subscribe(let group, _):
             if isSuccessful {
-                return group.acceptAnswer(behind: groups.compactMap(\.position).max())
-            } else if error.code == 401 {
-                // The connect is answered with the same, and then all is asked for again.
-                return
+                group.acceptAnswer(behind: groups.compactMap(\.position).max())
+            } else if error.code == 401, isAskedAgain(group, after: error) {
+                requests[id] = Request(kind: .subscribe(group, refusal: error), sentAt: request.sentAt)
             } else {
                 end(group, error)
             }
@@ -210,6 +214,13 @@ extension ClientCore {
                 promise.succeed(Message(envelope, of: text))
             }
         }
+    }
+
+    /// Whether a subscription that was refused for want of a session, or of a token, gets another chance.
+    private func isAskedAgain(_ group: SubscriptionGroup, after refusal: ClientError) -> Bool {
+        // The broker has forgotten the session: the connect is answered with the same, and another one begins.
+        if let clientID, refusal.answer?.hasPrefix("401:\(clientID):") == true { return true }
+        return tokenRefused(for: group)
     }
 
     private func receiveHandshake(_ envelope: Envelope, _ text: RawSpan, _ isSuccessful: Bool) {

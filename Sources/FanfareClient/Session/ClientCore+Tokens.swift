@@ -23,6 +23,11 @@ extension ClientCore {
         }
         if phase == .shakingHands, awaitsToken { shakeHands() }
         if phase == .open { sendConnect() }
+        // Those of a session that does not go on are asked for when one does.
+        for group in groups where group.tokenTrial == .awaited {
+            group.tokenTrial = .repeated
+            if phase == .open { sendSubscribe(group) }
+        }
         flush()
     }
 
@@ -40,6 +45,14 @@ extension ClientCore {
             bound.value.isFetchingToken = false
             bound.value.askForToken()
         }
+    }
+
+    /// The broker does not take the token for a subscription. Whether that is asked for again with another one.
+    func tokenRefused(for group: SubscriptionGroup) -> Bool {
+        guard configuration.tokenSource != nil, group.tokenTrial != .repeated else { return false }
+        group.tokenTrial = .awaited
+        askForToken()
+        return true
     }
 
     /// The broker does not take the token. Whether another one is fetched; else it is over.

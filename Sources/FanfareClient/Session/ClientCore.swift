@@ -12,7 +12,8 @@ final class ClientCore {
     struct Request {
         enum Kind {
             case handshake, connect, disconnect
-            case subscribe(SubscriptionGroup)
+            /// `refusal`: what the broker has answered, if the subscription is asked for again before long.
+            case subscribe(SubscriptionGroup, refusal: ClientError?)
             case unsubscribe([String], EventLoopPromise<Void>)
             case service(channel: String, EventLoopPromise<Message>)
         }

@@ -8,6 +8,10 @@ final class SubscriptionGroup {
     let buffer: MessageBuffer
     /// Told when the broker has answered for the first time.
     var answered: EventLoopPromise<Void>?
+    /// Its last request to the broker, answered or not.
+    var requestID: String?
+    /// What is done about a token that the broker has refused it for.
+    var tokenTrial = TokenTrial.untried
     private let replay: ReplayStart
     /// Whether the broker has answered in this session: what comes before that is for other groups.
     private(set) var isActive = false
@@ -62,6 +66,7 @@ final class SubscriptionGroup {
         if replay == .new, position == nil, !awaitsRestart { floor = max(floor, highest ?? 0) }
         isActive = true
         awaitsRestart = false
+        tokenTrial = .untried
         answered?.succeed()
         answered = nil
     }
@@ -104,6 +109,16 @@ final class SubscriptionGroup {
         buffer.append(arrived)
         arrived = []
     }
+}
+
+/// A subscription that was refused for its token is asked for once more with another one.
+enum TokenTrial {
+    /// None was refused.
+    case untried
+    /// Another one is fetched.
+    case awaited
+    /// The next answer counts.
+    case repeated
 }
 
 /// What a subscription gets of the past.
