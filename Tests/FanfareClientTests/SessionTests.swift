@@ -234,6 +234,20 @@ struct SessionTests {
         #expect(harness.core.phase == (row.ends ? .closed : .waiting))
     }
 
+    /// The time without a connection begins with the end of the session, not with its beginning.
+    @Test
+    func lostWhileBeginningAgain() throws {
+        let harness = try SessionHarness { $0.maximumOutage = .seconds(60) }
+        harness.establish()
+        harness.advance(.hours(1))
+        harness.answer(
+            "/meta/connect", ["error": "401:one:Unknown client", "advice": ["reconnect": "handshake"]],
+            successful: false)
+        harness.lose()
+        #expect(harness.core.phase == .waiting)
+        harness.core.end(nil)
+    }
+
     /// Before the first session a bound of its own holds; attempts go on until it is over.
     @Test
     func firstConnectionDoesNotComeAbout() throws {

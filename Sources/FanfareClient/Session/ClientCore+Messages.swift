@@ -280,6 +280,7 @@ extension ClientCore {
         // What was asked in that session is asked again in the next one.
         requests = requests.filter { if case .subscribe = $0.value.kind { false } else { true } }
         publications.loseConnection()
+        if phase == .open { outageBegan = loop.now }
         phase = .shakingHands
         isRenewed ? beginAgain(after: advice.interval) : after(advice.interval) { $0.shakeHands() }
     }

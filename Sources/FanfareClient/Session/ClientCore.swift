@@ -54,6 +54,7 @@ final class ClientCore {
     var envelopes: [Envelope] = []
     var failureCount = 0
     var hasBeenOpen = false
+    /// Since when there is no session that works.
     var outageBegan: NIODeadline
     var openedAt: NIODeadline?
     /// What the broker wants to be waited for before the next attempt.
