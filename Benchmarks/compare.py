@@ -37,6 +37,7 @@ STORED = "channels:\n  /**:\n    history: 1000\n    history-age: 1h\n    durabil
 OURS = {
     "fanfare": ("", 1),
     "fanfare-2-loops": ("", 2),
+    "fanfare-2-loops-not-held": ("hold-microseconds: 0\n", 2),
     "fanfare-normal": (STORED.format("normal"), 1),
     "fanfare-full": (STORED.format("full"), 1),
 }
@@ -87,9 +88,9 @@ CASES = {
         *DELIVERIES,
     ),
     "loops": Case(
-        "100 channels of 10 subscribers, one event loop and two on one core",
+        "100 channels of 10 subscribers, one event loop, and two on one core, with `hold-microseconds: 0` too",
         FANOUT + " --channels 100 --publishers 4 --window 256",
-        ["fanfare", "fanfare-2-loops"],
+        ["fanfare", "fanfare-2-loops", "fanfare-2-loops-not-held"],
         *DELIVERIES,
     ),
     "idle": Case(
