@@ -1,5 +1,6 @@
 # make run      installs what is missing, builds the broker and starts it
-# make test     installs what is missing, builds, runs all tests: our own, real clients, a browser, the Autobahn suite
+# make test     installs what is missing, builds, runs the tests: our own, real clients, a browser, attacks (not the long
+#               ones), faults, the Autobahn suite (not the cases 9, 12 and 13)
 # make lint     checks the format of the sources
 # make help     the rest
 #
