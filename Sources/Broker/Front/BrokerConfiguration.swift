@@ -58,7 +58,7 @@ package struct BrokerConfiguration: Sendable {
 
     /// From the beginning of a connection to the end of its PROXY header.
     package var proxyHeaderTimeout = Duration.seconds(5)
-    /// From the first byte of a connection to the end of its handshake or request head.
+    /// From the beginning of a connection to the end of its handshake or first request's head.
     package var handshakeTimeout = Duration.seconds(10)
     /// From a request's head to the end of its body; also how long an idle HTTP connection is kept.
     package var requestTimeout = Duration.seconds(30)

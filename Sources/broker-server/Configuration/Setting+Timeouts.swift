@@ -11,7 +11,7 @@ extension Setting {
             "from the beginning of a connection to the end of its PROXY header"),
         Setting(
             "timeouts.handshake", .time, \.broker.handshakeTimeout,
-            "from the first byte of a connection to the end of a request's head"),
+            "from the beginning of a connection to the end of its first request's head"),
         Setting(
             "timeouts.request", .time, \.broker.requestTimeout,
             "for the body of a request, and for an idle HTTP connection"),
