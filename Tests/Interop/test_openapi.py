@@ -4,11 +4,15 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
-from broker import PATIENCE, REPOSITORY
+from broker import PATIENCE, REPOSITORY, serving
+from kept_connection import ask
+from tokens import SECRET
 from transports import WebSocket
 
-SCHEMATHESIS = [sys.executable, "-m", "schemathesis.cli", "run", REPOSITORY / "docs" / "openapi.yaml"]
+DOCUMENTATION = REPOSITORY / "docs" / "openapi.yaml"
+SCHEMATHESIS = [sys.executable, "-m", "schemathesis.cli", "run", DOCUMENTATION]
 # The same requests in each run.
 GENERATION = [
     "--phases=examples,coverage,fuzzing", "--generation-deterministic", "--max-examples=100", "--continue-on-failure",
@@ -49,6 +53,20 @@ def test_sessions_end_as_documented(own_broker, tmp_path):
     with WebSocket(own_broker) as client:
         client.handshake()
         judge(own_broker, tmp_path, ENDING_SESSIONS, CHECKS + ["unsupported_method"])
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_refusals_of_reading_are_documented(tmp_path, method):
+    """One session fills the broker, and a stream would be another one; a token is not good."""
+    documented = yaml.safe_load(DOCUMENTATION.read_text())["paths"]["/channels/{name}"][method.lower()]["responses"]
+    (tmp_path / "secret").write_text(SECRET + "\n")
+    settings = f"limits: {{sessions: 1}}\nauth: {{keys: [{tmp_path / 'secret'}]}}\n"
+    with serving(tmp_path, settings) as broker, WebSocket(broker) as client:
+        client.handshake()
+        for fields, refusal in [({"Accept": "text/event-stream"}, 429), ({"Authorization": "Bearer none"}, 401)]:
+            status, _ = ask(broker, method, "/channels/openapi", **fields)
+            assert status == refusal
+            assert str(status) in documented
 
 
 def judge(broker, tmp_path, selection, checks):
