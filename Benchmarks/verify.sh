@@ -35,7 +35,7 @@ check() {
         read -r line <&3 || { echo "the broker did not start" >&2; exit 1; }
         port=$(echo "$line" | sed -n 's|.*http://127.0.0.1:\([0-9]*\)/$|\1|p')
     done
-    echo "== $threads event loop(s): wsload $*"
+    echo "== $threads event loop(s)${FANFARE_HOLD_MICROSECONDS:+, held for $FANFARE_HOLD_MICROSECONDS µs}: wsload $*"
     timeout 120 "$work/wsload" "$@" --proto bayeux --path /bayeux --port "$port" --pid "$broker"
     stop
     exec 3<&-
@@ -46,5 +46,6 @@ for threads in 1 2; do
     check "$threads" fanout --subs 1000 --channels 1 --window 32 --duration-max 2 --drain-max 10
     check "$threads" fanout --subs 1000 --channels 100 --publishers 4 --window 256 --duration-max 2 --drain-max 10
 done
-export FANFARE_HOLD_MICROSECONDS=1000
+# Two event loops hold by default: once without.
+export FANFARE_HOLD_MICROSECONDS=0
 check 2 fanout --subs 1000 --channels 100 --publishers 4 --window 256 --duration-max 2 --drain-max 10
