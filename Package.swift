@@ -155,6 +155,8 @@ let package = Package(
             name: "embedded-broker", dependencies: ["Broker"], path: "Examples/EmbeddedBroker", swiftSettings: settings),
 
         .executableTarget(
+            name: "first-steps", dependencies: ["FanfareClient"], path: "Examples/FirstSteps", swiftSettings: settings),
+        .executableTarget(
             name: "chat-client", dependencies: ["FanfareClient"], path: "Examples/ChatClient", swiftSettings: settings),
         .executableTarget(
             name: "client-guide", dependencies: ["FanfareClient"], path: "Examples/ClientGuide", swiftSettings: settings

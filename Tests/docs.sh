@@ -36,3 +36,4 @@ make_docs Driver driver
 # shellcheck disable=SC2086 # options, one after the other
 make_docs FanfareClient client $c_modules
 "$root/Tests/excerpts.py" "$root/Sources/FanfareClient/FanfareClient.docc/Guide.md" "$root/Examples/ClientGuide/main.swift"
+"$root/Tests/excerpts.py" "$root/README.md" "$root/Examples/FirstSteps/main.swift"
