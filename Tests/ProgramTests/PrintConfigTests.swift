@@ -39,6 +39,13 @@ struct PrintConfigTests {
         #expect(lines.contains(line) && lines.contains("# subscribe: everyone # default"), "\(ending.output)")
     }
 
+    /// A broker that may use one core has one event loop.
+    @Test
+    func threadsOfOneCore() async throws {
+        let ending = try await Program.run("/usr/bin/taskset", "--cpu-list", "0", "broker-server", "print-config")
+        #expect(ending.output.split(separator: "\n").contains { $0.hasPrefix("threads: 1 ") }, "\(ending.output)")
+    }
+
     /// Flags over the environment, that over the file; each value says which it was.
     @Test
     func precedence() async throws {

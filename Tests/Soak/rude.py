@@ -27,7 +27,7 @@ def reserved_opcode(wire, chance):
 
 def without_mask(wire, chance):
     wire.upgrade().send(b"\x81\x02[]")
-    assert wire.close_code()[0] == 1002
+    assert wire.close_code()[0] == 1003
 
 
 def not_utf8(wire, chance):

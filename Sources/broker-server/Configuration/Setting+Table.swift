@@ -28,7 +28,7 @@ extension Setting {
                 defaultNote: "fanfare/fanfare.db in $XDG_STATE_HOME or ~/.local/state",
                 example: "/var/lib/fanfare/fanfare.db"),
         Setting("threads", .count(1...256), \.broker.threads, "event loops, each with a thread")
-            .with(defaultNote: "as many as the machine has cores", example: "4"),
+            .with(defaultNote: "as many as there are cores that the broker may use", example: "4"),
         Setting("log-level", .choice, \.logLevel, "what is worth a line in the log")
             .with(effect: .atReload),
         Setting(

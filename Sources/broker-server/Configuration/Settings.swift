@@ -1,7 +1,6 @@
 import BrokerCore
 import BrokerFront
 import Logging
-import NIOCore
 
 /// All that can be configured, with its defaults, and where each value came from.
 struct Settings {
@@ -20,7 +19,7 @@ struct Settings {
     private(set) var sources: [String: SettingSource] = [:]
 
     init() {
-        broker.threads = System.coreCount
+        broker.threads = UsableCores.count
     }
 
     /// Sets one key from the text of its value; a list from that of its items, which replace those it had.

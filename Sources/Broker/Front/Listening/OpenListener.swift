@@ -26,7 +26,8 @@ package struct OpenListener: Sendable {
         var bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: backlog)
             .serverChannelOption(.autoRead, value: false)
-            .serverChannelOption(.maxMessagesPerRead, value: 16)
+            // Each takes a twentieth of a millisecond: whoever waits for messages is not to wait for a crowd.
+            .serverChannelOption(.maxMessagesPerRead, value: 4)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     // Out of descriptors: wait a moment instead of ending the listener.

@@ -7,7 +7,7 @@ package import BrokerCore
 /// rate of an address's connections bound its handshakes, and what is not read is not decrypted.
 package struct WorkShares {
     /// Messages of one connection that come in one piece wait for the next turn behind so much time (ns).
-    static let slice: UInt64 = 1_000_000
+    static let slice: UInt64 = 500_000
 
     /// So many messages of an address are on their way to the router's loop at most, from all loops together, and one batch
     /// more of each: what they cost is known only when it has seen to them, and may be a hundred times what it has cost to
