@@ -107,7 +107,7 @@ cli-crash-test: release test-packages
 	@echo "== Killing brokers and clients $(ROUNDS) times"
 	@PLAY=cli_crash.py FANFARE_BIN=.build/release Tests/Crash/run.sh $(ROUNDS) $(SEED)
 
-# What an operator does, under load: ROTATIONS new certificates, and ROUNDS stops and starts. Takes a few minutes.
+# What an operator does, under load: ROTATIONS new certificates, and ROUNDS stops and starts. Takes less than a minute.
 ROTATIONS ?= 100
 rehearse: ROUNDS = 50
 rehearse: release test-packages
