@@ -54,14 +54,14 @@ struct WorkShareTests {
     func restedAddressLetsOthersIn() throws {
         let (one, other) = (try #require(IPAddress("203.0.113.1")), try #require(IPAddress("203.0.113.2")))
         var shares = WorkShares(RateLimits())
-        shares.charge(one, 400_000, now: 1_000_000_000)
-        #expect(shares.turnWait(of: one, now: 1_000_400_000) == 0)
-        shares.charge(one, 1_000_000, now: 1_000_400_000)
-        let wait = shares.turnWait(of: one, now: 1_001_400_000)
-        #expect(wait == 400_000)
-        #expect(shares.turnWait(of: one, now: 1_001_400_000 + wait) == 0)
-        #expect(shares.turnWait(of: other, now: 1_001_400_000) == 0)
-        #expect(shares.wait(of: one, now: 1_001_400_000) == 0)
+        shares.charge(one, 200_000, now: 1_000_000_000)
+        #expect(shares.turnWait(of: one, now: 1_000_200_000) == 0)
+        shares.charge(one, 500_000, now: 1_000_200_000)
+        let wait = shares.turnWait(of: one, now: 1_000_700_000)
+        #expect(wait == 200_000)
+        #expect(shares.turnWait(of: one, now: 1_000_700_000 + wait) == 0)
+        #expect(shares.turnWait(of: other, now: 1_000_700_000) == 0)
+        #expect(shares.wait(of: one, now: 1_000_700_000) == 0)
     }
 
     /// A rate above a half of the loop's time is what it says, also in turns; and no turn is waited for without looking again.
@@ -73,13 +73,13 @@ struct WorkShareTests {
         limits.workPerAddress = Rate(60_000_000_000, per: .seconds(60), burst: 50_000_000)
         var shares = WorkShares(limits)
         shares.charge(address, 10_000_000, now: now)
-        // Half a millisecond of it is free.
-        #expect(shares.turnWait(of: address, now: now) == 9_500_000)
+        // A quarter of a millisecond of it is free.
+        #expect(shares.turnWait(of: address, now: now) == 9_750_000)
         limits.workPerAddress = Rate(100_000_000, burst: 50_000_000)
         shares.set(limits)
-        shares.charge(address, 1_000_000, now: now + 10_000_000)
+        shares.charge(address, 500_000, now: now + 10_000_000)
         // From now on, a half of it.
-        #expect(shares.turnWait(of: address, now: now + 10_000_000) == 1_000_000)
+        #expect(shares.turnWait(of: address, now: now + 10_000_000) == 500_000)
         shares.charge(address, 10_000_000_000, now: now + 10_000_000)
         #expect(shares.turnWait(of: address, now: now + 10_000_000) == 1_000_000_000)
     }
