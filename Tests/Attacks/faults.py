@@ -17,7 +17,7 @@ from wire import HANDSHAKE, UPGRADE, batch, deflated, frame, request
 
 DEADLINES = "timeouts: {handshake: 3s, request: 3s, message: 3s, write: 3s, close: 2s, pong: 5s}\n"
 """So short that what stalls is ended within a turn, and begins anew."""
-READERS = 3
+READERS = 6
 """How many take nothing: what they ask for has to fill buffers first, of the time that the broker gives one address."""
 MIB = 1 << 20
 
