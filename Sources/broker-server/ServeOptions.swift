@@ -12,7 +12,8 @@ struct ServeOptions: ParsableArguments {
     var database: String?
 
     @Option(
-        help: ArgumentHelp("Event loops, each with a thread; by default as many as there are cores.", valueName: "n"))
+        help: ArgumentHelp(
+            "Event loops, each with a thread; by default as many as there are cores that it may use.", valueName: "n"))
     var threads: Int?
 
     @Option(

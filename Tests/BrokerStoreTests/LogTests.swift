@@ -156,7 +156,7 @@ struct LogTests {
         let (a, b) = (try patterns("/a")[0], try patterns("/b")[0])
         var (first, second) = (StoredState.Session(clientID: "s"), StoredState.Session(clientID: "s"))
         (first.part, second.part) = (1, 2)
-        let late = SessionProgress.Replayed(b, after: 0, through: 1, isOfRetained: true)
+        let late = SessionProgress.Replayed(b, after: 0, through: 1, retainedPart: 1)
         let before = try OpenedStore(path: path)
         _ = before.submit([
             .publish(1, try Self.draft("/b", "1", publishedAt: 7)),

@@ -50,6 +50,24 @@ struct DeadlineTests {
         harness.core.end(nil)
     }
 
+    /// Many on a slow line: as long as answers come, none fails.
+    @Test
+    func slowLine() throws {
+        let harness = try Self.established()
+        let outcomes = harness.publish([Self.document, Self.document, Self.document])
+        for number in 0..<2 {
+            harness.advance(.milliseconds(59_999))
+            harness.receive(["channel": "/a", "id": "p\(number)", "successful": true])
+        }
+        harness.advance(.milliseconds(59_999))
+        #expect(outcomes.list == nil)
+        harness.advance(.milliseconds(1))
+        let list = try #require(outcomes.list)
+        #expect(throws: Never.self) { try list[1].get() }
+        #expect(throws: Self.unanswered("the publication to /a")) { try list[2].get() }
+        harness.core.end(nil)
+    }
+
     /// The window is free again for those behind it; those that were answered in between do not fail.
     @Test
     func window() throws {

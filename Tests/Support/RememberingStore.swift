@@ -81,7 +81,7 @@ extension StoredState.Session {
         self.part = part
         for replayed in progress.replayed {
             guard var replay = replays[replayed.pattern], replay.position >= replayed.after,
-                replay.point == nil || !replayed.isOfRetained
+                replay.point == nil || replayed.retainedPart ?? replay.part == replay.part
             else { continue }
             replay.position = max(replay.position, replayed.through)
             replays[replayed.pattern] = replay.through > replayed.through ? replay : nil

@@ -88,8 +88,8 @@ enum SessionTable {
         }
     }
 
-    /// Writes down how far a replay has come, unless the subscription has asked for more since: then what has arrived is
-    /// no longer the beginning of what was asked for, or something else.
+    /// Writes down how far a replay has come, unless the subscription asks for more: then what has arrived is not the
+    /// beginning of what is asked for, or something else.
     private static func move(_ part: SessionProgress.Replayed, of clientID: String, in database: Database) throws {
         let through = Int64(clamping: part.through)
         try database.cachedStatement(
@@ -97,10 +97,10 @@ enum SessionTable {
                 UPDATE subscription SET replay_after = max(replay_after, ?),
                     replay_through = CASE WHEN replay_through > ? THEN replay_through END
                 WHERE session_id = (SELECT id FROM session WHERE client_id = ?) AND pattern = ? AND replay_after >= ?
-                    AND (replay IS NULL OR NOT ?)
+                    AND (replay IS NULL OR ifnull(replay_part = ?, TRUE))
                 """
         ).execute(arguments: [
-            through, through, clientID, part.pattern.text, Int64(clamping: part.after), part.isOfRetained,
+            through, through, clientID, part.pattern.text, Int64(clamping: part.after), part.retainedPart,
         ])
     }
 

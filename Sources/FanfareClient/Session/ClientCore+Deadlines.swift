@@ -21,7 +21,7 @@ extension ClientCore {
     /// Since when the oldest answer is missing.
     private var firstUnanswered: NIODeadline? {
         let asked = requests.values.filter(\.hasDeadline).map(\.sentAt)
-        return (asked + [publications.firstSentAt].compactMap(\.self)).min()
+        return (asked + [publications.unansweredSince].compactMap(\.self)).min()
     }
 
     private func checkAnswers(_ patience: Duration) {

@@ -169,7 +169,7 @@ extension ClientCore {
         let outcome: PublicationOutcome =
             envelope.successful.bool == true
             ? .success(PublicationReceipt(envelope.ext, of: text)) : .failure(.refused(envelope.error.string(in: text)))
-        publications.settle(id: envelope.id, of: text, outcome)
+        publications.settle(id: envelope.id, of: text, outcome, now: loop.now)
     }
 
     private func deliver(_ envelope: Envelope, _ text: RawSpan) {

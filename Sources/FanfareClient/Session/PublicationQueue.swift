@@ -48,8 +48,11 @@ struct PublicationQueue {
     /// Whether all are answered.
     var isEmpty: Bool { entries.isEmpty }
 
-    /// When the oldest was sent that is not answered.
-    var firstSentAt: NIODeadline? { sentCount > 0 ? entries.first?.sentAt : nil }
+    /// When the broker has answered one last.
+    private var answeredAt = NIODeadline.distantPast
+
+    /// Since when an answer is missing: while others come, those that were sent behind them are on their way.
+    var unansweredSince: NIODeadline? { sentCount > 0 ? entries.first.map { max($0.sentAt, answeredAt) } : nil }
 
     /// All are sent again over the next connection.
     mutating func loseConnection() { sentCount = 0 }
@@ -103,12 +106,13 @@ struct PublicationQueue {
     }
 
     /// The broker has answered a publication.
-    mutating func settle(id: JSONSlice, of text: RawSpan, _ outcome: PublicationOutcome) {
+    mutating func settle(id: JSONSlice, of text: RawSpan, _ outcome: PublicationOutcome, now: NIODeadline) {
         guard let number = number(of: id, text: text) else { return }
         let offset = number - firstNumber
         guard offset >= 0, offset < entries.count else { return }
         let index = entries.index(entries.startIndex, offsetBy: offset)
         guard !entries[index].isSettled else { return }
+        answeredAt = now
         settle(index, outcome)
         removeSettled()
     }
@@ -144,8 +148,9 @@ struct PublicationQueue {
         }
     }
 
-    /// Those fail, and are not sent again, that were sent until `limit` and are not answered.
+    /// Those fail, and are not sent again, that were sent until `limit` and are not answered, unless others were since.
     mutating func giveUp(sentUpTo limit: NIODeadline, _ error: (Publication) -> ClientError) {
+        guard answeredAt <= limit else { return }
         for offset in 0..<sentCount {
             let index = entries.index(entries.startIndex, offsetBy: offset)
             // They were sent in their order.

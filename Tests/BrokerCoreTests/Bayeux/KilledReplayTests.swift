@@ -227,6 +227,24 @@ struct KilledReplayTests {
         #expect(Self.numbers(second.connect(clientID, from: second.socket())) == [])
     }
 
+    @Test("The same with live messages between them, which the store counts to the history")
+    func noteOfBothWithLive() throws {
+        let store = RememberingStore()
+        let first = try Self.harness(on: store)
+        Self.publish(1...9, on: first)
+        first.publish(10, to: "/h/a", from: first.socket(), ext: ["retain": true])
+        let (peer, clientID) = first.open()
+        Self.subscribe(clientID, from: peer, on: first)
+        for _ in 1...2 { first.connect(clientID, from: peer, timeout: 0) }
+        Self.publish(11...12, on: first)
+        Self.subscribe(clientID, replay: nil, from: peer, on: first)
+        // The history is written down, then that what is retained has arrived.
+        first.advance(by: .seconds(2))
+        for _ in 1...2 { first.connect(clientID, from: peer, timeout: 0) }
+        first.advance(by: .seconds(2))
+        #expect(store.sessions.first?.replays == [:])
+    }
+
     @Test("Two replays and what was missed of what was live come in the order of the log")
     func order() throws {
         let store = RememberingStore()

@@ -125,13 +125,13 @@ struct ReplayProgress {
     }
 
     private mutating func note(_ entry: Entry, of pattern: ChannelPattern, through position: UInt64) {
-        let isOfRetained = entry.replay.point == nil
-        if isOfRetained, let history = unwritten[pattern], !history.isOfRetained {
+        let retainedPart = entry.replay.point == nil ? entry.replay.part : nil
+        if retainedPart != nil, let history = unwritten[pattern], history.retainedPart == nil {
             // That one is over, and not written down yet.
             unwritten[pattern] = .init(pattern, after: history.after, through: max(position, history.through))
         } else {
             unwritten[pattern] = .init(
-                pattern, after: entry.origin, through: position, isOfRetained: isOfRetained)
+                pattern, after: entry.origin, through: position, retainedPart: retainedPart)
         }
     }
 

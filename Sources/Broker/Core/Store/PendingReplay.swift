@@ -54,15 +54,16 @@ package struct SessionProgress: Hashable, Sendable {
         package let pattern: ChannelPattern
         package let after: UInt64
         package let through: UInt64
-        /// Whether only what is retained was asked for: of a history that was asked for since it says nothing.
-        package let isOfRetained: Bool
+        /// Where only what is retained was asked for, the part that it was: of a history that another part asks for it says
+        /// nothing.
+        package let retainedPart: Int64?
 
         /// A part of what a pattern's subscriber asked for.
-        package init(_ pattern: ChannelPattern, after: UInt64, through: UInt64, isOfRetained: Bool = false) {
+        package init(_ pattern: ChannelPattern, after: UInt64, through: UInt64, retainedPart: Int64? = nil) {
             self.pattern = pattern
             self.after = after
             self.through = through
-            self.isOfRetained = isOfRetained
+            self.retainedPart = retainedPart
         }
     }
     package let clientID: String
