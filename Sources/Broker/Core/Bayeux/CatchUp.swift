@@ -304,9 +304,9 @@ package struct CatchUp {
         stage.restrict(to: isKept)
     }
 
-    /// The connection was lost with an unknown part of what was written to it: begins anew, in the order of the log, with
-    /// what may be missed of what was live and with `replays`, all that are pending. Those that come behind messages that
-    /// wait stay there.
+    /// The connection was lost with an unknown part of what was written to it: begins anew with what may be missed
+    /// of what was live and with `replays`, all that are pending, in the order of the log. Those that come behind messages
+    /// that wait stay there.
     mutating func restart(missed: ClosedRange<UInt64>?, replays: [BacklogRequest]) {
         var missed = missed
         func add(_ part: Part, to range: ClosedRange<UInt64>?) -> ClosedRange<UInt64>? {

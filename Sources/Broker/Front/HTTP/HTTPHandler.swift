@@ -7,7 +7,7 @@ import NIOHTTP1
 /// One connection as far as it speaks HTTP: gathers a request, has it answered, keeps the deadlines.
 ///
 /// A request that turns out to be a WebSocket handshake takes the connection over to the driver, also when other
-/// requests came before it (proxies do that).
+/// requests came before it (proxies do that); then none with a tab in `Connection`.
 final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
