@@ -28,8 +28,9 @@ public struct ClientConfiguration: Sendable {
     ///
     /// The time begins when the message is sent, and anew when it is sent again over another connection, and when the
     /// client reads on after too much had waited for its readers; for a publication with the last answer to another one,
-    /// for many on a slow line are sent at once. What waits for a session is bounded by `maximumOutage` at most. When the time is over the caller gets an error of the kind `unanswered` that names what was
-    /// not answered, and a subscription ends; the session goes on. A handshake without an answer costs the connection.
+    /// for many on a slow line are sent at once. What waits for a session is bounded by `maximumOutage` at most. When the
+    /// time is over the caller gets an error of the kind `unanswered` that names what was not answered, and a subscription
+    /// ends; the session goes on. A handshake without an answer costs the connection.
     ///
     /// A connection that is dead is found out in 36 s, and publications are sent again over the next one: with a time
     /// that is shorter than that they fail instead.

@@ -163,7 +163,7 @@ struct PublicationQueue {
         removeSettled()
     }
 
-    /// An answer under that id is one of another publication.
+    /// An answer under that id is taken for that of another publication from now on.
     private mutating func forget(_ id: String, number: Int) {
         let rest = (ownIDs[id] ?? []).filter { $0 != number }
         ownIDs[id] = rest.isEmpty ? nil : rest

@@ -26,7 +26,7 @@ package struct OpenListener: Sendable {
         var bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: backlog)
             .serverChannelOption(.autoRead, value: false)
-            // Each takes a twentieth of a millisecond: whoever waits for messages is not to wait for a crowd.
+            // Few at a time: whoever waits for messages is not to wait for a crowd.
             .serverChannelOption(.maxMessagesPerRead, value: 4)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
