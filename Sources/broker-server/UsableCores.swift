@@ -4,10 +4,10 @@ import NIOCore
 /// The cores that this process may run on.
 enum UsableCores {
     /// How many there are: of the machine's those that a control group, `taskset` or `CPUAffinity=` of a unit leave to it.
-    static var count: Int {
+    static let count: Int = {
         let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)
         return min(System.coreCount, status.flatMap(allowed) ?? .max)
-    }
+    }()
 
     /// How many `Cpus_allowed_list` of proc_pid_status(5) has, such as `0-3,8`; nil where that is not said.
     static func allowed(in status: String) -> Int? {

@@ -29,6 +29,14 @@ struct TokenSourceTests {
         return harness
     }
 
+    /// The same with a subscription that the broker has refused for the token.
+    private static func refusedSubscription() throws -> (SessionHarness, SessionHarness.Result<Void>) {
+        let harness = try established(seconds: 1000)
+        let answered = try harness.subscribe("/a").answered
+        harness.answer("/meta/subscribe", expiry, successful: false)
+        return (harness, answered)
+    }
+
     @Test
     func handshakeWaitsForIt() throws {
         let harness = try Self.harness()
@@ -163,9 +171,7 @@ struct TokenSourceTests {
 
     @Test
     func subscriptionRefusedTwice() throws {
-        let harness = try Self.established(seconds: 1000)
-        let answered = try harness.subscribe("/a").answered
-        harness.answer("/meta/subscribe", Self.expiry, successful: false)
+        let (harness, answered) = try Self.refusedSubscription()
         harness.core.tokenFetched("second")
         #expect(answered.outcome == nil)
         harness.answer("/meta/subscribe", Self.expiry, successful: false)
@@ -178,9 +184,7 @@ struct TokenSourceTests {
     /// The source takes its time; a subscription has its own.
     @Test
     func noTokenForASubscription() throws {
-        let harness = try Self.established(seconds: 1000)
-        let answered = try harness.subscribe("/a").answered
-        harness.answer("/meta/subscribe", Self.expiry, successful: false)
+        let (harness, answered) = try Self.refusedSubscription()
         harness.advance(.milliseconds(59_999))
         #expect(answered.outcome == nil)
         harness.advance(.milliseconds(1))
@@ -194,9 +198,7 @@ struct TokenSourceTests {
     /// The new token comes while there is no connection.
     @Test
     func refusedSubscriptionAndLostConnection() throws {
-        let harness = try Self.established(seconds: 1000)
-        let answered = try harness.subscribe("/a").answered
-        harness.answer("/meta/subscribe", Self.expiry, successful: false)
+        let (harness, answered) = try Self.refusedSubscription()
         harness.lose()
         harness.core.tokenFetched("second")
         harness.waitForDial()

@@ -37,6 +37,8 @@ struct PublicationQueue {
     /// How many of the first entries have been sent over this connection.
     private var sentCount = 0
     private var ownIDs: [String: [Int]] = [:]
+    /// When the broker has answered one last.
+    private var answeredAt = NIODeadline.distantPast
 
     mutating func append(_ publications: [Publication], ticket: Ticket) {
         for (index, publication) in publications.enumerated() {
@@ -47,9 +49,6 @@ struct PublicationQueue {
 
     /// Whether all are answered.
     var isEmpty: Bool { entries.isEmpty }
-
-    /// When the broker has answered one last.
-    private var answeredAt = NIODeadline.distantPast
 
     /// Since when an answer is missing: while others come, those that were sent behind them are on their way.
     var unansweredSince: NIODeadline? { sentCount > 0 ? entries.first.map { max($0.sentAt, answeredAt) } : nil }

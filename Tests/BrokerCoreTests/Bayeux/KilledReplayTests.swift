@@ -18,6 +18,13 @@ struct KilledReplayTests {
         for number in numbers { harness.publish(.number(Double(number)), to: channel, from: peer) }
     }
 
+    /// The same; the last one is retained.
+    private static func publishRetainingLast(_ numbers: ClosedRange<Int>, on harness: RouterHarness) {
+        publish(numbers.lowerBound...numbers.upperBound - 1, on: harness)
+        let last = JSON.number(Double(numbers.upperBound))
+        harness.publish(last, to: "/h/a", from: harness.socket(), ext: ["retain": true])
+    }
+
     private static func numbers(_ events: [RouterHarness.Event]) -> [Int] {
         events.compactMap { event in
             guard case .push(let message) = event, case .number(let number)? = message["data"] else { return nil }
@@ -136,8 +143,7 @@ struct KilledReplayTests {
     func plainlyAsWell(replays: [Int?]) throws {
         let store = RememberingStore()
         let first = try Self.harness(on: store)
-        Self.publish(1...9, on: first)
-        first.publish(10, to: "/h/a", from: first.socket(), ext: ["retain": true])
+        Self.publishRetainingLast(1...10, on: first)
         let (peer, clientID) = first.open()
         for replay in replays {
             Self.subscribe(clientID, replay: replay, from: peer, on: first)
@@ -157,8 +163,7 @@ struct KilledReplayTests {
     func plainlyInBetween(isKilled: Bool) throws {
         let store = RememberingStore()
         let first = try Self.harness(on: store)
-        Self.publish(1...1199, on: first)
-        first.publish(1200, to: "/h/a", from: first.socket(), ext: ["retain": true])
+        Self.publishRetainingLast(1...1200, on: first)
         let (peer, clientID) = first.open()
         first.readsPromptly = false
         #expect(Self.numbers(Self.subscribe(clientID, from: peer, on: first)) == Array(1...512))
@@ -179,8 +184,7 @@ struct KilledReplayTests {
     func stop(isRetainedSentBefore: Bool) throws {
         let store = RememberingStore()
         let first = try Self.harness(on: store)
-        Self.publish(1...1199, on: first)
-        first.publish(1200, to: "/h/a", from: first.socket(), ext: ["retain": true])
+        Self.publishRetainingLast(1...1200, on: first)
         let (peer, clientID) = first.open()
         if isRetainedSentBefore {
             #expect(Self.numbers(Self.subscribe(clientID, replay: nil, from: peer, on: first)) == [1200])
@@ -198,8 +202,7 @@ struct KilledReplayTests {
     func lateNote(replays: [Int?]) throws {
         let store = RememberingStore()
         let first = try Self.harness(on: store)
-        Self.publish(1...1199, on: first)
-        first.publish(1200, to: "/h/a", from: first.socket(), ext: ["retain": true])
+        Self.publishRetainingLast(1...1200, on: first)
         let (peer, clientID) = first.open()
         for replay in replays { Self.subscribe(clientID, replay: replay, from: peer, on: first) }
         for _ in 1...2 { first.connect(clientID, from: peer, timeout: 0) }
@@ -214,8 +217,7 @@ struct KilledReplayTests {
     func noteOfBoth() throws {
         let store = RememberingStore()
         let first = try Self.harness(on: store)
-        Self.publish(1...9, on: first)
-        first.publish(10, to: "/h/a", from: first.socket(), ext: ["retain": true])
+        Self.publishRetainingLast(1...10, on: first)
         let (peer, clientID) = first.open()
         for replay in [-2, nil] {
             Self.subscribe(clientID, replay: replay, from: peer, on: first)
@@ -231,8 +233,7 @@ struct KilledReplayTests {
     func noteOfBothWithLive() throws {
         let store = RememberingStore()
         let first = try Self.harness(on: store)
-        Self.publish(1...9, on: first)
-        first.publish(10, to: "/h/a", from: first.socket(), ext: ["retain": true])
+        Self.publishRetainingLast(1...10, on: first)
         let (peer, clientID) = first.open()
         Self.subscribe(clientID, from: peer, on: first)
         for _ in 1...2 { first.connect(clientID, from: peer, timeout: 0) }

@@ -26,17 +26,14 @@ package struct PendingReplay: Hashable, Sendable {
     /// One that covers this and an earlier one of the same pattern. What is retained comes with a history, and how far one
     /// has come with it says nothing of that.
     package func joined(with earlier: PendingReplay) -> PendingReplay {
-        let point: ReplayPoint? =
+        let nearest = min(position, earlier.position)
+        let (point, reached): (ReplayPoint?, UInt64) =
             switch (earlier.point, self.point) {
-            case (nil, let asked), (let asked, nil): asked
-            case (.after(let first), .after(let second)): .after(min(first, second))
-            default: .everything
-            }
-        let reached: UInt64 =
-            if (earlier.point == nil) == (self.point == nil) {
-                min(position, earlier.position)
-            } else {
-                self.point == nil ? earlier.position : position
+            case (nil, nil): (nil, nearest)
+            case (nil, let asked?): (asked, position)
+            case (let asked?, nil): (asked, earlier.position)
+            case (.after(let first), .after(let second)): (.after(min(first, second)), nearest)
+            default: (.everything, nearest)
             }
         return PendingReplay(point: point, through: max(through, earlier.through), position: reached, part: part)
     }

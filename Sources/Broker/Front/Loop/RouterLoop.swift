@@ -222,7 +222,7 @@ final class RouterLoop {
     /// From now on these are the limits of rates.
     func set(_ rates: RateLimits) {
         router.set(rates)
-        shares.set(rates)
+        shares.rate = rates.workPerAddress
     }
 
     /// What there is and what was counted.

@@ -4,20 +4,19 @@ package import BrokerCore
 package struct TimeShares {
     /// So much counts at once at most (ns): limits of sizes let nothing take that long. When more time has passed, the
     /// process has stood still, stopped or with its machine, and whoever was being served is not to pay for that.
-    static let longestCharge: UInt64 = 1_000_000_000
+    private static let longestCharge: UInt64 = 1_000_000_000
 
-    private(set) var rate: Rate?
+    /// What an address may have; nil for any time.
+    var rate: Rate?
     private var buckets: BucketTable<IPAddress>
 
     /// Nobody has had anything yet.
-    package init(_ limits: RateLimits) {
-        rate = limits.workPerAddress
-        buckets = BucketTable(capacity: limits.rememberedCount)
-    }
+    package init(_ limits: RateLimits) { self.init(rate: limits.workPerAddress, capacity: limits.rememberedCount) }
 
-    /// From now on this is the limit.
-    mutating func set(_ limits: RateLimits) {
-        rate = limits.workPerAddress
+    /// The same with another rate; so many addresses are remembered.
+    init(rate: Rate?, capacity: Int) {
+        self.rate = rate
+        buckets = BucketTable(capacity: capacity)
     }
 
     /// Notes that an address has had so many nanoseconds, of which `longestCharge` count.

@@ -22,9 +22,8 @@ package struct WorkShares {
     private var shares: TimeShares
     /// What all connections of an address have together before others have their turn, however rested it is: without it each
     /// of them would have a slice.
-    private var turn: Rate
+    private var turns: TimeShares
     private let loopCount: Int
-    private var turns: BucketTable<IPAddress>
     /// How long the router wants nothing of an address: what its bucket, which holds nothing, is overdrawn by.
     private var debts: BucketTable<IPAddress>
     private static let debt = Rate(1_000_000_000, burst: 1)
@@ -34,22 +33,22 @@ package struct WorkShares {
     package init(_ limits: RateLimits, loopCount: Int = 1) {
         self.loopCount = max(loopCount, 1)
         shares = TimeShares(limits)
-        turn = Self.turn(within: limits.workPerAddress)
-        turns = BucketTable(capacity: limits.rememberedCount)
+        turns = TimeShares(rate: Self.turn(within: limits.workPerAddress), capacity: limits.rememberedCount)
         debts = BucketTable(capacity: limits.rememberedCount)
     }
 
     /// From now on this is the limit.
     package mutating func set(_ limits: RateLimits) {
-        shares.set(limits)
-        turn = Self.turn(within: limits.workPerAddress)
+        shares.rate = limits.workPerAddress
+        turns.rate = Self.turn(within: limits.workPerAddress)
     }
 
     private var isLimited: Bool { shares.rate != nil }
 
     /// Half of the loop's time, or as much as an address may have.
-    private static func turn(within rate: Rate?) -> Rate {
-        let perSecond = rate.map { Double($0.count) * 1e9 / Double(max($0.period.nanosecondsClamped, 1)) } ?? 0
+    private static func turn(within rate: Rate?) -> Rate? {
+        guard let rate else { return nil }
+        let perSecond = Double(rate.count) * 1e9 / Double(max(rate.period.nanosecondsClamped, 1))
         return Rate(max(500_000_000, Int(min(perSecond, 1e18))), burst: Int(slice / 2))
     }
 
@@ -62,8 +61,7 @@ package struct WorkShares {
 
     /// How long (ns) others have their turn before an address that need not wait for its share goes on; 0 when it may.
     package func turnWait(of address: IPAddress, now: UInt64) -> UInt64 {
-        guard isLimited else { return 0 }
-        return min(turns.debt(of: address.neighbourhood, of: turn, now: now), Self.longestWait)
+        min(turns.debt(of: address, now: now), Self.longestWait)
     }
 
     /// Whether so many messages of an address are on their way to the router that no more may follow.
@@ -88,9 +86,7 @@ package struct WorkShares {
 
     /// Notes that an address has had so many nanoseconds, as `TimeShares.charge` does.
     package mutating func charge(_ address: IPAddress, _ nanoseconds: UInt64, now: UInt64) {
-        guard isLimited else { return }
         shares.charge(address, nanoseconds, now: now)
-        let counted = min(nanoseconds, TimeShares.longestCharge)
-        turns.charge(Int(clamping: counted), to: address.neighbourhood, of: turn, now: now)
+        turns.charge(address, nanoseconds, now: now)
     }
 }
