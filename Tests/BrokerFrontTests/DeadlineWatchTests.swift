@@ -20,11 +20,17 @@ import Testing
         return connections
     }
 
+    /// All that is looked at in one period.
+    private static func look(at watch: DeadlineWatch, now: UInt64) {
+        watch.begin()
+        watch.look(now: now)
+    }
+
     @Test(arguments: [1, DeadlineWatch.few]) func `a few are looked at each time`(count: Int) {
         let watch = DeadlineWatch()
-        watch.look(now: 1)
+        Self.look(at: watch, now: 1)
         let connections = Self.connections(count, in: watch)
-        for now: UInt64 in 2...3 { watch.look(now: now) }
+        for now: UInt64 in 2...3 { Self.look(at: watch, now: now) }
         #expect(connections.allSatisfy { $0.looks == [2, 3] })
     }
 
@@ -32,7 +38,7 @@ import Testing
     func `many are looked at by turns`(count: Int) {
         let watch = DeadlineWatch()
         let connections = Self.connections(count, in: watch)
-        for now in 1...UInt64(DeadlineWatch.turns) { watch.look(now: now) }
+        for now in 1...UInt64(DeadlineWatch.turns) { Self.look(at: watch, now: now) }
         #expect(connections.allSatisfy { !$0.looks.isEmpty })
         let most = connections.map(\.looks.count).max() ?? 0
         let least = connections.map(\.looks.count).min() ?? 0
@@ -51,7 +57,7 @@ import Testing
                 if number % 4 == 0 { watch.remove(connections[(number + 4_001) % 8_000]) }
             }
         }
-        for now in 1...UInt64(2 * DeadlineWatch.turns) { watch.look(now: now) }
+        for now in 1...UInt64(2 * DeadlineWatch.turns) { Self.look(at: watch, now: now) }
         #expect(watch.count == 2_000)
         for (number, connection) in connections.enumerated() {
             let isTaken = (number + 8_000 - 4_001) % 8_000 % 4 == 0
@@ -64,7 +70,31 @@ import Testing
         // Nobody is looked at any more when all have gone.
         for connection in connections { watch.remove(connection) }
         #expect(watch.count == 0)
-        watch.look(now: .max)
+        Self.look(at: watch, now: .max)
         #expect(connections.allSatisfy { $0.looks.last != .max })
+    }
+
+    @Test func `what does not fit into a slice comes in the next one`() {
+        let watch = DeadlineWatch()
+        let connections = Self.connections(DeadlineWatch.few * 2, in: watch)
+        watch.begin()
+        var slices: UInt64 = 0
+        while slices < 10, connections.map(\.looks.count).reduce(0, +) < DeadlineWatch.few {
+            slices += 1
+            var left = 300
+            watch.look(now: slices) {
+                left -= 1
+                return left == 0
+            }
+        }
+        #expect(slices == 4)
+        for (number, connection) in connections.enumerated() {
+            #expect(connection.looks == (number < DeadlineWatch.few ? [UInt64(number / 300 + 1)] : []))
+        }
+        // Enough for this period: the others' turn is in the next one.
+        watch.look(now: 5)
+        #expect(connections.allSatisfy { $0.looks.last != 5 })
+        Self.look(at: watch, now: 6)
+        #expect(connections.suffix(DeadlineWatch.few).allSatisfy { $0.looks == [6] })
     }
 }

@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from xml.etree import ElementTree
 
 import pytest
@@ -88,6 +89,33 @@ def test_there_is_no_handshake_beyond_a_limit(tmp_path, authority):
                     assert second.read_to_end() == b""
         found = broker.samples()
         assert [found[rejected % reason] for reason in ("address", "handshake", "tls")] == [1, 0, 0]
+        broker.stop()
+    finally:
+        broker.kill()
+
+
+def test_handshakes_wait_for_the_share_of_their_address(tmp_path, authority):
+    """An address that has had its time gets no signature before it may have more; others do, and nothing is lost."""
+    rates = "rates: {loopback: true, work-per-address: 1ms/h burst 1ms}"
+    broker = SecureBroker(tmp_path, authority, "trusted-proxies: [127.0.0.1]", "metrics: all", rates).start()
+
+    def agree(wire):
+        return broker.context().wrap_socket(wire.socket, server_hostname="localhost")
+
+    try:
+        with contextlib.ExitStack() as stack:
+            wires = [stack.enter_context(Wire(broker.tls_port, address="127.0.0.2")) for _ in range(20)]
+            pool = stack.enter_context(ThreadPoolExecutor(len(wires)))
+            agreements = [pool.submit(agree, wire) for wire in wires]
+            broker.wait_for_sample('fanfare_rate_limited_total{limit="work"}', 1)
+            stranger = stack.enter_context(Wire(broker.tls_port, address="127.0.0.3"))
+            stack.enter_context(agree(stranger))
+            assert not all(agreement.done() for agreement in agreements)
+            config = tmp_path / "fanfare.yaml"
+            config.write_text(config.read_text().replace("1ms/h burst 1ms", "off"))
+            assert broker.run_owner("reload").returncode == 0
+            for agreement in agreements:
+                assert ask(stack.enter_context(agreement.result(PATIENCE))) == b"HTTP/1.1 200"
         broker.stop()
     finally:
         broker.kill()
@@ -237,17 +265,26 @@ def test_clients_need_a_certificate(tmp_path, authority):
 
 def answers(broker, certificate=None):
     """Whether a client gets an answer, with one certificate or none; `certificate` is a pair of files."""
+    try:
+        return answer(broker, certificate) == b"HTTP/1.1 200"
+    except (ssl.SSLError, ConnectionError):
+        return False
+
+
+def answer(broker, certificate=None):
+    """How the answer to a client begins, which has that certificate or none; throws when it gets none."""
     context = broker.context()
     if certificate:
         context.load_cert_chain(*certificate)
-    try:
-        with socket.create_connection(("127.0.0.1", broker.tls_port), PATIENCE) as plain:
-            with context.wrap_socket(plain, server_hostname="localhost") as tls:
-                tls.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                # In TLS 1.3 a refusal comes with the first bytes that are read.
-                return tls.recv(12) == b"HTTP/1.1 200"
-    except (ssl.SSLError, ConnectionError):
-        return False
+    with socket.create_connection(("127.0.0.1", broker.tls_port), PATIENCE) as plain:
+        with context.wrap_socket(plain, server_hostname="localhost") as tls:
+            return ask(tls)
+
+
+def ask(tls):
+    """How the answer to a request begins. In TLS 1.3 a refused certificate shows with the first bytes that are read."""
+    tls.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return tls.recv(12)
 
 
 @pytest.mark.parametrize(
@@ -285,8 +322,11 @@ def test_no_connection_fails_while_certificates_are_replaced(secure):
 
     def connect_again_and_again(number):
         while not stopped.is_set():
-            if not answers(secure):
-                failures.append(number)
+            try:
+                if (start := answer(secure)) != b"HTTP/1.1 200":
+                    failures.append(start)
+            except OSError as error:
+                failures.append(error)
             count[number] += 1
 
     clients = [threading.Thread(target=connect_again_and_again, args=(number,)) for number in range(len(count))]
@@ -303,7 +343,7 @@ def test_no_connection_fails_while_certificates_are_replaced(secure):
         for client in clients:
             client.join(PATIENCE)
     assert failures == []
-    assert min(count) >= ROTATIONS
+    assert min(count) >= ROTATIONS, count
 
 
 @pytest.mark.parametrize(

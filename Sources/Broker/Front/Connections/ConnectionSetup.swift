@@ -1,6 +1,7 @@
 import BrokerCore
 import Logging
 import NIOCore
+import NIOSSL
 
 /// What happens to a connection that a listener has accepted, until its first handler has it.
 ///
@@ -48,7 +49,8 @@ struct ConnectionSetup: Sendable {
     func admit(_ channel: any Channel, _ origin: ConnectionOrigin) throws {
         let shard = shards.shard(of: channel.eventLoop)
         var origin = origin
-        if let address = gate.limited(origin) {
+        let payer = gate.limited(origin)
+        if let address = payer {
             let verdict = gate.enter(address)
             if case .closed = verdict { throw TooManyConnections() }
             channel.closeFuture.whenComplete { [gate] _ in gate.leave(address) }
@@ -59,11 +61,24 @@ struct ConnectionSetup: Sendable {
         if let handler = credentials.makeHandler(for: listener) {
             // A handshake would cost more than the answer is worth.
             if origin.refusal != nil { throw TooManyConnections() }
-            try channel.pipeline.syncOperations.addHandlers([ReadBufferReturn(to: shard.readBuffer), handler])
+            try secure(channel, with: handler, payer: payer, shard: shard)
         }
         try shard.readBuffer.serve(channel)
         let handler = WebSocketHandler(shard: shard, services: services, origin: origin)
         try channel.pipeline.syncOperations.addHandler(handler)
+    }
+
+    /// Puts TLS in front of a connection. Its handshake takes from the share of an address, if that is limited.
+    private func secure(
+        _ channel: any Channel, with handler: NIOSSLServerHandler, payer: IPAddress?, shard: Shard
+    ) throws {
+        var handlers: [any ChannelHandler] = [ReadBufferReturn(to: shard.readBuffer), handler]
+        if let payer {
+            let feed = HandshakeFeed(shard: shard, payer: payer)
+            handlers.insert(feed, at: 1)
+            handlers.append(HandshakeFeed.End(of: feed))
+        }
+        try channel.pipeline.syncOperations.addHandlers(handlers)
     }
 }
 

@@ -11,8 +11,9 @@ protocol GuardedConnection: AnyObject {
 /// All connections of one event loop, whose deadlines are looked at again and again. Not thread-safe: it belongs to its
 /// loop.
 ///
-/// A look at a connection that does nothing costs a microsecond, for its memory is in no cache. So of many only a part
-/// is looked at each time, by turns, and their deadlines are kept to the second.
+/// A look at a connection that does nothing costs a microsecond, for its memory is in no cache, and one that ends it a
+/// hundred. So of many only a part is looked at each time, by turns, and their deadlines are kept to the second; and it is
+/// done in slices, between which the loop reads and writes.
 final class DeadlineWatch {
     /// How exactly the deadlines of a few connections are kept.
     private static let period = TimeAmount.milliseconds(250)
@@ -26,6 +27,8 @@ final class DeadlineWatch {
     private var places: [ObjectIdentifier: Int] = [:]
     /// Whose turn is next.
     private var next = 0
+    /// How many are still to be looked at in this period.
+    private var dueCount = 0
     private var sweep: RepeatedTask?
     /// When the deadlines are to be looked at next (ns, monotonic).
     private var nextSweep: UInt64?
@@ -40,26 +43,44 @@ final class DeadlineWatch {
             let (watch, noteLag) = bound.value
             let now = SystemClock.monotonic
             if let nextSweep = watch.nextSweep { noteLag(Double(now - min(now, nextSweep)) / 1e9) }
-            watch.look(now: now)
+            // What is left of the last period goes on by itself.
+            let isAtWork = watch.dueCount > 0
+            watch.begin()
+            if !isAtWork { watch.lookInSlices(on: eventLoop) }
             watch.nextSweep = SystemClock.monotonic + UInt64(Self.period.nanoseconds)
         }
+    }
+
+    private func lookInSlices(on eventLoop: any EventLoop) {
+        let start = SystemClock.monotonic
+        look(now: start) { SystemClock.monotonic - start >= WorkShares.slice }
+        if dueCount > 0 { eventLoop.assumeIsolated().executeNextTurn { self.lookInSlices(on: eventLoop) } }
     }
 
     /// Stops that.
     func stop() {
         sweep?.cancel()
         sweep = nil
+        dueCount = 0
     }
 
-    /// Looks at those whose turn it is: at all of them, if they are few.
-    func look(now: UInt64) {
-        for _ in 0..<min(count, max(Self.few, (count + Self.turns - 1) / Self.turns)) where !guarded.isEmpty {
+    /// A period begins, in which those are looked at whose turn it is: all of them, if they are few.
+    func begin() {
+        dueCount = min(count, max(Self.few, (count + Self.turns - 1) / Self.turns))
+    }
+
+    /// Looks at those that are still to be looked at in this period, until `isOver` says that it is enough for now.
+    func look(now: UInt64, until isOver: () -> Bool = { false }) {
+        while dueCount > 0, !guarded.isEmpty {
+            dueCount -= 1
             if next >= guarded.count { next = 0 }
             let connection = guarded[next]
             connection.keepDeadlines(now: now)
             // If it has gone, another one is in its place.
             if next < guarded.count, guarded[next] === connection { next += 1 }
+            if isOver() { return }
         }
+        dueCount = 0
     }
 
     func add(_ connection: any GuardedConnection) {

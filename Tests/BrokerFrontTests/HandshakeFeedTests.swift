@@ -1,0 +1,104 @@
+import BrokerCore
+import NIOCore
+import NIOEmbedded
+import NIOTLS
+import Testing
+
+@testable import BrokerFront
+
+/// What TLS is given before its handshake is over, and when.
+@Suite("What TLS is given")
+struct HandshakeFeedTests {
+    /// Stands where TLS does: keeps what it is given, and says that the handshake is over when it is given the last of it.
+    private final class Handshake: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        private(set) var pieces: [String] = []
+        private(set) var completeCount = 0
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            pieces.append(String(buffer: unwrapInboundIn(data)))
+            guard pieces.last == "finished" else { return }
+            context.fireUserInboundEventTriggered(TLSUserEvent.handshakeCompleted(negotiatedProtocol: nil))
+        }
+
+        func channelReadComplete(context: ChannelHandlerContext) {
+            completeCount += 1
+        }
+    }
+
+    /// Counts how often the channel is read from.
+    private final class ReadCounter: ChannelOutboundHandler {
+        typealias OutboundIn = IOData
+        private(set) var count = 0
+
+        func read(context: ChannelHandlerContext) {
+            count += 1
+            context.read()
+        }
+    }
+
+    private let loop = EmbeddedShard()
+    private let handshake = Handshake()
+    private let reads = ReadCounter()
+
+    init() throws {
+        let feed = HandshakeFeed(shard: loop.shard, payer: try #require(IPAddress("203.0.113.1")))
+        let end = HandshakeFeed.End(of: feed)
+        try loop.channel.pipeline.syncOperations.addHandlers([reads, feed, handshake, end])
+    }
+
+    private func isThere<Handler: ChannelHandler>(_ type: Handler.Type) -> Bool {
+        (try? loop.channel.pipeline.syncOperations.handler(type: type)) != nil
+    }
+
+    /// The address gets its time, and what waits goes on.
+    private func letGoOn() {
+        var limits = RateLimits()
+        limits.workPerAddress = nil
+        loop.shard.work.set(limits)
+        loop.channel.embeddedEventLoop.advanceTime(by: .seconds(2))
+    }
+
+    @Test
+    func whatIsSentNextWaits() throws {
+        try loop.channel.writeInbound(ByteBuffer(string: "hello"))
+        #expect(handshake.pieces == ["hello"] && handshake.completeCount == 1)
+        // That has taken its share.
+        try loop.channel.writeInbound(ByteBuffer(string: "fini"))
+        let (before, delayed) = (reads.count, loop.shard.counters.delayedReads)
+        #expect(delayed == 1)
+        loop.channel.read()
+        try loop.channel.writeInbound(ByteBuffer(string: "shed"))
+        #expect(handshake.pieces == ["hello"] && handshake.completeCount == 1)
+        #expect(reads.count == before)
+
+        letGoOn()
+        #expect(handshake.pieces == ["hello", "finished"] && handshake.completeCount == 2)
+        #expect(reads.count == before + 1)
+        #expect(!isThere(HandshakeFeed.self) && !isThere(HandshakeFeed.End.self))
+        loop.close()
+        loop.stop()
+    }
+
+    @Test
+    func nothingWaitsBehindTheHandshake() throws {
+        try loop.channel.writeInbound(ByteBuffer(string: "finished"))
+        #expect(!isThere(HandshakeFeed.self) && !isThere(HandshakeFeed.End.self))
+        loop.useUp(by: try #require(IPAddress("203.0.113.1")))
+        try loop.channel.writeInbound(ByteBuffer(string: "message"))
+        #expect(handshake.pieces == ["finished", "message"] && handshake.completeCount == 2)
+        loop.close()
+        loop.stop()
+    }
+
+    /// A connection that ends while it waits costs nobody a signature.
+    @Test
+    func whoeverHasGoneIsNotServed() throws {
+        loop.useUp(by: try #require(IPAddress("203.0.113.1")))
+        try loop.channel.writeInbound(ByteBuffer(string: "hello"))
+        loop.close()
+        letGoOn()
+        #expect(handshake.pieces.isEmpty)
+        loop.stop()
+    }
+}
