@@ -5,31 +5,49 @@ struct PartedDictionary<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     private static var partCount: Int { 512 }
 
     private var parts: [[Key: Value]] = Array(repeating: [:], count: Self.partCount)
+    /// How many keys have a value. Kept, for it is asked far more often than there is time to look at each part.
+    private(set) var count = 0
 
     /// Nothing.
     init() {}
 
-    /// Whether nothing is in it; looks at each part.
-    var isEmpty: Bool { parts.allSatisfy(\.isEmpty) }
+    /// Whether nothing is in it.
+    var isEmpty: Bool { count == 0 }
 
     private static func part(of key: Key) -> Int { key.hashValue & (partCount - 1) }
 
     subscript(key: Key) -> Value? {
         get { parts[Self.part(of: key)][key] }
-        _modify { yield &parts[Self.part(of: key)][key] }
+        _modify {
+            let part = Self.part(of: key)
+            let before = parts[part].count
+            defer { count += parts[part].count - before }
+            yield &parts[part][key]
+        }
     }
 
     subscript(key: Key, default value: @autoclosure () -> Value) -> Value {
         get { parts[Self.part(of: key)][key, default: value()] }
-        _modify { yield &parts[Self.part(of: key)][key, default: value()] }
+        _modify {
+            let part = Self.part(of: key)
+            let before = parts[part].count
+            defer { count += parts[part].count - before }
+            yield &parts[part][key, default: value()]
+        }
     }
 
     /// Removes a value; what it was.
-    mutating func removeValue(forKey key: Key) -> Value? { parts[Self.part(of: key)].removeValue(forKey: key) }
+    mutating func removeValue(forKey key: Key) -> Value? {
+        let removed = parts[Self.part(of: key)].removeValue(forKey: key)
+        if removed != nil { count -= 1 }
+        return removed
+    }
 
     /// Puts in a value; what it has taken the place of.
     mutating func updateValue(_ value: Value, forKey key: Key) -> Value? {
-        parts[Self.part(of: key)].updateValue(value, forKey: key)
+        let replaced = parts[Self.part(of: key)].updateValue(value, forKey: key)
+        if replaced == nil { count += 1 }
+        return replaced
     }
 }
 
