@@ -47,7 +47,10 @@ extension ClientCore {
         if let acknowledgedBatch { ext.append(Array(#""ack":\#(acknowledgedBatch)"#.utf8)) }
         if isTokenNew, let token { ext.append(Self.member(token: token)) }
         isTokenNew = false
-        send("/meta/connect", .connect, Array(#""connectionType":"websocket""#.utf8) + Self.members(ext: ext))
+        var fields = Array(#""connectionType":"websocket""#.utf8) + Self.members(ext: ext)
+        // What waits to be sent waits for this answer, which is held otherwise when the client acknowledges.
+        if phase == .resuming { fields += #","advice":{"timeout":0}"#.utf8 }
+        send("/meta/connect", .connect, fields)
     }
 
     private static func member(token: String) -> [UInt8] {

@@ -80,7 +80,11 @@ package struct ChannelPolicies: Sendable, Equatable {
     /// What holds for a channel.
     package func policy(for channel: ChannelName) -> ChannelPolicy {
         if let policy = exact[channel.text] { return policy }
-        return patterns.first { $0.pattern.matches(channel) }?.policy ?? ChannelPolicy()
+        // By place: looked at one by one, each would be copied for every publication.
+        guard let place = patterns.indices.first(where: { patterns[$0].pattern.matches(channel) }) else {
+            return ChannelPolicy()
+        }
+        return patterns[place].policy
     }
 
     package static func == (left: Self, right: Self) -> Bool {

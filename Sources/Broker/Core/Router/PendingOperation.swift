@@ -1,6 +1,6 @@
 /// What the router does when the store is through with an operation.
 enum PendingOperation {
-    case publish(Publisher, PublicationDraft)
+    indirect case publish(Publisher, PublicationDraft)
     /// A publication that is not stored, behind others that are; without one, only its publisher is told.
     case pass(BayeuxPublisher, PassingPublication?)
     case subscribe(SubscriptionChange)

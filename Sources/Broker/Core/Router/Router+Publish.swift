@@ -197,24 +197,33 @@ extension Router {
     mutating func finish(
         _ publisher: Publisher, _ draft: PublicationDraft, sequence: UInt64, into outbox: inout Outbox
     ) {
-        let stored = StoredPublication(
-            sequence: sequence, channel: draft.channel, data: draft.data, isBinary: draft.isBinary)
-        let slow = policies.isEmpty ? SlowPolicy.queue : policies.policy(for: draft.channel).slow
-        let publication = Publication(
-            stored, epoch: epoch, retained: false, slow: slow, trace: publisher.trace)
-        finish(publisher, .init(channel: draft.channel, publication: publication), into: &outbox)
+        let epoch = epoch
+        finish(publisher, on: draft.channel, sequence: sequence, into: &outbox) { policies in
+            let stored = StoredPublication(
+                sequence: sequence, channel: draft.channel, data: draft.data, isBinary: draft.isBinary)
+            let slow = policies.isEmpty ? SlowPolicy.queue : policies.policy(for: draft.channel).slow
+            return Publication(stored, epoch: epoch, retained: false, slow: slow, trace: publisher.trace)
+        }
     }
 
     /// A publication's turn has come behind those that were stored.
     mutating func finish(
         _ publisher: Publisher, _ passing: PassingPublication, into outbox: inout Outbox
     ) {
+        let publication = passing.publication
+        finish(publisher, on: passing.channel, sequence: publication.sequence, into: &outbox) { _ in publication }
+    }
+
+    /// A publication goes out, and its publisher is told.
+    private mutating func finish(
+        _ publisher: Publisher, on channel: ChannelName, sequence: UInt64?, into outbox: inout Outbox,
+        _ publication: (ChannelPolicies) -> Publication
+    ) {
         var excluded: SubscriptionTable.Subscriber?
         if case .bayeux(let publisher) = publisher { excluded = publisher.excluded }
-        let destinations = destinations(of: passing.channel, excluding: excluded)
+        let destinations = destinations(of: channel, excluding: excluded)
         let matchedCount = destinations.count
         if case .bayeux(let publisher) = publisher {
-            let sequence = passing.publication.sequence
             reply(to: publisher.peer, head: publisher.replyHead, nil, into: &outbox) { bytes in
                 guard publisher.wantsReceipt else { return }
                 bytes += #""ext":{"#.utf8
@@ -222,15 +231,14 @@ extension Router {
                 bytes += #""matched":\#(matchedCount)},"#.utf8
             }
         }
-        send(passing.publication, to: destinations, into: &outbox)
+        // What nobody gets is not even put together.
+        if matchedCount > 0 { send(publication(policies), to: destinations, into: &outbox) }
         if let trace = publisher.trace {
-            let sequence = passing.publication.sequence
             outbox.append(.traced(.init(trace: trace, sequence: sequence, matchedCount: matchedCount)))
         }
         guard case .http(let publisher) = publisher else { return }
         let receipt = PublishReceipt(
-            id: publisher.id, channel: passing.channel, sequence: passing.publication.sequence,
-            matchedCount: matchedCount)
+            id: publisher.id, channel: channel, sequence: sequence, matchedCount: matchedCount)
         answer(publisher, .success(receipt), into: &outbox)
     }
 

@@ -30,7 +30,7 @@ package protocol Store: Sendable {
 package typealias StoreTicket = UInt64
 
 /// One thing for the store to do; each has exactly one outcome.
-package enum StoreOperation: Sendable {
+package indirect enum StoreOperation: Sendable {
     /// Gives a publication the next sequence number and keeps it as its retention says.
     case publish(StoreTicket, PublicationDraft)
     /// Adds subscriptions to a session, and the session, if it is new; without one, there is only the point in the log.
