@@ -2,7 +2,9 @@
 extension Router {
     /// A reply without its end: `{` and the request's channel, id and client id, as they were sent.
     static func replyHead(of request: Request, text: RawSpan, withClientID: Bool = true) -> [UInt8] {
+        let envelope = request.envelope
         var head: [UInt8] = []
+        head.reserveCapacity(32 + Int(envelope.channel.count + envelope.id.count + envelope.clientId.count))
         appendHead(of: request, text: text, withClientID: withClientID, to: &head)
         return head
     }
