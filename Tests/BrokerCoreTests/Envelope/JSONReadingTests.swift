@@ -51,6 +51,10 @@ struct JSONReadingTests {
     func literals() throws {
         #expect(try read("\"websocket\"") { $0.equals("websocket", in: $1) })
         #expect(try read("\"web\\u0073ocket\"") { $0.equals("websocket", in: $1) })
+        // All of it in escapes, and one more.
+        let escapes = "websocket".unicodeScalars.map { "\\u00" + String($0.value, radix: 16) }.joined()
+        #expect(try read("\"\(escapes)\"") { $0.equals("websocket", in: $1) })
+        #expect(try !read("\"\(escapes)\\u0073\"") { $0.equals("websocket", in: $1) })
         #expect(try !read("\"websockets\"") { $0.equals("websocket", in: $1) })
         #expect(try !read("\"Websocket\"") { $0.equals("websocket", in: $1) })
         #expect(try !read("[\"websocket\"]") { $0.equals("websocket", in: $1) })

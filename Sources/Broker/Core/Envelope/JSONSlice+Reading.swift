@@ -38,6 +38,8 @@ extension JSONSlice {
             guard Int(count) == expected.count + 2 else { return false }
             return text.extracting(range.dropFirst().dropLast()).holdsSame(as: expected.bytes)
         case .escapedString:
+            // A byte is written as an escape of six at most: what is longer is not decoded, for each name that it could be.
+            guard Int(count) <= 6 * expected.count + 2 else { return false }
             return string(in: text)?.utf8.elementsEqual(expected) ?? false
         default:
             return false
