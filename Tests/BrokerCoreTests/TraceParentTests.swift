@@ -58,6 +58,9 @@ struct TraceParentTests {
         let plain: JSON = ["channel": "/a", "data": 1]
         #expect(harness.take(socket) == [.push(plain), .push(plain)])
         #expect(harness.traced.count == 1)
+        // Nobody gets it: that is told as well.
+        harness.send([["channel": "/b", "data": 1, "ext": ["traceparent": .string(Self.good)]]], from: publisher)
+        #expect(harness.traced.map(\.matchedCount) == [1, 0])
     }
 
     @Test("A stored publication takes it along while it is live; the log does not keep it")

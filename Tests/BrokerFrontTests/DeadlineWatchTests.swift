@@ -91,10 +91,21 @@ import Testing
         for (number, connection) in connections.enumerated() {
             #expect(connection.looks == (number < DeadlineWatch.few ? [UInt64(number / 300 + 1)] : []))
         }
-        // Enough for this period: the others' turn is in the next one.
+        // Enough for this period: the others have their turn in the next one.
         watch.look(now: 5)
         #expect(connections.allSatisfy { $0.looks.last != 5 })
         Self.look(at: watch, now: 6)
         #expect(connections.suffix(DeadlineWatch.few).allSatisfy { $0.looks == [6] })
+    }
+
+    @Test func `what was not looked at in time comes in the next period`() {
+        let watch = DeadlineWatch()
+        let connections = Self.connections(DeadlineWatch.few * 2, in: watch)
+        watch.begin()
+        watch.look(now: 1) { true }
+        watch.begin()
+        watch.look(now: 2)
+        #expect(connections.filter { $0.looks == [1] }.count == 1)
+        #expect(connections.filter { $0.looks == [2] }.count == DeadlineWatch.few * 2 - 1)
     }
 }

@@ -37,12 +37,18 @@ struct HandshakeFeedTests {
         }
     }
 
+    /// As long as one that asks for a signature.
+    private static let hello = "hello" + String(repeating: " ", count: 40)
+
     private let loop = EmbeddedShard()
     private let handshake = Handshake()
     private let reads = ReadCounter()
 
+    private let address: IPAddress
+
     init() throws {
-        let feed = HandshakeFeed(shard: loop.shard, payer: try #require(IPAddress("203.0.113.1")))
+        address = try #require(IPAddress("203.0.113.1"))
+        let feed = HandshakeFeed(shard: loop.shard, payer: address)
         let end = HandshakeFeed.End(of: feed)
         try loop.channel.pipeline.syncOperations.addHandlers([reads, feed, handshake, end])
     }
@@ -61,19 +67,19 @@ struct HandshakeFeedTests {
 
     @Test
     func whatIsSentNextWaits() throws {
-        try loop.channel.writeInbound(ByteBuffer(string: "hello"))
-        #expect(handshake.pieces == ["hello"] && handshake.completeCount == 1)
+        try loop.channel.writeInbound(ByteBuffer(string: Self.hello))
+        #expect(handshake.pieces == [Self.hello] && handshake.completeCount == 1)
         // That has taken its share.
         try loop.channel.writeInbound(ByteBuffer(string: "fini"))
         let (before, delayed) = (reads.count, loop.shard.counters.delayedReads)
         #expect(delayed == 1)
         loop.channel.read()
         try loop.channel.writeInbound(ByteBuffer(string: "shed"))
-        #expect(handshake.pieces == ["hello"] && handshake.completeCount == 1)
+        #expect(handshake.pieces == [Self.hello] && handshake.completeCount == 1)
         #expect(reads.count == before)
 
         letGoOn()
-        #expect(handshake.pieces == ["hello", "finished"] && handshake.completeCount == 2)
+        #expect(handshake.pieces == [Self.hello, "finished"] && handshake.completeCount == 2)
         #expect(reads.count == before + 1)
         #expect(!isThere(HandshakeFeed.self) && !isThere(HandshakeFeed.End.self))
         loop.close()
@@ -84,9 +90,36 @@ struct HandshakeFeedTests {
     func nothingWaitsBehindTheHandshake() throws {
         try loop.channel.writeInbound(ByteBuffer(string: "finished"))
         #expect(!isThere(HandshakeFeed.self) && !isThere(HandshakeFeed.End.self))
-        loop.useUp(by: try #require(IPAddress("203.0.113.1")))
+        loop.useUp(by: address)
         try loop.channel.writeInbound(ByteBuffer(string: "message"))
         #expect(handshake.pieces == ["finished", "message"] && handshake.completeCount == 2)
+        loop.close()
+        loop.stop()
+    }
+
+    /// Too short for a hello: it costs nothing.
+    @Test
+    func nothingIsSignedForAFewBytes() throws {
+        loop.useUp(by: address)
+        try loop.channel.writeInbound(ByteBuffer(string: "he"))
+        #expect(handshake.pieces == ["he"])
+        try loop.channel.writeInbound(ByteBuffer(substring: Self.hello.dropFirst(2)))
+        #expect(handshake.pieces == ["he"])
+        loop.close()
+        loop.stop()
+    }
+
+    /// Or the more there are, the later all of them would be let in.
+    @Test
+    func whoHasASignatureGoesFirst() throws {
+        try loop.channel.writeInbound(ByteBuffer(string: Self.hello))
+        var turns: [Int] = []
+        let handshake = handshake
+        for _ in 0..<2 { loop.shard.queue(for: address, after: 1) { turns.append(handshake.pieces.count) } }
+        try loop.channel.writeInbound(ByteBuffer(string: "finished"))
+        letGoOn()
+        #expect(turns == [2, 2])
+        #expect(!isThere(HandshakeFeed.self))
         loop.close()
         loop.stop()
     }
@@ -94,8 +127,8 @@ struct HandshakeFeedTests {
     /// A connection that ends while it waits costs nobody a signature.
     @Test
     func whoeverHasGoneIsNotServed() throws {
-        loop.useUp(by: try #require(IPAddress("203.0.113.1")))
-        try loop.channel.writeInbound(ByteBuffer(string: "hello"))
+        loop.useUp(by: address)
+        try loop.channel.writeInbound(ByteBuffer(string: Self.hello))
         loop.close()
         letGoOn()
         #expect(handshake.pieces.isEmpty)

@@ -96,15 +96,17 @@ def test_there_is_no_handshake_beyond_a_limit(tmp_path, authority):
 
 def test_handshakes_wait_for_the_share_of_their_address(tmp_path, authority):
     """An address that has had its time gets no signature before it may have more; others do, and nothing is lost."""
-    rates = "rates: {loopback: true, work-per-address: 1ms/h burst 1ms}"
-    broker = SecureBroker(tmp_path, authority, "trusted-proxies: [127.0.0.1]", "metrics: all", rates).start()
+    # Each event loop gives it a share of its own.
+    rates = "rates: {loopback: true, work-per-address: 2ms/h burst 2ms}"
+    options = ["threads: 1", "trusted-proxies: [127.0.0.1]", "metrics: all", rates]
+    broker = SecureBroker(tmp_path, authority, *options).start()
 
     def agree(wire):
         return broker.context().wrap_socket(wire.socket, server_hostname="localhost")
 
     try:
         with contextlib.ExitStack() as stack:
-            wires = [stack.enter_context(Wire(broker.tls_port, address="127.0.0.2")) for _ in range(20)]
+            wires = [stack.enter_context(Wire(broker.tls_port, address="127.0.0.2")) for _ in range(60)]
             pool = stack.enter_context(ThreadPoolExecutor(len(wires)))
             agreements = [pool.submit(agree, wire) for wire in wires]
             broker.wait_for_sample('fanfare_rate_limited_total{limit="work"}', 1)
@@ -112,7 +114,7 @@ def test_handshakes_wait_for_the_share_of_their_address(tmp_path, authority):
             stack.enter_context(agree(stranger))
             assert not all(agreement.done() for agreement in agreements)
             config = tmp_path / "fanfare.yaml"
-            config.write_text(config.read_text().replace("1ms/h burst 1ms", "off"))
+            config.write_text(config.read_text().replace("2ms/h burst 2ms", "off"))
             assert broker.run_owner("reload").returncode == 0
             for agreement in agreements:
                 assert ask(stack.enter_context(agreement.result(PATIENCE))) == b"HTTP/1.1 200"

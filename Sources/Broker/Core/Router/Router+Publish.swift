@@ -45,10 +45,11 @@ extension Router {
             tellPublish(request, text: text, channel, into: &outbox)
             let destinations = destinations(of: channel, excluding: excluded)
             // What nobody gets is not even put together.
-            if destinations.count == 0 { return }
-            let publication = Publication(
-                channel: channel, data: text.extracting(data.range), options: options, policy: policy)
-            send(publication, to: destinations, into: &outbox)
+            if destinations.count > 0 {
+                let publication = Publication(
+                    channel: channel, data: text.extracting(data.range), options: options, policy: policy)
+                send(publication, to: destinations, into: &outbox)
+            }
             if let trace = options.trace {
                 outbox.append(.traced(.init(trace: trace, sequence: nil, matchedCount: destinations.count)))
             }

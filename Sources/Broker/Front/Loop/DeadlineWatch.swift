@@ -13,7 +13,7 @@ protocol GuardedConnection: AnyObject {
 ///
 /// A look at a connection that does nothing costs a microsecond, for its memory is in no cache, and one that ends it a
 /// hundred. So of many only a part is looked at each time, by turns, and their deadlines are kept to the second; and it is
-/// done in slices, between which the loop reads and writes.
+/// done in slices, between which the loop reads and writes: when very many end at once, it takes longer.
 final class DeadlineWatch {
     /// How exactly the deadlines of a few connections are kept.
     private static let period = TimeAmount.milliseconds(250)
@@ -64,9 +64,10 @@ final class DeadlineWatch {
         dueCount = 0
     }
 
-    /// A period begins, in which those are looked at whose turn it is: all of them, if they are few.
+    /// A period begins, in which those are looked at whose turn it is: all of them, if they are few; and those that are left
+    /// of the last one.
     func begin() {
-        dueCount = min(count, max(Self.few, (count + Self.turns - 1) / Self.turns))
+        dueCount = min(count, dueCount + max(Self.few, (count + Self.turns - 1) / Self.turns))
     }
 
     /// Looks at those that are still to be looked at in this period, until `isOver` says that it is enough for now.

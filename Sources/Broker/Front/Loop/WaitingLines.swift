@@ -9,10 +9,11 @@ import NIOCore
 struct WaitingLines {
     private var lines: [IPAddress: CircularBuffer<() -> Void>] = [:]
 
-    /// Puts something at the end of an address's line; whether that begins with it, and whoever put it there sees to it.
-    mutating func append(_ body: @escaping () -> Void, of address: IPAddress) -> Bool {
+    /// Puts something at the end of an address's line, or before all of it; whether that begins with it, and whoever put it
+    /// there sees to it.
+    mutating func append(_ body: @escaping () -> Void, of address: IPAddress, isFirst: Bool = false) -> Bool {
         let begins = lines[address] == nil
-        lines[address, default: []].append(body)
+        if isFirst { lines[address, default: []].prepend(body) } else { lines[address, default: []].append(body) }
         return begins
     }
 

@@ -20,13 +20,18 @@ final class HandshakeFeed: ChannelDuplexHandler, RemovableChannelHandler {
         init(of feed: HandshakeFeed) { self.feed = feed }
 
         func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+            guard case .handshakeCompleted? = event as? TLSUserEvent else {
+                return context.fireUserInboundEventTriggered(event)
+            }
+            // What came in one piece with the end of the handshake is read next, and charged by whoever reads it.
+            feed.end()
             context.fireUserInboundEventTriggered(event)
-            guard case .handshakeCompleted? = event as? TLSUserEvent else { return }
-            feed.isOver = true
             context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
         }
     }
 
+    /// In so many bytes there is no whole hello, and nothing is signed for them.
+    private static let bytesWithoutHello = 42
     private let shard: Shard
     private let payer: IPAddress
     private var context: ChannelHandlerContext?
@@ -35,6 +40,9 @@ final class HandshakeFeed: ChannelDuplexHandler, RemovableChannelHandler {
     private var isWaiting = false
     /// Whether the channel is to be read from when that is over.
     private var isAsked = false
+    private var givenByteCount = 0
+    /// When TLS was given what it is at work on (ns, monotonic).
+    private var start: UInt64?
     private var isOver = false
 
     init(shard: Shard, payer: IPAddress) {
@@ -48,18 +56,25 @@ final class HandshakeFeed: ChannelDuplexHandler, RemovableChannelHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
-        backlog = ByteBuffer()
+        forget()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        forget()
+        context.fireChannelInactive()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if isWaiting {
             var piece = unwrapInboundIn(data)
             backlog.writeBuffer(&piece)
-        } else if !isOver, case let wait = shard.delay(of: payer, now: SystemClock.monotonic), wait > 0 {
+        } else if case let wait = wait(of: unwrapInboundIn(data).readableBytes), wait > 0 {
             // A copy: what it was read into is for the next connection.
             backlog.writeImmutableBuffer(unwrapInboundIn(data))
             isWaiting = true
-            shard.queue(for: payer, after: wait) { [weak self] in self?.goOn() }
+            // Whom a signature was made for does not stand behind all who want one, or nobody would be let in before all are.
+            let isFirst = givenByteCount > Self.bytesWithoutHello
+            shard.queue(for: payer, after: wait, isFirst: isFirst) { [weak self] in self?.goOn() }
         } else {
             give(data, to: context)
         }
@@ -73,28 +88,53 @@ final class HandshakeFeed: ChannelDuplexHandler, RemovableChannelHandler {
         if isWaiting { isAsked = true } else { context.read() }
     }
 
+    /// How long (ns) so many bytes wait for the share of the address.
+    private func wait(of byteCount: Int) -> UInt64 {
+        if isOver || givenByteCount + byteCount <= Self.bytesWithoutHello { return 0 }
+        return shard.delay(of: payer, now: SystemClock.monotonic)
+    }
+
     private func goOn() {
         guard let context, isWaiting else { return }
         isWaiting = false
         let bytes = backlog
         backlog = ByteBuffer()
-        give(wrapInboundOut(bytes), to: context)
         let channel = context.channel
+        give(wrapInboundOut(bytes), to: context)
         complete(context)
-        // From its end: this handler may be no part of it any more.
-        if isAsked { channel.read() }
+        // From its end: this handler may be no part of it any more. Who does not want to be read from now asks again.
+        if isAsked, (try? channel.syncOptions?.getOption(.autoRead)) == true { channel.read() }
         isAsked = false
     }
 
     private func give(_ data: NIOAny, to context: ChannelHandlerContext) {
-        let start = SystemClock.monotonic
+        givenByteCount += unwrapInboundIn(data).readableBytes
+        start = SystemClock.monotonic
         context.fireChannelRead(data)
-        shard.charge(payer, since: start)
+        charge()
+    }
+
+    private func charge() {
+        if let start { shard.charge(payer, since: start) }
+        start = nil
+    }
+
+    /// The handshake is over.
+    private func end() {
+        isOver = true
+        charge()
     }
 
     /// All that was read was given.
     private func complete(_ context: ChannelHandlerContext) {
         context.fireChannelReadComplete()
-        if isOver, self.context != nil { context.pipeline.syncOperations.removeHandler(context: context, promise: nil) }
+        if isOver, self.context != nil {
+            context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
+        }
+    }
+
+    private func forget() {
+        backlog = ByteBuffer()
+        isWaiting = false
     }
 }
