@@ -22,15 +22,24 @@ class Topic:
 
 
 class Due:
-    """What one subscriber is due of a topic: the first number lies between two, each later one follows."""
+    """What one subscriber is due of a topic: the first number lies between two, each later one follows.
 
-    def __init__(self, least, most, sure):
-        self.least, self.most = least, most
+    What is kept is read behind the acknowledgement, and may have made room for later ones by then: `oldest` says where it
+    begins.
+    """
+
+    def __init__(self, least, most, sure, oldest=lambda: 0):
+        self.least, self._most, self._oldest = least, most, oldest
         # From this one on they have to come; what was published while it subscribed may have come too early.
         self.sure = max(sure, 1)
         self.last = None
         # The last number over this connection, which may be one that came before over another one.
         self.position = None
+
+    @property
+    def most(self):
+        """How large the first number may be."""
+        return max(self._most, self._oldest())
 
     def accepts(self, number):
         """Whether this one may come now; if so it is taken."""
@@ -75,13 +84,13 @@ class Reader:
             if topic.is_retained:
                 least = sure = least - 1
             if replay and topic.history:
-                least, most = 1, max(topic.sent - topic.history + 1, 1)
-                sure = least
-            self.expect(topic, least, most, sure)
+                self.expect(topic, 1, 1, 1, lambda topic=topic: topic.sent - topic.history + 1)
+            else:
+                self.expect(topic, least, most, sure)
 
-    def expect(self, topic, least, most, sure):
+    def expect(self, topic, least, most, sure, oldest=lambda: 0):
         """The first publication of this topic has a number between the first two; from `sure` on they have to come."""
-        self._due[topic.name] = Due(least, most, sure)
+        self._due[topic.name] = Due(least, most, sure, oldest)
         self._forgotten.discard(topic.name)
 
     def forget(self, topics):
