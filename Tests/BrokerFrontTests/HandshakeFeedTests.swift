@@ -124,6 +124,25 @@ struct HandshakeFeedTests {
         loop.stop()
     }
 
+    /// A few times: what drips stands behind others of its address.
+    @Test
+    func nobodyGoesFirstForEver() throws {
+        try loop.channel.writeInbound(ByteBuffer(string: Self.hello))
+        for turn in 0..<10 {
+            // It has more time, but not enough for what comes next.
+            loop.useUp(by: address)
+            let handshake = handshake
+            var before = -1
+            loop.shard.queue(for: address, after: 1) { before = handshake.pieces.count }
+            try loop.channel.writeInbound(ByteBuffer(string: "x"))
+            letGoOn()
+            #expect(before == (turn < 4 ? turn + 2 : turn + 1))
+            loop.shard.work.set(loop.shard.configuration.limits.rates)
+        }
+        loop.close()
+        loop.stop()
+    }
+
     /// A connection that ends while it waits costs nobody a signature.
     @Test
     func whoeverHasGoneIsNotServed() throws {

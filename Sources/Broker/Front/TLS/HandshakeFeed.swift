@@ -32,6 +32,9 @@ final class HandshakeFeed: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// In so many bytes there is no whole hello, and nothing is signed for them.
     private static let bytesWithoutHello = 42
+    /// So often a connection that has sent more than that goes first, at most: what follows a hello comes in a few pieces,
+    /// unless it drips.
+    private static let turnsAheadCount = 4
     private let shard: Shard
     private let payer: IPAddress
     private var context: ChannelHandlerContext?
@@ -41,6 +44,7 @@ final class HandshakeFeed: ChannelDuplexHandler, RemovableChannelHandler {
     /// Whether the channel is to be read from when that is over.
     private var isAsked = false
     private var givenByteCount = 0
+    private var turnsAhead = HandshakeFeed.turnsAheadCount
     /// When TLS was given what it is at work on (ns, monotonic).
     private var start: UInt64?
     private var isOver = false
@@ -73,7 +77,8 @@ final class HandshakeFeed: ChannelDuplexHandler, RemovableChannelHandler {
             backlog.writeImmutableBuffer(unwrapInboundIn(data))
             isWaiting = true
             // Whom a signature was made for does not stand behind all who want one, or nobody would be let in before all are.
-            let isFirst = givenByteCount > Self.bytesWithoutHello
+            let isFirst = givenByteCount > Self.bytesWithoutHello && turnsAhead > 0
+            if isFirst { turnsAhead -= 1 }
             shard.queue(for: payer, after: wait, isFirst: isFirst) { [weak self] in self?.goOn() }
         } else {
             give(data, to: context)
