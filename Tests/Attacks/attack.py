@@ -14,8 +14,6 @@ FEW = 20
 """How many at the same time are used for something else, if one does not do."""
 PACE = 0.1
 """How often those that were ended begin anew (s)."""
-PIECE = 1 << 16
-"""How many bytes are sent at once: a process that yields to others does not within the kernel."""
 BATCH = 5
 """How many at once then: about as often as the broker allows one address."""
 
@@ -35,7 +33,7 @@ class Flow:
                 return False
             if ready & selectors.EVENT_WRITE:
                 # A part of a frame would not be a frame: the rest of it comes next.
-                self.rest = self.rest[self.wire.socket.send(self.rest[:PIECE]) :] or memoryview(self.again)
+                self.rest = self.rest[self.wire.socket.send(self.rest) :] or memoryview(self.again)
             return True
         except OSError:
             return False

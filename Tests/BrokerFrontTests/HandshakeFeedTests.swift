@@ -26,24 +26,12 @@ struct HandshakeFeedTests {
         }
     }
 
-    /// Counts how often the channel is read from.
-    private final class ReadCounter: ChannelOutboundHandler {
-        typealias OutboundIn = IOData
-        private(set) var count = 0
-
-        func read(context: ChannelHandlerContext) {
-            count += 1
-            context.read()
-        }
-    }
-
     /// As long as one that asks for a signature.
     private static let hello = "hello" + String(repeating: " ", count: 40)
 
     private let loop = EmbeddedShard()
     private let handshake = Handshake()
     private let reads = ReadCounter()
-
     private let address: IPAddress
 
     init() throws {

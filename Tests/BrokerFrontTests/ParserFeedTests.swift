@@ -158,17 +158,6 @@ struct ParserFeedTests {
         _ = try channel.finish(acceptAlreadyClosed: true)
     }
 
-    /// Counts how often the channel is asked for more.
-    private final class ReadCounter: ChannelOutboundHandler {
-        typealias OutboundIn = IOData
-        private(set) var count = 0
-
-        func read(context: ChannelHandlerContext) {
-            count += 1
-            context.read()
-        }
-    }
-
     /// What was left of an address that has had its share goes on, and the channel is read from again.
     @Test
     func removalWhileItWaits() throws {

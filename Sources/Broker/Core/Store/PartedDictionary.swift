@@ -14,40 +14,35 @@ struct PartedDictionary<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     /// Whether nothing is in it.
     var isEmpty: Bool { count == 0 }
 
+    /// The part that a key belongs to. What changes in it is counted.
+    private subscript(of key: Key) -> [Key: Value] {
+        _read { yield parts[Self.part(of: key)] }
+        _modify {
+            let part = Self.part(of: key)
+            let before = parts[part].count
+            defer { count += parts[part].count - before }
+            yield &parts[part]
+        }
+    }
+
     private static func part(of key: Key) -> Int { key.hashValue & (partCount - 1) }
 
     subscript(key: Key) -> Value? {
-        get { parts[Self.part(of: key)][key] }
-        _modify {
-            let part = Self.part(of: key)
-            let before = parts[part].count
-            defer { count += parts[part].count - before }
-            yield &parts[part][key]
-        }
+        get { self[of: key][key] }
+        _modify { yield &self[of: key][key] }
     }
 
     subscript(key: Key, default value: @autoclosure () -> Value) -> Value {
-        get { parts[Self.part(of: key)][key, default: value()] }
-        _modify {
-            let part = Self.part(of: key)
-            let before = parts[part].count
-            defer { count += parts[part].count - before }
-            yield &parts[part][key, default: value()]
-        }
+        get { self[of: key][key, default: value()] }
+        _modify { yield &self[of: key][key, default: value()] }
     }
 
     /// Removes a value; what it was.
-    mutating func removeValue(forKey key: Key) -> Value? {
-        let removed = parts[Self.part(of: key)].removeValue(forKey: key)
-        if removed != nil { count -= 1 }
-        return removed
-    }
+    mutating func removeValue(forKey key: Key) -> Value? { self[of: key].removeValue(forKey: key) }
 
     /// Puts in a value; what it has taken the place of.
     mutating func updateValue(_ value: Value, forKey key: Key) -> Value? {
-        let replaced = parts[Self.part(of: key)].updateValue(value, forKey: key)
-        if replaced == nil { count += 1 }
-        return replaced
+        self[of: key].updateValue(value, forKey: key)
     }
 }
 

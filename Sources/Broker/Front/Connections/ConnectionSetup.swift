@@ -72,13 +72,11 @@ struct ConnectionSetup: Sendable {
     private func secure(
         _ channel: any Channel, with handler: NIOSSLServerHandler, payer: IPAddress?, shard: Shard
     ) throws {
-        var handlers: [any ChannelHandler] = [ReadBufferReturn(to: shard.readBuffer), handler]
-        if let payer {
-            let feed = HandshakeFeed(shard: shard, payer: payer)
-            handlers.insert(feed, at: 1)
-            handlers.append(HandshakeFeed.End(of: feed))
-        }
-        try channel.pipeline.syncOperations.addHandlers(handlers)
+        let feed = payer.map { HandshakeFeed(shard: shard, payer: $0) }
+        let handlers: [(any ChannelHandler)?] = [
+            ReadBufferReturn(to: shard.readBuffer), feed, handler, feed.map { HandshakeFeed.End(of: $0) },
+        ]
+        try channel.pipeline.syncOperations.addHandlers(handlers.compactMap(\.self))
     }
 }
 

@@ -3,8 +3,8 @@ package import BrokerCore
 /// Who has had how much of an event loop's time: what one address sends must not keep the loop from all others.
 ///
 /// Time is what bounds the effect of everything that can be sent, whatever it says: messages that are refused, texts that are
-/// no batch, pings, a megabyte of blanks in a few hundred bytes, handshakes of TLS. What these agree upon is not counted: what
-/// is not read is not decrypted.
+/// no batch, pings, a megabyte of blanks in a few hundred bytes, handshakes of TLS. To decrypt what
+/// comes behind those is not counted: what is not read is not decrypted.
 package struct WorkShares {
     /// Messages of one connection that come in one piece wait for the next turn behind so much time (ns).
     static let slice: UInt64 = 500_000
