@@ -9,6 +9,7 @@ final class SpoolSender: Sendable {
     private let configuration: ClientConfiguration
     private let isTelling: Bool
     private let hasEnded = Atomic<Bool>(false)
+    private let failed = Atomic<Bool>(false)
     private let more: AsyncStream<Void>
     private let continuation: AsyncStream<Void>.Continuation
 
@@ -19,6 +20,9 @@ final class SpoolSender: Sendable {
         (more, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
+    /// Whether the sending is over, before all is sent.
+    var hasFailed: Bool { failed.load(ordering: .acquiring) }
+
     /// There is more to send.
     func noticeMore() { continuation.yield() }
 
@@ -28,13 +32,14 @@ final class SpoolSender: Sendable {
         continuation.finish()
     }
 
-    /// Returns when nothing more comes and all is sent. Throws the first refusal, or why it gave up.
-    func run() async throws {
+    /// Returns when nothing more comes and all is sent. Throws the first refusal, or why it gave up. Where there is input,
+    /// `stopInput` ends it when the sending has failed, but not before something of it is kept: it may be all there is.
+    func run(stopInput: () -> Void = {}) async throws {
         let http = try HTTPConnection(configuration)
         var changes = more.makeAsyncIterator()
         var refusal: CLIError?
         var (failures, sentCount) = (0, 0)
-        var isAway = false
+        var (isAway, hasInput) = (false, false)
         var givesUpAt: ContinuousClock.Instant?
         while true {
             // Before the folder is looked at: what came earlier is in it.
@@ -48,9 +53,14 @@ final class SpoolSender: Sendable {
                     if sentCount % 100 == 0 { Console.showProgress("\(sentCount) published") }
                 }
                 if isLast { break }
-                _ = await changes.next()
+                hasInput = await changes.next() != nil || hasInput
             } catch {
                 guard let reason = reason(error) else {
+                    failed.store(true, ordering: .releasing)
+                    await http.close()
+                    if !hasInput { _ = await changes.next() }
+                    stopInput()
+                    while await changes.next() != nil {}
                     Console.say(try files.waiting())
                     throw error
                 }
@@ -90,10 +100,10 @@ extension SpoolFolder {
     }
 }
 
-/// Keeps publications in a spool, which is sent meanwhile. When that has failed for good no more are taken.
+/// Keeps publications in a spool, which is sent meanwhile. When that has failed for good no more are taken than those
+/// that come first.
 struct SpoolSink: PublicationSink {
     private let spool: Spool
-    private let cause: StopCause
     private let sender: SpoolSender
     private let sending: Task<Void, any Error>
     /// How long to wait for room.
@@ -104,17 +114,13 @@ struct SpoolSink: PublicationSink {
         _ spool: Spool, _ configuration: ClientConfiguration, isTelling: Bool, _ cause: StopCause, _ wakeUp: WakeUp
     ) {
         self.spool = spool
-        self.cause = cause
         let sender = SpoolSender(spool.files, configuration, isTelling: isTelling)
         self.sender = sender
         patience = configuration.maximumOutage ?? .seconds(30)
         sending = Task {
-            do {
-                try await sender.run()
-            } catch {
+            try await sender.run {
                 cause.set(.outboxFailed)
                 wakeUp.wake()
-                throw error
             }
         }
     }
@@ -122,7 +128,7 @@ struct SpoolSink: PublicationSink {
     mutating func put(_ publications: [Publication]) async throws {
         let start = ContinuousClock.now
         while try !spool.append(publications) {
-            guard cause.stop != .outboxFailed, ContinuousClock.now - start < patience else {
+            guard !sender.hasFailed, ContinuousClock.now - start < patience else {
                 throw CLIError.cannotCreate(
                     "\(spool.files.folder) is full (--spool-limit), and \(try spool.files.waiting()); "
                         + "what came last is not kept")

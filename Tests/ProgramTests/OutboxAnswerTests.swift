@@ -89,6 +89,27 @@ struct OutboxAnswerTests {
                         + "broker-cli: refused: the broker answered 401\n"))
     }
 
+    /// What waits is refused before there is any input, as when a slow command is to write its one line: that is kept.
+    @Test
+    func inputThatComesLate() async throws {
+        let folder = try TemporaryFolder()
+        let (spool, pipe) = (folder.path("spool"), folder.path("pipe"))
+        try FileManager.default.createDirectory(atPath: spool, withIntermediateDirectories: true)
+        _ = try folder.write(#"{"key":"k","channel":"/s","data":1}"# + "\n", to: "spool/0000000000000001.segment")
+        let (closed, continuation) = AsyncStream.makeStream(of: Void.self)
+        let server = try Acceptor(answer: "401 Unauthorized", "") { continuation.yield() }
+        #expect(mkfifo(pipe, 0o600) == 0)
+        // Both ends are ours as well: the program does not see the end of its input.
+        let input = open(pipe, O_RDWR | O_CLOEXEC)
+        defer { close(input) }
+        let program = try Program(
+            "/bin/sh", ["-c", "exec broker-cli --url \(server.endpoint) publish /s - --spool \(spool) < \(pipe)"])
+        for await _ in closed { break }
+        #expect(write(input, "2\n", 2) == 2)
+        let errors = "broker-cli: 2 documents wait in \(spool)\nbroker-cli: refused: the broker answered 401\n"
+        #expect(try await program.end() == Ending(status: 77, output: "", errors: errors))
+    }
+
     /// A process may end between the two files that it takes away.
     @Test
     func countOfASegmentThatIsGone() async throws {

@@ -30,12 +30,17 @@ final class Acceptor {
         }
     }
 
-    /// Answers every request with the same.
-    convenience init(answer status: String, _ body: String) throws {
+    /// Answers every request with the same; `closed` is called when a client has closed its connection behind that.
+    convenience init(
+        answer status: String, _ body: String, closed: (@Sendable () -> Void)? = nil
+    ) throws {
         let answer = "HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)"
         try self.init { connection in
             guard Self.readRequest(connection) != nil else { return }
             Self.send(Array(answer.utf8)[...], connection)
+            guard let closed else { return }
+            while Self.readRequest(connection) != nil {}
+            closed()
         }
     }
 
