@@ -11,9 +11,9 @@ extension ServerDriver {
 
     /// What `start` would refuse the request for; `nil` if it would accept, or there is no request to judge.
     public var handshakeViolation: ProtocolViolation? {
-        guard let request else { return nil }
+        guard let pending, let request = pending.request else { return nil }
         do throws(ProtocolViolation) {
-            _ = try judge(request)
+            _ = try judge(request, pending.options)
             return nil
         } catch {
             return error
@@ -29,7 +29,7 @@ extension ServerDriver {
         reportClose(into: &sink)
         guard phase == .awaitingStart, let pending, let request = pending.request else { return false }
         do throws(ProtocolViolation) {
-            switch try judge(request) {
+            switch try judge(request, pending.options) {
             case .hybi(let handshake): start(handshake, pending, into: &sink)
             case .hixie(let handshake): start(handshake, pending, into: &sink)
             }
@@ -71,7 +71,7 @@ extension ServerDriver {
         return pending.reader.original + pending.earlyBytes
     }
 
-    private func judge(_ request: RequestHead) throws(ProtocolViolation) -> Handshake {
+    private func judge(_ request: RequestHead, _ options: DriverOptions) throws(ProtocolViolation) -> Handshake {
         let version = try VersionSelection.select(request, from: options.versions)
         return version.isHixie
             ? .hixie(try HixieHandshake(request, version: version, options: options))
@@ -105,7 +105,7 @@ extension ServerDriver {
         subprotocol = handshake.subprotocol
         output.append(handshake.response(pending.headers))
         pending.request = nil
-        hixie = HixieConnection(handshake, maximumMessageBytes: options.maximumMessageBytes)
+        hixie = HixieConnection(handshake, maximumMessageBytes: pending.options.maximumMessageBytes)
         phase = .readingChallenge
         let earlyBytes = pending.takeEarlyBytes()
         if handshake.challenge == nil { openHixie(into: &sink) }
@@ -123,8 +123,9 @@ extension ServerDriver {
     }
 
     mutating func writeRefusal(status: Int, reason: String) {
-        let headers = pending?.headers ?? HandshakeHeaders()
+        guard let pending else { return }
         output.append(
-            ServerHandshake.refusal(status: status, reason: reason, headers: headers, versions: options.versions))
+            ServerHandshake.refusal(
+                status: status, reason: reason, headers: pending.headers, versions: pending.options.versions))
     }
 }

@@ -20,8 +20,12 @@ public struct ServerDriver: ~Copyable {
         /// Refused, or closed without frames that could say so.
         case over
     }
+    /// A close that no sink has been told of; apart, for it is seldom there.
+    private indirect enum UnreportedClose {
+        case close(CloseCode, reason: String)
+    }
 
-    let options: DriverOptions
+    let closeTimeout: Duration
     var phase: Phase
     /// Until the connection is open.
     var pending: PendingHandshake?
@@ -30,8 +34,7 @@ public struct ServerDriver: ~Copyable {
     /// While `readingChallenge` or `hixieFraming`.
     var hixie: HixieConnection?
     var output: OutputBuffer
-    /// A close that no sink has been told of.
-    private var unreported: (code: CloseCode, reason: String)?
+    private var unreported: UnreportedClose?
 
     /// The protocol that was agreed on, `nil` before.
     public internal(set) var selectedVersion: WebSocketVersion?
@@ -54,7 +57,7 @@ public struct ServerDriver: ~Copyable {
     }
 
     private init(phase: Phase, request: RequestHead?, options: DriverOptions, scratch: DriverScratch, now: UInt64) {
-        self.options = options
+        closeTimeout = options.closeTimeout
         self.phase = phase
         let pending = PendingHandshake(options: options, now: now)
         pending.request = request
@@ -75,11 +78,11 @@ public struct ServerDriver: ~Copyable {
         phase = .over
         pending = nil
         hixie = nil
-        unreported = close
+        unreported = close.map { .close($0.code, reason: $0.reason) }
     }
 
     mutating func reportClose<S: DriverSink & ~Copyable>(into sink: inout S) {
-        guard let (code, reason) = unreported else { return }
+        guard case .close(let code, let reason)? = unreported else { return }
         unreported = nil
         sink.closed(code, reason: reason)
     }

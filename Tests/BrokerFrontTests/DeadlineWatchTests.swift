@@ -4,6 +4,7 @@ import Testing
 
 @Suite struct DeadlineWatchTests {
     private final class Connection: GuardedConnection {
+        var watchPlace: UInt32?
         var looks: [UInt64] = []
         var onLook: () -> Void = {}
 

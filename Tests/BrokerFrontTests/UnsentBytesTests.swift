@@ -29,40 +29,56 @@ struct UnsentBytesTests {
             if isOpen { context.flush() }
         }
     }
-    private final class Writer: ChannelInboundHandler {
+    /// Whoever writes; when it is cut, the peer takes all that waits.
+    private final class Writer: ChannelInboundHandler, OutboundDelegate {
         typealias InboundIn = ByteBuffer
+        private(set) var isCut = false
+        private let valve: Valve
+        private var context: ChannelHandlerContext?
+
+        init(_ valve: Valve) { self.valve = valve }
+
+        func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+        func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+        func outboundDidDrain() {}
+
+        func outboundIsCut() {
+            isCut = true
+            take()
+        }
+
+        func take() {
+            valve.isOpen = true
+            context?.flush()
+        }
     }
 
     /// A connection whose peer takes nothing until it is told to, or is cut.
     private final class SlowPeer {
         let outbound: Outbound
-        private(set) var isCut = false
         private let channel: EmbeddedChannel
-        private let context: ChannelHandlerContext
-        private let valve = Valve()
+        private let writer: Writer
 
         /// With TLS, which only stands in the pipeline here, what waits counts as a copy. The peer takes `room` bytes at once.
         init(
             on loop: EmbeddedEventLoop, _ unsent: UnsentBytes, tls: NIOSSLServerHandler? = nil, room: Int = 0
         ) throws {
-            let writer = Writer()
+            let valve = Valve()
             valve.room = room
+            writer = Writer(valve)
             channel = EmbeddedChannel(handler: nil, loop: loop)
             try channel.pipeline.syncOperations.addHandlers([valve, writer])
             if let tls { try channel.pipeline.syncOperations.addHandler(tls) }
-            context = try channel.pipeline.syncOperations.context(handler: writer)
-            outbound = Outbound(context: context, unsent: unsent)
-            outbound.onCut = { [weak self] in
-                self?.isCut = true
-                self?.take()
-            }
+            let context = try channel.pipeline.syncOperations.context(handler: writer)
+            outbound = Outbound(context: context, unsent: unsent, delegate: writer)
         }
 
+        var isCut: Bool { writer.isCut }
+
         /// Takes all that waits.
-        func take() {
-            valve.isOpen = true
-            context.flush()
-        }
+        func take() { writer.take() }
 
         func close() {
             take()

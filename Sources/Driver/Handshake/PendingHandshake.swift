@@ -8,6 +8,7 @@ struct QueuedFrame {
 
 /// What a connection has only until it is open: a class, so that an open one carries a `nil` for all of it.
 final class PendingHandshake {
+    let options: DriverOptions
     var reader: HTTPHeadReader
     var headers = HandshakeHeaders()
     var extensions = ExtensionNegotiation()
@@ -19,20 +20,19 @@ final class PendingHandshake {
     /// What the owner sent before the connection was open; encoded later, because how depends on the handshake.
     private(set) var queue: [QueuedFrame] = []
 
-    private let maximumQueuedBytes: Int
     private var queuedBytes = 0
 
     init(options: DriverOptions, now: UInt64) {
         reader = HTTPHeadReader(
             maximumBytes: options.maximumHeadBytes, maximumHeaderCount: options.maximumHeaderCount)
         deadline = options.handshakeTimeout.deadline(after: now)
-        maximumQueuedBytes = options.maximumQueuedBytes
+        self.options = options
     }
 
     /// Keeps a frame for later; false if that were too much. A frame counts at least 16 bytes, also an empty one.
     func enqueue(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer, onPong: (() -> Void)? = nil) -> Bool {
         let cost = payload.count + 16
-        guard cost <= maximumQueuedBytes - queuedBytes else { return false }
+        guard cost <= options.maximumQueuedBytes - queuedBytes else { return false }
         queuedBytes += cost
         queue.append(QueuedFrame(opcode: opcode, payload: Array(payload), onPong: onPong))
         return true
@@ -46,7 +46,7 @@ final class PendingHandshake {
 
     /// Keeps input for later; false if that were too much.
     func keep(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        guard bytes.count <= maximumQueuedBytes - earlyBytes.count else { return false }
+        guard bytes.count <= options.maximumQueuedBytes - earlyBytes.count else { return false }
         append(bytes)
         return true
     }

@@ -6,8 +6,8 @@ struct MessageQueue {
     private var messages: [Publication] = []
     private var first = 0
     private(set) var byteCount = 0
-    private var gaps: [String: Gap] = [:]
-    private var otherGap: Gap?
+    /// What is missing, if anything is.
+    private var losses = OptionalBox<Losses>()
 
     /// Channels that have a gap of their own.
     static let gapLimit = 100
@@ -22,7 +22,7 @@ struct MessageQueue {
     }
 
     /// Whether there is nothing to tell: no message, nor one that is missing.
-    var isEmpty: Bool { first == messages.count && gaps.isEmpty && otherGap == nil }
+    var isEmpty: Bool { first == messages.count && losses.value == nil }
     var count: Int { messages.count - first }
     /// Messages that had to make room since the queue was last taken, and that the log does not have.
     private(set) var lostCount: UInt32 = 0
@@ -49,13 +49,8 @@ struct MessageQueue {
     }
 
     private mutating func miss(_ sequence: UInt64?, of channel: String) {
-        if gaps.count < Self.gapLimit || gaps[channel] != nil {
-            gaps[channel, default: Gap()].add(sequence)
-        } else {
-            var gap = otherGap ?? Gap()
-            gap.add(sequence)
-            otherGap = gap
-        }
+        if losses.value == nil { losses.value = Losses() }
+        losses.value?.add(sequence, of: channel)
     }
 
     /// Puts messages that were taken before in front of those that came meanwhile.
@@ -70,12 +65,7 @@ struct MessageQueue {
 
     /// Removes all messages, in order; before them, what tells the subscriber of these patterns of gaps.
     mutating func takeAll(epoch: String, patterns: some Collection<ChannelPattern>) -> [Publication] {
-        var lost = gaps.sorted { $0.key < $1.key }.map { Publication($0.value, on: $0.key, epoch: epoch) }
-        if let otherGap {
-            // How many they are of each pattern is not known.
-            let gap = patterns.count == 1 ? otherGap : Gap(sequences: otherGap.sequences)
-            lost += patterns.map(\.text).sorted().map { Publication(gap, on: $0, epoch: epoch) }
-        }
+        let lost = losses.value?.publications(epoch: epoch, patterns: patterns) ?? []
         defer { self = MessageQueue() }
         return lost + messages[first...]
     }
@@ -85,7 +75,7 @@ struct MessageQueue {
         messages = messages[first...].filter { isKept($0.channel) }
         first = 0
         byteCount = messages.reduce(0) { $0 + $1.json.count }
-        gaps = gaps.filter { isKept($0.key) }
+        losses.value = losses.value?.keeping(isKept)
     }
 
     /// Leaves out what the log has; the range of it.
@@ -123,6 +113,38 @@ struct MessageQueue {
             logged = Gap.hull(logged, dropped)
         }
         return logged
+    }
+}
+
+/// What a queue misses, by channel; of very many channels those that come last together.
+private struct Losses {
+    private var gaps: [String: Gap] = [:]
+    private var otherGap: Gap?
+
+    mutating func add(_ sequence: UInt64?, of channel: String) {
+        if gaps.count < MessageQueue.gapLimit || gaps[channel] != nil {
+            gaps[channel, default: Gap()].add(sequence)
+        } else {
+            var gap = otherGap ?? Gap()
+            gap.add(sequence)
+            otherGap = gap
+        }
+    }
+
+    /// What tells the subscriber of these patterns.
+    func publications(epoch: String, patterns: some Collection<ChannelPattern>) -> [Publication] {
+        let own = gaps.sorted { $0.key < $1.key }.map { Publication($0.value, on: $0.key, epoch: epoch) }
+        guard let otherGap else { return own }
+        // How many they are of each pattern is not known.
+        let gap = patterns.count == 1 ? otherGap : Gap(sequences: otherGap.sequences)
+        return own + patterns.map(\.text).sorted().map { Publication(gap, on: $0, epoch: epoch) }
+    }
+
+    /// The same without channels that are not to be kept; nil if nothing is left.
+    func keeping(_ isKept: (_ channel: String) -> Bool) -> Losses? {
+        var kept = self
+        kept.gaps = gaps.filter { isKept($0.key) }
+        return kept.gaps.isEmpty && kept.otherGap == nil ? nil : kept
     }
 }
 

@@ -8,13 +8,13 @@ final class Session {
     struct Record {
         /// ms since 1970
         let startedAt: Int64
+        var lost: EndedSession.LostConnection?
         var transport = EndedSession.Transport.none
         var address = AddressClass.unknown
-        var lost: EndedSession.LostConnection?
-        var publishedCount: UInt64 = 0
-        var droppedCount: UInt64 = 0
         /// Whether something is missing of what it catches up with.
         var missedSome = false
+        var publishedCount: UInt64 = 0
+        var droppedCount: UInt64 = 0
 
         init(startedAt: Int64) { self.startedAt = startedAt }
 
@@ -67,7 +67,7 @@ final class Session {
         /// When that ends (ns, monotonic).
         var end = UInt64.max
         /// How often it was asked again what it may be subscribed to.
-        var reviewCount = 0
+        var reviewCount: Int32 = 0
         /// Whether they have ended: until a new token comes nothing goes out.
         var isSuspended = false
         /// Whether a web page began it, or it is not known who did.
@@ -83,31 +83,34 @@ final class Session {
     let clientID: String
     /// The session's place in the router's tables.
     let handle: SubscriptionTable.Subscriber
+    /// Whether it is only there for one connection, and ends with it.
+    let isEphemeral: Bool
+    var storage = Storage.unknown
+    var uptake = Uptake.ready
+    /// Whether a connect has been answered since the handshake: the first one is answered at once.
+    var hasConnected = false
+    /// Whether what it was bound to last is an event stream: its connects come beside that, and are not held.
+    var hasStream = false
+    /// Whether its next connect is answered at once, so that another one says how much it has.
+    var wantsConfirmation = false
     /// What it is subscribed to, each with the end of the log when it was.
     var subscriptions: [ChannelPattern: UInt64] = [:]
     /// Subscriptions that the store is working on.
-    var claimedCount = 0
+    var claimedCount: Int32 = 0
     /// Subscribes that the store is working on.
-    var subscribeCount = 0
+    var subscribeCount: Int32 = 0
+    /// How often the store is being told that replays have become one: until it is through none begins.
+    var joinCount: Int32 = 0
     @exclusivity(unchecked) var link = SessionLink.away
     @exclusivity(unchecked) var queue = MessageQueue()
     /// When the session ends unless a connect arrives (ns, monotonic).
     var expiresAt: UInt64
-    /// Whether a connect has been answered since the handshake: the first one is answered at once.
-    var hasConnected = false
-    var storage = Storage.unknown
     /// What the client has not acknowledged, if it uses CometD's acknowledgement extension.
     @exclusivity(unchecked) var acknowledgements: Acknowledgements?
     /// What it was found to weigh last, in the weight of all.
     var countedWeight = 0
     @exclusivity(unchecked) var recentIDs = RecentIDs()
-    /// What it has to get from the log before anything newer.
-    @exclusivity(unchecked) var catchUp: CatchUp?
-    var uptake = Uptake.ready
-    /// Whether what it was bound to last is an event stream: its connects come beside that, and are not held.
-    var hasStream = false
-    /// Whether its next connect is answered at once, so that another one says how much it has.
-    var wantsConfirmation = false
+    @exclusivity(unchecked) private var boxedCatchUp = OptionalBox<CatchUp>()
     /// Up to where in the log its client is known to have everything.
     var cursor: UInt64
     /// Up to where the client had everything when its last connect was answered: with the next one it says so. Of a client
@@ -121,15 +124,11 @@ final class Session {
     var unsaved: Set<ChannelPattern> = []
     /// What its handshake asked for of the past.
     var replayPoints = ReplayPoints()
-    /// Whether it is only there for one connection, and ends with it.
-    let isEphemeral: Bool
     /// That connection, as long as the store has not answered.
     var awaitedStream: ConnectionID?
     var rights = Rights()
     /// Where its client was when it came last, as far as that counts for limits.
     var address: IPAddress?
-    /// How often the store is being told that replays have become one: until it is through none begins.
-    var joinCount = 0
     /// The neighbourhood of addresses in whose line it waits (`ReadShares`).
     var waitsAt: IPAddress?
     /// What is remembered when it has ended.
@@ -150,6 +149,12 @@ final class Session {
         self.handle = handle
         self.isEphemeral = isEphemeral
         self.expiresAt = expiresAt
+    }
+
+    /// What it has to get from the log before anything newer.
+    var catchUp: CatchUp? {
+        _read { yield boxedCatchUp.value }
+        _modify { yield &boxedCatchUp.value }
     }
 
     /// A connect is answered, with which the client has everything live up to `position`, and what was sent of its replays.

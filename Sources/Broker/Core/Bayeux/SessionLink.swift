@@ -177,19 +177,19 @@ package struct HeldConnect: Equatable, Sendable {
     package let peer: Peer
     /// Whether messages for the session travel with the answer; else they go out at once.
     package let isPoll: Bool
-    /// The answer as far as it is known: a JSON object without its end.
-    package let reply: [UInt8]
+    /// The id that its answer repeats, as JSON; nothing if it has none.
+    package let id: [UInt8]
     /// What its `ext` says.
     package let extensions: ReplyExtension
     /// When it is answered whatever happens (ns, monotonic).
     package let deadline: UInt64
 
     /// A connect to hold until `deadline`.
-    package init(peer: Peer, isPoll: Bool, reply: [UInt8], extensions: ReplyExtension = .init(), deadline: UInt64) {
+    package init(peer: Peer, isPoll: Bool, id: [UInt8], extensions: ReplyExtension = .init(), deadline: UInt64) {
         self.peer = peer
         self.isPoll = isPoll
         self.extensions = extensions
-        self.reply = reply
+        self.id = id
         self.deadline = deadline
     }
 }

@@ -57,8 +57,7 @@ package struct TokenKeyIdentity: Hashable, Sendable {
 package struct Caller: Sendable {
     /// Whose token the connection or the request brought.
     package var principal: Principal?
-    /// Why the token is refused that the connection or the request brought.
-    package var refusal: BayeuxError?
+    private var boxedRefusal = OptionalBox<BayeuxError>()
     /// Whether a web page sent it.
     package var isBrowser: Bool
     /// Where it is, as far as it counts for limits; nil for who is not limited.
@@ -67,6 +66,12 @@ package struct Caller: Sendable {
     package var isTrusted = false
     /// The tokens of single messages, by their place in the batch: whose they are, or why they are refused.
     package var tokens: [Int: Result<Principal, BayeuxError>] = [:]
+
+    /// Why the token is refused that the connection or the request brought.
+    package var refusal: BayeuxError? {
+        get { boxedRefusal.value }
+        set { boxedRefusal.value = newValue }
+    }
 
     /// Somebody who sent a request.
     package init(principal: Principal? = nil, isBrowser: Bool) {

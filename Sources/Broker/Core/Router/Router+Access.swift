@@ -240,7 +240,7 @@ extension Router {
     ) {
         guard let held = session.link.advance(to: .max) else { return }
         unbindPoll(held)
-        reply(to: held.peer, head: held.reply, error, into: &outbox) { bytes in
+        reply(to: held, of: session, error, into: &outbox) { bytes in
             bytes += #""advice":\#(advice.json),"#.utf8
         }
     }

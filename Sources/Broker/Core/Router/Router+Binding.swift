@@ -11,7 +11,7 @@ extension Router {
         if let socket { unbind(socket, from: other) }
         if let held {
             unbindPoll(held)
-            answerWithoutMessages(held, into: &outbox)
+            answerWithoutMessages(held, of: other, into: &outbox)
         }
     }
 
@@ -41,7 +41,7 @@ extension Router {
     mutating func answer(_ held: HeldConnect, of session: Session, now: Moment, into outbox: inout Outbox) {
         guard held.isPoll else {
             session.noteAnswer(position: position(of: session))
-            return answerWithoutMessages(held, into: &outbox)
+            return answerWithoutMessages(held, of: session, into: &outbox)
         }
         // The reply may complete an HTTP response, so what the response carries comes before it.
         let messages = pushWaiting(for: session, to: held.peer.connection, now: now, into: &outbox)
@@ -53,16 +53,16 @@ extension Router {
             weigh(session)
             makeRoom()
         }
-        answerWithoutMessages(held, batch: batch, into: &outbox)
+        answerWithoutMessages(held, of: session, batch: batch, into: &outbox)
     }
 
     mutating func answerWithoutMessages(
-        _ held: HeldConnect, batch: Int64? = nil, into outbox: inout Outbox
+        _ held: HeldConnect, of session: Session, batch: Int64? = nil, into outbox: inout Outbox
     ) {
         var extensions = held.extensions
         if let batch { extensions.add(#""ack":\#(batch)"#) }
         let advice = isStopping ? drainAdvice() : successAdvice
-        reply(to: held.peer, head: held.reply, nil, into: &outbox) { bytes in
+        reply(to: held, of: session, nil, into: &outbox) { bytes in
             bytes += #""advice":\#(advice.json),"#.utf8
             extensions.append(to: &bytes)
         }

@@ -70,6 +70,25 @@ extension Router {
         settle(peer, into: &outbox)
     }
 
+    /// Replies to a connect that was held.
+    mutating func reply(
+        to held: HeldConnect, of session: Session, _ error: BayeuxError?, into outbox: inout Outbox,
+        fields: (inout [UInt8]) -> Void
+    ) {
+        reply(to: held.peer, head: [], error, into: &outbox) { bytes in
+            bytes += #"{"channel":"/meta/connect","#.utf8
+            if !held.id.isEmpty {
+                bytes += #""id":"#.utf8
+                bytes += held.id
+                bytes += ",".utf8
+            }
+            bytes += #""clientId":"#.utf8
+            bytes.append(jsonString: session.clientID)
+            bytes += ",".utf8
+            fields(&bytes)
+        }
+    }
+
     /// Replies to something that has no fields to repeat.
     mutating func reply(
         to peer: Peer, _ error: BayeuxError, into outbox: inout Outbox, fields: (inout [UInt8]) -> Void

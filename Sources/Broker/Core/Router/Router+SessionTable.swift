@@ -71,7 +71,7 @@ extension Router {
         if let stream = session.awaitedStream { bindings[stream] = nil }
         if let held {
             unbindPoll(held)
-            reply(to: held.peer, head: held.reply, error, into: &outbox) { bytes in
+            reply(to: held, of: session, error, into: &outbox) { bytes in
                 bytes += #""advice":\#(advice.json),"#.utf8
             }
         }

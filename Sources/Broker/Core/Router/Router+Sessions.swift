@@ -147,9 +147,10 @@ extension Router {
         if isBeat {
             return beat(session, request, text: text, extensions, now: now, into: &outbox)
         }
+        var id: [UInt8] = []
+        if request.envelope.id.isTruthy(in: text) { id.append(request.envelope.id, of: text) }
         let connect = HeldConnect(
-            peer: peer, isPoll: isPoll, reply: Self.replyHead(of: request, text: text), extensions: extensions,
-            deadline: now.adding(timeout))
+            peer: peer, isPoll: isPoll, id: id, extensions: extensions, deadline: now.adding(timeout))
 
         let action = session.link.receiveConnect(connect, mustAnswer: mustAnswer)
         if let socket = action.detach {
@@ -162,7 +163,7 @@ extension Router {
         }
         if let older = action.answerOlder {
             unbindPoll(older)
-            answerWithoutMessages(older, into: &outbox)
+            answerWithoutMessages(older, of: session, into: &outbox)
         }
         if let socket = action.attach {
             bind(socket, to: session)

@@ -77,7 +77,7 @@ extension Router {
         }
         if let held {
             unbindPoll(held)
-            answerWithoutMessages(held, into: &outbox)
+            answerWithoutMessages(held, of: session, into: &outbox)
         }
         session.record.connect(Peer(connection: stream, kind: .stream, address: address))
         bind(stream, to: session)

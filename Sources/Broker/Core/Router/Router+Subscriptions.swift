@@ -9,14 +9,14 @@ extension Router {
             }
             if router.refuseExcess(of: &patterns, session, &error, now: now) { return }
             let newCount = Self.newCount(of: patterns, in: session)
-            let count = session.subscriptions.count + session.claimedCount + newCount
+            let count = session.subscriptions.count + Int(session.claimedCount) + newCount
             guard newCount == 0 || count <= router.limits.subscriptionsPerSession else {
                 patterns = []
                 return error = .bayeux(.tooMany("subscriptions"))
             }
         } submit: { router, session, change, outbox in
             var change = change
-            change.claimedCount = Self.newCount(of: change.patterns, in: session)
+            change.claimedCount = Int32(Self.newCount(of: change.patterns, in: session))
             let points = ReplayPoints(ext: request.envelope.ext, text: text, limits: router.limits)
             change.items = change.patterns.map {
                 SubscriptionItem($0, replay: points[$0] ?? session.replayPoints[$0])
@@ -319,11 +319,11 @@ struct SubscriptionChange {
     /// What refused the rest of the request.
     let error: BayeuxError?
     /// How many of the patterns count towards the session's bound while the store works.
-    var claimedCount = 0
+    var claimedCount: Int32 = 0
     /// Subscriptions that the store did not have: it is told of them as well, or not any more.
     var unsaved: [ChannelPattern] = []
     /// How often its session had been asked again what it may be subscribed to.
-    var reviewCount = 0
+    var reviewCount: Int32 = 0
 }
 
 extension Session {

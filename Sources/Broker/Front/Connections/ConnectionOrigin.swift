@@ -17,12 +17,13 @@ struct ConnectionOrigin: Sendable {
 }
 
 /// Why a request is refused, whatever it is, or the first one of a connection.
-struct ConnectionRefusal: Sendable {
+final class ConnectionRefusal: Sendable {
     let status: Int
     let text: String
     let retryAfter: Int
 
-    static let full = Self(status: 503, text: "The broker has as many connections as it may: see limits", retryAfter: 5)
+    static let full = ConnectionRefusal(
+        status: 503, text: "The broker has as many connections as it may: see limits", retryAfter: 5)
 
     init(_ refusal: AddressLedger.Refusal, retryAfter: Int) {
         status = 429
@@ -35,8 +36,8 @@ struct ConnectionRefusal: Sendable {
     }
 
     /// A request of an address that asks too often.
-    static func requests(retryAfter: Int) -> Self {
-        Self(status: 429, text: "Requests from your address come too fast", retryAfter: retryAfter)
+    static func requests(retryAfter: Int) -> ConnectionRefusal {
+        ConnectionRefusal(status: 429, text: "Requests from your address come too fast", retryAfter: retryAfter)
     }
 
     private init(status: Int, text: String, retryAfter: Int) {

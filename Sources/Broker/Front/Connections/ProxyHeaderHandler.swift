@@ -15,6 +15,7 @@ final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
     private let shard: Shard
     private var origin: ConnectionOrigin
     private let deadline: UInt64
+    var watchPlace: UInt32?
     private var context: ChannelHandlerContext?
     private var received = ByteBuffer()
     private var isOver = false

@@ -51,6 +51,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var deadline: UInt64
     /// The request that the router works on.
     private var exchange: UInt32?
+    var watchPlace: UInt32?
     /// What came of a request's body after it was refused.
     private var passedOverBytes = 0
     /// Responses that are taken and have not ended.
@@ -288,8 +289,7 @@ extension HTTPHandler {
         }
         var headers = headers
         services.addOriginHeaders(to: &headers, for: request.headers)
-        let outbound = Outbound(context: context, unsent: shard.unsent)
-        outbound.onCut = { [weak self] in self?.cut("closing an event stream, for too much waits in all") }
+        let outbound = Outbound(context: context, unsent: shard.unsent, delegate: self)
         var head = ByteBuffer(string: "HTTP/1.1 200 OK\r\n")
         for (name, value) in headers { head.writeString("\(name): \(value)\r\n") }
         head.writeString("\r\n")
@@ -394,6 +394,12 @@ extension HTTPHandler {
         self.exchange = nil
         shard.remove(slot: exchange, because: closeReason)
     }
+}
+
+extension HTTPHandler: OutboundDelegate {
+    func outboundDidDrain() {}
+
+    func outboundIsCut() { cut("closing an event stream, for too much waits in all") }
 }
 
 extension HTTPHandler: GuardedConnection {

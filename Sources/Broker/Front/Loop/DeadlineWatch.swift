@@ -2,6 +2,8 @@ import NIOCore
 
 /// A connection that must be looked after: handshakes, requests and pongs have deadlines.
 protocol GuardedConnection: AnyObject {
+    /// Where it is in the watch, while it is there: the watch's own.
+    var watchPlace: UInt32? { get set }
     /// Ends what has taken too long (ns, monotonic).
     func keepDeadlines(now: UInt64)
     /// Says goodbye, because the broker stops.
@@ -23,8 +25,6 @@ final class DeadlineWatch {
     static let turns = 4
 
     private var guarded: [any GuardedConnection] = []
-    /// Where each of them is.
-    private var places: [ObjectIdentifier: Int] = [:]
     /// Whose turn is next.
     private var next = 0
     /// How many are still to be looked at in this period.
@@ -85,18 +85,18 @@ final class DeadlineWatch {
     }
 
     func add(_ connection: any GuardedConnection) {
-        guard places[ObjectIdentifier(connection)] == nil else { return }
-        places[ObjectIdentifier(connection)] = guarded.count
+        guard connection.watchPlace == nil else { return }
+        connection.watchPlace = UInt32(guarded.count)
         guarded.append(connection)
     }
 
     /// The last one takes its place, and may have to wait for another round.
     func remove(_ connection: any GuardedConnection) {
-        guard let place = places.removeValue(forKey: ObjectIdentifier(connection)) else { return }
+        guard let place = connection.watchPlace.take() else { return }
         let last = guarded.removeLast()
         guard last !== connection else { return }
-        guarded[place] = last
-        places[ObjectIdentifier(last)] = place
+        guarded[Int(place)] = last
+        last.watchPlace = place
     }
 
     /// Says goodbye to everybody.

@@ -2,6 +2,14 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 
+/// Whoever writes to a connection, and is told what becomes of it.
+protocol OutboundDelegate: AnyObject {
+    /// Little is left after something was.
+    func outboundDidDrain()
+    /// Too much waits in all connections and this one keeps most of it: it is to be closed.
+    func outboundIsCut()
+}
+
 /// Writes to one connection: straight to the socket while nothing waits, else through the channel, in order.
 ///
 /// A write that goes through a channel costs several times the instructions of `send(2)`. The channel takes what the
@@ -23,17 +31,16 @@ final class Outbound {
     /// So little that there is room for more.
     static let drainedBytes = 64 << 10
     private var onDrain: (() -> Void)?
-    /// Called each time that little is left after something was.
-    var onRelief: (() -> Void)?
-    /// Called when too much waits in all connections and this one keeps most of it: it is to be closed.
-    var onCut: (() -> Void)?
+    /// It lets go of this when it leaves its pipeline.
+    private let delegate: any OutboundDelegate
     private(set) var isCut = false
     /// Whether too much waits; over when it has drained.
     var isCongested = false
 
     /// Writes for a handler, directly unless TLS changes the bytes on the way to the socket.
-    init(context: ChannelHandlerContext, unsent: UnsentBytes) {
+    init(context: ChannelHandlerContext, unsent: UnsentBytes, delegate: some OutboundDelegate) {
         self.context = context
+        self.delegate = delegate
         self.unsent = unsent
         isEncrypted = context.tls != nil
         if !isEncrypted {
@@ -80,7 +87,7 @@ final class Outbound {
         if queuedBytes == 0 { tell() }
         guard queuedBytes <= Self.drainedBytes else { return }
         isCongested = false
-        onRelief?()
+        delegate.outboundDidDrain()
         guard let body = onDrain else { return }
         onDrain = nil
         body()
@@ -89,7 +96,7 @@ final class Outbound {
     /// Has the connection closed: too much waits in all, and this one keeps most of it.
     func cut() {
         isCut = true
-        onCut?()
+        delegate.outboundIsCut()
     }
 
     /// Whether the peer has taken nothing for `limit` (ns), though something waits for it. To be asked now and then.

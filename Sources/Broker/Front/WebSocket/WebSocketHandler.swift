@@ -30,7 +30,12 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     var payer: IPAddress? { caller?.address }
     /// The place in the shard, while the WebSocket is open.
     var slot: UInt32?
+    var watchPlace: UInt32?
     private var closeIsRequested = false
+    /// Whether the peer may compress what it sends.
+    var isDeflated = false
+    /// Why the connection ends, once something else than the peer ends it.
+    private var closeReason = ConnectionEnd.peer
     /// What came in before it was known whether this is a WebSocket, or HTTP, which counts it itself.
     var handshakeBytes = 0
     /// When the connection is cut unless the peer has ended its side, too.
@@ -40,13 +45,9 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     /// Why nothing is read from the peer at present; it is, when there is no reason.
     var pauses: Set<PauseReason> = []
-    /// Whether the peer may compress what it sends.
-    var isDeflated = false
     /// What was read and waits for its turn.
     var backlog = Backlog()
     private var life = SignsOfLife(now: SystemClock.monotonic)
-    /// Why the connection ends, once something else than the peer ends it.
-    private var closeReason = ConnectionEnd.peer
 
     /// A handler for a new connection.
     init(shard: Shard, services: HTTPServices, origin: ConnectionOrigin) {
@@ -90,10 +91,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        let outbound = Outbound(context: context, unsent: shard.unsent)
-        outbound.onRelief = { [weak self] in self?.resume(.output) }
-        outbound.onCut = { [weak self] in self?.cut("closing a connection, for too much waits in all") }
-        self.outbound = outbound
+        outbound = Outbound(context: context, unsent: shard.unsent, delegate: self)
         shard.guardDeadlines(of: self)
         if let request = driver.request {
             var events = DriverEvents(handler: self)
@@ -246,6 +244,12 @@ extension WebSocketHandler {
         resume(.store)
         resume(.loop)
     }
+}
+
+extension WebSocketHandler: OutboundDelegate {
+    func outboundDidDrain() { resume(.output) }
+
+    func outboundIsCut() { cut("closing a connection, for too much waits in all") }
 }
 
 extension WebSocketHandler: GuardedConnection {
