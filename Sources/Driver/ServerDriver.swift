@@ -25,7 +25,8 @@ public struct ServerDriver: ~Copyable {
         case close(CloseCode, reason: String)
     }
 
-    let closeTimeout: Duration
+    /// How long a closing handshake may take (ns).
+    let closeTimeout: UInt64
     var phase: Phase
     /// Until the connection is open.
     var pending: PendingHandshake?
@@ -57,7 +58,7 @@ public struct ServerDriver: ~Copyable {
     }
 
     private init(phase: Phase, request: RequestHead?, options: DriverOptions, scratch: DriverScratch, now: UInt64) {
-        closeTimeout = options.closeTimeout
+        closeTimeout = options.closeTimeout.deadline(after: 0)
         self.phase = phase
         let pending = PendingHandshake(options: options, now: now)
         pending.request = request

@@ -263,7 +263,8 @@ package final class BrokerServer: Service, Sendable {
             configuration: configuration, listener: listener, listeners: counters, access: access, gate: gate,
             names: names, monitor: monitor)
         let setup = ConnectionSetup(
-            shards: shards, services: services, counter: counters.first { $0.name == listener.name },
+            shards: shards, services: services,
+            presence: Presence(among: gate.counter, of: counters.first { $0.name == listener.name }),
             credentials: credentials, logger: logger)
         return { setup.prepare($0) }
     }

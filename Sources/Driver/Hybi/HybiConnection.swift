@@ -5,10 +5,12 @@
 /// lent as it is. After our Close frame the peer's frames are still checked, but nothing is delivered or
 /// answered until its Close; once closed, input is discarded.
 struct HybiConnection: ~Copyable {
-    private let requiresMask: Bool
+    // In an order that leaves few gaps in memory: small ones follow those that do not end on a word.
     private let maximumMessageBytes: Int
     private let scratch: DriverScratch
     private var decoder = FrameDecoder()
+    private let requiresMask: Bool
+    private var claimedBits: UInt8 = 0
     /// The frame whose payload is being read, and how many bytes of it were.
     private var frame: FrameHeader?
     private var frameBytes = 0
@@ -16,10 +18,9 @@ struct HybiConnection: ~Copyable {
     /// A control frame's payload that came in pieces; apart, because it may interrupt a message.
     private var control = PayloadBuffer()
     private var awaitedPongs = AwaitedPongs()
-    private var closing = ClosingHandshake.open
     /// The extensions that were agreed on, if any.
     private var extensions: ExtensionPipeline?
-    private var claimedBits: UInt8 = 0
+    private var closing = ClosingHandshake.open
 
     init(isServer: Bool, maximumMessageBytes: Int, scratch: DriverScratch) {
         requiresMask = isServer

@@ -2,16 +2,16 @@
 ///
 /// Text is checked as it arrives, so that nothing invalid is waited upon or kept.
 struct MessageAssembler: ~Copyable {
-    /// The kind of the open message, `nil` between messages.
-    private(set) var kind: MessageKind?
+    private var buffer = PayloadBuffer()
     /// How many bytes the open message has so far.
     private(set) var byteCount = 0
+    /// The kind of the open message, `nil` between messages.
+    private(set) var kind: MessageKind?
     /// The reserved bits of its first frame.
     private(set) var reservedBits: ReservedBits = []
     /// Whether extensions are to process it, so that a text is not UTF-8 yet.
     private var isEncoded = false
     private var validator = UTF8Validator()
-    private var buffer = PayloadBuffer()
 
     /// What was assembled; valid until `release` or the next message.
     var payload: UnsafeRawBufferPointer { buffer.bytes() }

@@ -9,10 +9,10 @@ private enum Snapshot: Equatable, Sendable, CaseIterable {
     static let socket = ConnectionID(loop: 0, slot: 1)
     static let otherSocket = ConnectionID(loop: 1, slot: 1)
     static let poll = HeldConnect(
-        peer: Peer(connection: ConnectionID(loop: 0, slot: 2), kind: .exchange), isPoll: true, id: [1], deadline: 100
+        peer: Peer(connection: ConnectionID(loop: 0, slot: 2), kind: .exchange), isPoll: true, id: "1", deadline: 100
     )
     static let sign = HeldConnect(
-        peer: Peer(connection: socket, kind: .socket), isPoll: false, id: [2], deadline: 200)
+        peer: Peer(connection: socket, kind: .socket), isPoll: false, id: "2", deadline: 200)
 
     func make() -> SessionLink {
         switch self {
@@ -54,12 +54,12 @@ private struct ConnectRow: Sendable, CustomStringConvertible {
 @Suite("How a session is reached")
 struct SessionLinkTests {
     private static let newPoll = HeldConnect(
-        peer: Peer(connection: ConnectionID(loop: 0, slot: 3), kind: .exchange), isPoll: true, id: [3], deadline: 300
+        peer: Peer(connection: ConnectionID(loop: 0, slot: 3), kind: .exchange), isPoll: true, id: "3", deadline: 300
     )
     private static let sameSocket = HeldConnect(
-        peer: Peer(connection: Snapshot.socket, kind: .socket), isPoll: false, id: [4], deadline: 400)
+        peer: Peer(connection: Snapshot.socket, kind: .socket), isPoll: false, id: "4", deadline: 400)
     private static let newSocket = HeldConnect(
-        peer: Peer(connection: Snapshot.otherSocket, kind: .socket), isPoll: false, id: [5], deadline: 500)
+        peer: Peer(connection: Snapshot.otherSocket, kind: .socket), isPoll: false, id: "5", deadline: 500)
 
     private static func action(
         older: HeldConnect? = nil, detach: ConnectionID? = nil, attach: ConnectionID? = nil, answer: Bool

@@ -50,21 +50,21 @@ struct ExtensionFields {
 
 /// The `ext` of a reply, put together member by member.
 package struct ReplyExtension: Equatable, Sendable {
-    private var members = ""
+    private var members: [UInt8] = []
 
     /// Nothing to say.
     package init() {}
 
     mutating func add(_ member: String) {
-        if !members.isEmpty { members += "," }
-        members += member
+        if !members.isEmpty { members += ",".utf8 }
+        members += member.utf8
     }
 
     /// `"ext":{…},`, or nothing.
     func append(to bytes: inout [UInt8]) {
         guard !members.isEmpty else { return }
         bytes += #""ext":{"#.utf8
-        bytes += members.utf8
+        bytes += members
         bytes += "},".utf8
     }
 }

@@ -178,14 +178,14 @@ package struct HeldConnect: Equatable, Sendable {
     /// Whether messages for the session travel with the answer; else they go out at once.
     package let isPoll: Bool
     /// The id that its answer repeats, as JSON; nothing if it has none.
-    package let id: [UInt8]
+    package let id: String
     /// What its `ext` says.
     package let extensions: ReplyExtension
     /// When it is answered whatever happens (ns, monotonic).
     package let deadline: UInt64
 
     /// A connect to hold until `deadline`.
-    package init(peer: Peer, isPoll: Bool, id: [UInt8], extensions: ReplyExtension = .init(), deadline: UInt64) {
+    package init(peer: Peer, isPoll: Bool, id: String, extensions: ReplyExtension = .init(), deadline: UInt64) {
         self.peer = peer
         self.isPoll = isPoll
         self.extensions = extensions

@@ -10,6 +10,11 @@ extension JSONSlice {
         }
     }
 
+    /// The value as it is written.
+    package func json(in text: RawSpan) -> String {
+        withBytes(of: text) { bytes, range in String(decoding: bytes[range], as: UTF8.self) } ?? ""
+    }
+
     /// The strings of an array; nil for anything else, and when one of its elements is no string.
     package func strings(in text: RawSpan) -> [String]? {
         guard kind == .array else { return nil }

@@ -157,7 +157,7 @@ extension Router {
     ) -> BayeuxError? {
         guard session.rights.mustBeReviewed, let rules else { return nil }
         session.rights.mustBeReviewed = false
-        if session.subscriptions.keys.allSatisfy({ rules.decide(.subscribe, $0, caller).isAllowed }) { return nil }
+        if session.subscriptions.patterns.allSatisfy({ rules.decide(.subscribe, $0, caller).isAllowed }) { return nil }
         if let socket = end(session, .denied, advice: expiredAdvice(), now: now, into: &outbox) {
             outbox.append(.close(socket))
         }
@@ -181,12 +181,12 @@ extension Router {
     mutating func review(_ session: Session, _ caller: Caller, now: Moment, into outbox: inout Outbox) -> Bool {
         guard let rules else { return false }
         session.rights.reviewCount += 1
-        let lost = session.subscriptions.keys.filter { !rules.decide(.subscribe, $0, caller).isAllowed }
+        let lost = Array(session.subscriptions.patterns).filter { !rules.decide(.subscribe, $0, caller).isAllowed }
         guard !lost.isEmpty else { return false }
         for pattern in lost where removeSubscription(to: pattern, of: session) {
             tell(.unsubscribe(clientID: session.clientID, pattern: pattern.text), into: &outbox)
         }
-        let kept = session.subscriptions.keys
+        let kept = session.subscriptions.patterns
         func isKept(_ channel: String) -> Bool {
             !lost.contains { $0.holds(channel) } || kept.contains { $0.holds(channel) }
                 || channel.hasPrefix("/meta/")

@@ -50,7 +50,7 @@ extension Router {
     private func describe(_ tag: SessionTag, now: Moment) -> AdminAnswer {
         switch session(with: tag) {
         case .success(let session):
-            let subscriptions = session.subscriptions.keys.map(\.text).sorted()
+            let subscriptions = session.subscriptions.patterns.map(\.text).sorted()
             return .session(SessionReport(of: session, now: now), subscriptions: subscriptions)
         case .failure(let refusal): return refusal.answer
         }

@@ -38,8 +38,8 @@ extension Router {
             submit(operation, to: &outbox) { .readBacklog($0, request, for: interest) }
         case .part(.missed(let range), let interest):
             let request = BacklogRequest(
-                items: session.subscriptions.map { pattern, since in
-                    SubscriptionItem(pattern, replay: .after(max(since, range.lowerBound - 1)))
+                items: session.subscriptions.entries.map {
+                    SubscriptionItem($0.pattern, replay: .after(max($0.since, range.lowerBound - 1)))
                 }, through: range.upperBound, limit: limits.replayedMessages, wall: now.wall)
             submit(operation, to: &outbox) { .readBacklog($0, request, for: interest) }
         }
@@ -115,7 +115,7 @@ extension Router {
     private func losses(of part: CatchUp.Part, _ session: Session) -> [Publication] {
         switch part {
         case .missed(let range):
-            session.subscriptions.keys.map { Publication(Gap(sequences: range), on: $0.text, epoch: epoch) }
+            session.subscriptions.entries.map { Publication(Gap(sequences: range), on: $0.pattern.text, epoch: epoch) }
         case .backlog(let request):
             request.items.compactMap { item in
                 guard let start = item.start, start < request.through else { return nil }
@@ -179,7 +179,7 @@ extension Router {
         if pushBudget.isSpent(limits.queuedBytes), holdBack(session, from: connection, now: now, into: &outbox) {
             return []
         }
-        let patterns = session.subscriptions.keys
+        let patterns = session.subscriptions.patterns
         var messages = session.catchUp?.takePage(epoch: epoch, patterns: patterns) ?? []
         if !messages.isEmpty { weigh(session) }
         noteReplayed(session, now: now)

@@ -79,7 +79,7 @@ extension Router {
             bytes += #"{"channel":"/meta/connect","#.utf8
             if !held.id.isEmpty {
                 bytes += #""id":"#.utf8
-                bytes += held.id
+                bytes += held.id.utf8
                 bytes += ",".utf8
             }
             bytes += #""clientId":"#.utf8

@@ -14,22 +14,22 @@ extension Router {
             position: lastSequence, isEphemeral: isEphemeral, startedAt: now.wall)
         sessions[Int(handle)] = session
         handles[clientID] = handle
-        schedule(session)
+        // As early as a connect may have to be answered: so one entry does for both.
+        schedule(session, by: now.adding(limits.timeout))
         return session
     }
 
     /// Whether the session was not subscribed to it before.
     @discardableResult
     mutating func addSubscription(to pattern: ChannelPattern, since: UInt64, of session: Session) -> Bool {
-        guard session.subscriptions[pattern] == nil else { return false }
-        session.subscriptions[pattern] = since
+        guard session.subscriptions.insert(pattern, since: since) else { return false }
         routing.subscribe(session.handle, to: pattern)
         return true
     }
 
     /// Whether the session was subscribed to it.
     mutating func removeSubscription(to pattern: ChannelPattern, of session: Session) -> Bool {
-        guard session.subscriptions.removeValue(forKey: pattern) != nil else { return false }
+        guard session.subscriptions.remove(pattern) else { return false }
         session.replays.remove(pattern)
         session.unsaved.remove(pattern)
         routing.unsubscribe(session.handle, from: pattern)
@@ -43,9 +43,10 @@ extension Router {
         deadlines.removeAll { deadline, handle in sessions[Int(handle)]?.scheduledDeadline != deadline }
     }
 
-    /// Puts the session's next deadline into the queue, unless an earlier one stands there already.
-    mutating func schedule(_ session: Session) {
-        let next = session.nextDeadline
+    /// Puts the session's next deadline into the queue, or `latest` if that is before it (ns, monotonic), unless an earlier
+    /// one stands there already.
+    mutating func schedule(_ session: Session, by latest: UInt64 = .max) {
+        let next = min(session.nextDeadline, latest)
         guard next < session.scheduledDeadline else { return }
         session.scheduledDeadline = next
         deadlines.insert(next, for: session.handle)
@@ -75,7 +76,7 @@ extension Router {
                 bytes += #""advice":\#(advice.json),"#.utf8
             }
         }
-        for pattern in session.subscriptions.keys {
+        for pattern in session.subscriptions.patterns {
             routing.unsubscribe(session.handle, from: pattern)
             if !session.isEphemeral {
                 tell(.unsubscribe(clientID: session.clientID, pattern: pattern.text), into: &outbox)

@@ -147,8 +147,7 @@ extension Router {
         if isBeat {
             return beat(session, request, text: text, extensions, now: now, into: &outbox)
         }
-        var id: [UInt8] = []
-        if request.envelope.id.isTruthy(in: text) { id.append(request.envelope.id, of: text) }
+        let id = request.envelope.id.isTruthy(in: text) ? request.envelope.id.json(in: text) : ""
         let connect = HeldConnect(
             peer: peer, isPoll: isPoll, id: id, extensions: extensions, deadline: now.adding(timeout))
 
@@ -227,7 +226,7 @@ extension Router {
 
     private mutating func sendAgain(_ missing: [Acknowledgements.Batch], to session: Session) {
         defer { weigh(session) }
-        let patterns = session.subscriptions.keys
+        let patterns = session.subscriptions.patterns
         var messages: [Publication] = []
         var logged: ClosedRange<UInt64>?
         func add(_ range: ClosedRange<UInt64>?) {

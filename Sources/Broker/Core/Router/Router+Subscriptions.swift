@@ -32,14 +32,14 @@ extension Router {
 
     /// How many of the patterns the session is not subscribed to.
     private static func newCount(of patterns: [ChannelPattern], in session: Session) -> Int {
-        Set(patterns).subtracting(session.subscriptions.keys).count
+        Set(patterns).count { !session.subscriptions.contains($0) }
     }
 
     /// Removes subscriptions; one that was never made is removed with success, and without the store.
     mutating func unsubscribe(_ request: Request, text: RawSpan, now: Moment, into outbox: inout Outbox) {
         change(request, text: text, into: &outbox) { router, session, patterns, error in
             // As long as some are being made it is not known which there will be.
-            if session.subscribeCount == 0 { patterns.removeAll { session.subscriptions[$0] == nil } }
+            if session.subscribeCount == 0 { patterns.removeAll { !session.subscriptions.contains($0) } }
             _ = router.refuseExcess(of: &patterns, session, &error, now: now)
         } submit: { router, session, change, outbox in
             var change = change
@@ -273,7 +273,7 @@ extension Router {
     /// The store has not forgotten the subscriptions.
     mutating func refuseRemoval(_ change: SubscriptionChange, _ error: StoreError, into outbox: inout Outbox) {
         if let session = handles[change.clientID].flatMap({ sessions[Int($0)] }) {
-            session.unsaved.formUnion(change.unsaved.filter { session.subscriptions[$0] != nil })
+            session.unsaved.formUnion(change.unsaved.filter { session.subscriptions.contains($0) })
         }
         reply(to: change.peer, head: change.replyHead, .storeFailed(error), into: &outbox)
     }
@@ -332,7 +332,9 @@ extension Session {
         var stored = StoredState.Session(
             clientID: clientID, cursor: cursor, acknowledges: acknowledgements != nil)
         if unsaved.isEmpty { return stored }
-        stored.subscriptions = subscriptions.filter { unsaved.contains($0.key) }
+        for entry in subscriptions.entries where unsaved.contains(entry.pattern) {
+            stored.subscriptions[entry.pattern] = entry.since
+        }
         stored.replays = replays.pending.filter { unsaved.contains($0.key) }
         return stored
     }

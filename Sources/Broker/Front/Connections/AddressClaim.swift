@@ -4,19 +4,13 @@ import BrokerCore
 ///
 /// It holds one place at most, and has to be released where it ends.
 struct AddressClaim {
-    private let gate: Gatekeeper
     private var address: IPAddress?
 
-    /// A claim to no place yet.
-    init(at gate: Gatekeeper) {
-        self.gate = gate
-    }
-
     /// Takes a place of an address, also for a connection of its own, if it is one; why there is none.
-    mutating func take(_ address: IPAddress, isConnection: Bool) -> ConnectionRefusal? {
+    mutating func take(_ address: IPAddress, isConnection: Bool, at gate: Gatekeeper) -> ConnectionRefusal? {
         switch gate.enter(address, isNew: isConnection) {
         case .admitted:
-            release()
+            release(at: gate)
             self.address = address
             return nil
         case .refused(let refusal, let seconds):
@@ -27,7 +21,7 @@ struct AddressClaim {
     }
 
     /// Gives the place back, if there is one.
-    mutating func release() {
+    mutating func release(at gate: Gatekeeper) {
         guard let address else { return }
         self.address = nil
         gate.leave(address)

@@ -10,8 +10,7 @@ import NIOSSL
 struct ConnectionSetup: Sendable {
     let shards: ShardDirectory
     let services: HTTPServices
-    /// Counts what the listener has.
-    let counter: ListenerCounter?
+    let presence: Presence
     let credentials: TLSCredentials
     let logger: Logger
 
@@ -21,16 +20,12 @@ struct ConnectionSetup: Sendable {
 
     /// Sets up a connection, on its event loop.
     func prepare(_ channel: any Channel) -> EventLoopFuture<Void> {
-        let verdict = gate.counter.enter()
+        let verdict = presence.begin()
         guard verdict != .closed else {
             logger.notice("refused a connection", metadata: ["limit": "\(gate.counter.limit)"])
             return channel.eventLoop.makeFailedFuture(TooManyConnections())
         }
-        counter?.enter()
-        channel.closeFuture.whenComplete { [gate, counter] _ in
-            gate.counter.leave()
-            counter?.leave()
-        }
+        channel.closeFuture.whenComplete { [presence] _ in presence.end() }
         let address = channel.remoteAddress?.address
         var origin = ConnectionOrigin(address: address, isTrusted: listener.isTrusted || gate.trust.trusts(address))
         if verdict == .refused { origin.refusal = .full }

@@ -41,7 +41,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// Where whoever sends the current request is.
     private(set) var addressClass = AddressClass.unknown
     /// The address whose connection the current request counts as, when a proxy has brought it.
-    private var claim: AddressClaim
+    private var claim = AddressClaim()
     private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
     private let feed: ParserFeed
     private let helpers: [any RemovableChannelHandler]
@@ -72,7 +72,6 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         self.decoder = decoder
         self.feed = feed
         self.helpers = helpers
-        claim = AddressClaim(at: services.gate)
         deadline = SystemClock.now.adding(shard.configuration.requestTimeout)
     }
 
@@ -106,7 +105,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         abandon()
-        claim.release()
+        claim.release(at: services.gate)
         if isStream { shard.counters.streams.end(closeReason) } else { shard.counters.requests.end(closeReason) }
         shard.dismiss(self)
         self.context = nil
@@ -247,7 +246,7 @@ extension HTTPHandler {
         if let seconds = services.gate.request(from: address) { return .requests(retryAfter: seconds) }
         // The proxy's connection counts for its client as long as the answer takes, and is no new one of the client's; one
         // without a proxy counts all the time.
-        return origin.isTrusted ? claim.take(address, isConnection: false) : nil
+        return origin.isTrusted ? claim.take(address, isConnection: false, at: services.gate) : nil
     }
 
     /// The exchange that a route has opened for the current request.
@@ -311,7 +310,7 @@ extension HTTPHandler {
     /// Sends a response to the current request.
     private func respond(_ response: HTTPResponse) {
         guard case .answering(let request) = phase else { return }
-        claim.release()
+        claim.release(at: services.gate)
         shard.counters.answer(request, route: services.route(of: request), status: response.status)
         var head = HTTPResponseHead(version: request.version, status: response.status, headers: response.headers)
         // There it would be the length of what the client has (RFC 9110 §8.6).

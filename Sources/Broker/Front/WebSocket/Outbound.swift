@@ -15,6 +15,12 @@ protocol OutboundDelegate: AnyObject {
 /// A write that goes through a channel costs several times the instructions of `send(2)`. The channel takes what the
 /// socket does not, and all that follows, until it has written that; the bytes that wait there are counted.
 final class Outbound {
+    private final class Waiting {
+        /// Bytes that the channel was given.
+        var givenBytes = 0
+        var progress = WriteProgress()
+        var onDrain: (() -> Void)?
+    }
     private let context: ChannelHandlerContext
     /// What waits here and in the other connections of the event loop.
     private let unsent: UnsentBytes
@@ -24,13 +30,12 @@ final class Outbound {
     private var socket: DirectSockets.Socket? { didSet { tell() } }
     /// Where the socket is known to its event loop while nothing waits.
     private var seat: (sockets: DirectSockets, slot: UInt32)?
-    /// Bytes that the channel has not written yet, and those that it ever was given.
+    /// Bytes that the channel has not written yet.
     private(set) var queuedBytes = 0
-    private var givenBytes = 0
-    private var progress = WriteProgress()
+    /// What is known while there are any.
+    private var waiting: Waiting?
     /// So little that there is room for more.
     static let drainedBytes = 64 << 10
-    private var onDrain: (() -> Void)?
     /// It lets go of this when it leaves its pipeline.
     private let delegate: any OutboundDelegate
     private(set) var isCut = false
@@ -74,7 +79,9 @@ final class Outbound {
             rest = ByteBuffer()
         }
         queuedBytes += unsent.add(piece, for: self, copiedBytes: copiedBytes)
-        givenBytes &+= piece.readableBytes
+        let waiting = waiting ?? Waiting()
+        waiting.givenBytes &+= piece.readableBytes
+        self.waiting = waiting
         tell()
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenComplete { _ in self.dequeue() }
@@ -84,13 +91,15 @@ final class Outbound {
     /// The channel has written a piece, or never will; they leave in their order.
     private func dequeue() {
         queuedBytes -= unsent.removeFirst(of: self)
-        if queuedBytes == 0 { tell() }
+        let onDrain = queuedBytes <= Self.drainedBytes ? waiting?.onDrain.take() : nil
+        if queuedBytes == 0 {
+            waiting = nil
+            tell()
+        }
         guard queuedBytes <= Self.drainedBytes else { return }
         isCongested = false
         delegate.outboundDidDrain()
-        guard let body = onDrain else { return }
-        onDrain = nil
-        body()
+        onDrain?()
     }
 
     /// Has the connection closed: too much waits in all, and this one keeps most of it.
@@ -101,8 +110,9 @@ final class Outbound {
 
     /// Whether the peer has taken nothing for `limit` (ns), though something waits for it. To be asked now and then.
     func isStuck(now: UInt64, limit: UInt64) -> Bool {
-        let waiting = queuedBytes == 0 ? 0 : context.channel.waitingBytes
-        return progress.isStuck(waitingBytes: waiting, givenBytes: givenBytes, now: now, limit: limit)
+        guard let waiting else { return false }
+        return waiting.progress.isStuck(
+            waitingBytes: context.channel.waitingBytes, givenBytes: waiting.givenBytes, now: now, limit: limit)
     }
 
     /// From now on the event loop may send to the socket of this slot whenever nothing waits.
@@ -124,7 +134,7 @@ final class Outbound {
 
     /// Calls `body` once little is left that the channel has not written, in a turn of its own; of several the last one.
     func whenDrained(_ body: @escaping () -> Void) {
-        guard queuedBytes <= Self.drainedBytes else { return onDrain = body }
+        if let waiting, queuedBytes > Self.drainedBytes { return waiting.onDrain = body }
         context.eventLoop.assumeIsolated().execute(body)
     }
 

@@ -61,7 +61,7 @@ extension WebSocketHandler {
     /// Counts a WebSocket that a trusted proxy has brought as its client's connection; why that may have no more.
     private func refusal(ofProxied client: ClientAddress) -> ConnectionRefusal? {
         guard origin.isTrusted, let address = services.gate.limited(client) else { return nil }
-        return claim.take(address, isConnection: true)
+        return claim.take(address, isConnection: true, at: services.gate)
     }
 
     /// The handshake is over, and with it the form of what goes out is known.

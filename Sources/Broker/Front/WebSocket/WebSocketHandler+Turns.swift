@@ -5,7 +5,7 @@ import NIOCore
 extension WebSocketHandler {
     /// Frames.
     func take(_ buffer: ByteBuffer) {
-        guard lingerDeadline == nil else { return passOver(buffer.readableBytes) }
+        guard !isLingering else { return passOver(buffer.readableBytes) }
         if isDeflated || payer != nil {
             let isWaiting = !backlog.isEmpty
             backlog.append(buffer)
@@ -25,7 +25,7 @@ extension WebSocketHandler {
         let start = payer == nil ? 0 : SystemClock.monotonic
         if let payer, case let wait = shard.delay(of: payer, now: start), wait > 0 { return waitForTurn(after: wait) }
         while !backlog.isEmpty, !isHeld {
-            guard lingerDeadline == nil else {
+            guard !isLingering else {
                 passOver(backlog.byteCount)
                 backlog.clear()
                 break

@@ -14,44 +14,55 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundOut = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
+    /// What follows our last word.
+    private final class Lingering {
+        /// When the connection is cut unless the peer has ended its side, too.
+        let deadline: UInt64
+        /// How much more of the peer's bytes is passed over until then.
+        var byteCount: Int
+
+        init(until deadline: UInt64, byteCount: Int) {
+            (self.deadline, self.byteCount) = (deadline, byteCount)
+        }
+    }
+
     let shard: Shard
     let services: HTTPServices
     let origin: ConnectionOrigin
     /// The address that this counts as a connection of, when a proxy has brought it.
-    var claim: AddressClaim
+    var claim = AddressClaim()
     var driver: ServerDriver
     private(set) var context: ChannelHandlerContext?
     private(set) var outbound: Outbound?
     /// Who opened it; nil where that does not matter.
     var caller: Caller?
-    /// Where it comes from.
-    var address = AddressClass.unknown
     /// Whose share of the loop's time it takes; nil when that is not limited.
     var payer: IPAddress? { caller?.address }
-    /// The place in the shard, while the WebSocket is open.
-    var slot: UInt32?
-    var watchPlace: UInt32?
-    private var closeIsRequested = false
-    /// Whether the peer may compress what it sends.
-    var isDeflated = false
-    /// Why the connection ends, once something else than the peer ends it.
-    private var closeReason = ConnectionEnd.peer
     /// What came in before it was known whether this is a WebSocket, or HTTP, which counts it itself.
     var handshakeBytes = 0
-    /// When the connection is cut unless the peer has ended its side, too.
-    private(set) var lingerDeadline: UInt64?
-    /// How much more of the peer's bytes is passed over until then.
-    private var lingerBytes = 0
+    private var lingering: Lingering?
+    /// Whether all has been said, and only the peer's end is awaited.
+    var isLingering: Bool { lingering != nil }
 
     /// Why nothing is read from the peer at present; it is, when there is no reason.
     var pauses: Set<PauseReason> = []
     /// What was read and waits for its turn.
     var backlog = Backlog()
     private var life = SignsOfLife(now: SystemClock.monotonic)
+    // Small ones here, where they fill the last word of what comes before: there are many connections.
+    /// Where it comes from.
+    var address = AddressClass.unknown
+    private var closeIsRequested = false
+    /// Whether the peer may compress what it sends.
+    var isDeflated = false
+    /// Why the connection ends, once something else than the peer ends it.
+    private var closeReason = ConnectionEnd.peer
+    /// The place in the shard, while the WebSocket is open.
+    var slot: UInt32?
+    var watchPlace: UInt32?
 
     /// A handler for a new connection.
     init(shard: Shard, services: HTTPServices, origin: ConnectionOrigin) {
-        claim = AddressClaim(at: services.gate)
         self.origin = origin
         self.shard = shard
         self.services = services
@@ -62,7 +73,6 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     /// A handler for a connection on which HTTP requests came before the handshake.
     init(shard: Shard, services: HTTPServices, origin: ConnectionOrigin, request: RequestHead) {
-        claim = AddressClaim(at: services.gate)
         self.origin = origin
         self.shard = shard
         self.services = services
@@ -105,7 +115,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
         // It has no turn any more.
         backlog.clear()
         leave()
-        claim.release()
+        claim.release(at: services.gate)
         countHandshake()
         outbound?.forgetSocket()
         shard.dismiss(self)
@@ -207,10 +217,11 @@ extension WebSocketHandler {
             shard.counters.sockets.sentBytes += UInt64(output.count)
             write(ByteBuffer(bytes: output))
         }
-        guard driver.shouldCloseTransport, lingerDeadline == nil else { return }
+        guard driver.shouldCloseTransport, !isLingering else { return }
         if hasLastWord {
-            lingerDeadline = SystemClock.now.adding(shard.configuration.closeTimeout)
-            lingerBytes = shard.configuration.messageBytes
+            lingering = Lingering(
+                until: SystemClock.now.adding(shard.configuration.closeTimeout),
+                byteCount: shard.configuration.messageBytes)
             outbound?.endOutput()
         } else {
             context?.close(promise: nil)
@@ -219,8 +230,9 @@ extension WebSocketHandler {
 
     /// Bytes that come after the end are not read for ever.
     func passOver(_ count: Int) {
-        lingerBytes -= count
-        if lingerBytes < 0 { context?.close(promise: nil) }
+        guard let lingering else { return }
+        lingering.byteCount -= count
+        if lingering.byteCount < 0 { context?.close(promise: nil) }
     }
 
     /// A message, while the driver is at work.
@@ -254,8 +266,8 @@ extension WebSocketHandler: OutboundDelegate {
 
 extension WebSocketHandler: GuardedConnection {
     func keepDeadlines(now: UInt64) {
-        if let lingerDeadline {
-            if lingerDeadline <= now { context?.close(promise: nil) }
+        if let lingering {
+            if lingering.deadline <= now { context?.close(promise: nil) }
             return
         }
         if let deadline = driver.nextDeadline, deadline <= now {
