@@ -63,12 +63,14 @@ public struct DriverOptions: Sendable {
 
 extension Duration {
     /// The instant this long after `now` (nanoseconds, monotonic), at the ends of the range instead of beyond.
-    func deadline(after now: UInt64) -> UInt64 {
+    func deadline(after now: UInt64) -> UInt64 { now + min(nanoseconds, .max - now) }
+
+    /// At the ends of the range instead of beyond.
+    var nanoseconds: UInt64 {
         let (seconds, attoseconds) = components
-        guard seconds >= 0, attoseconds >= 0 else { return now }
+        guard seconds >= 0, attoseconds >= 0 else { return 0 }
         let (scaled, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
-        let (sum, carried) = now.addingReportingOverflow(scaled)
-        let (deadline, spilled) = sum.addingReportingOverflow(UInt64(attoseconds / 1_000_000_000))
-        return overflow || carried || spilled ? .max : deadline
+        let (sum, carried) = scaled.addingReportingOverflow(UInt64(attoseconds / 1_000_000_000))
+        return overflow || carried ? .max : sum
     }
 }

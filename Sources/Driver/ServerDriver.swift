@@ -58,7 +58,7 @@ public struct ServerDriver: ~Copyable {
     }
 
     private init(phase: Phase, request: RequestHead?, options: DriverOptions, scratch: DriverScratch, now: UInt64) {
-        closeTimeout = options.closeTimeout.deadline(after: 0)
+        closeTimeout = options.closeTimeout.nanoseconds
         self.phase = phase
         let pending = PendingHandshake(options: options, now: now)
         pending.request = request

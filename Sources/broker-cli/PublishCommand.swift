@@ -94,7 +94,8 @@ struct PublishCommand: AsyncParsableCommand {
             let (cause, wakeUp) = (StopCause(), WakeUp())
             if let spool {
                 let folder = try Spool(spool, limit: spoolLimit)
-                var sink = SpoolSink(folder, settings, isTelling: isTelling, cause, wakeUp)
+                let isReading = if case .lines = source { true } else { false }
+                var sink = SpoolSink(folder, settings, isTelling: isTelling, isReading: isReading, cause, wakeUp)
                 try await publish(&feed, to: &sink, cause, wakeUp) {}
             } else {
                 let client = try BayeuxClient(settings)

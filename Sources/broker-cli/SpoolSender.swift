@@ -8,23 +8,32 @@ final class SpoolSender: Sendable {
     let files: SpoolFolder
     private let configuration: ClientConfiguration
     private let isTelling: Bool
+    private let isReading: Bool
+    private let hasBegun = Atomic<Bool>(false)
     private let hasEnded = Atomic<Bool>(false)
-    private let failed = Atomic<Bool>(false)
+    private let isOver = Atomic<Bool>(false)
     private let more: AsyncStream<Void>
     private let continuation: AsyncStream<Void>.Continuation
 
-    init(_ files: SpoolFolder, _ configuration: ClientConfiguration, isTelling: Bool = Console.errorIsTerminal) {
+    /// A sender; with `isReading` its input comes from a pipe, a file or a terminal.
+    init(
+        _ files: SpoolFolder, _ configuration: ClientConfiguration, isTelling: Bool = Console.errorIsTerminal,
+        isReading: Bool = false
+    ) {
         self.files = files
         self.configuration = configuration
-        self.isTelling = isTelling
+        (self.isTelling, self.isReading) = (isTelling, isReading)
         (more, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
     /// Whether the sending is over, before all is sent.
-    var hasFailed: Bool { failed.load(ordering: .acquiring) }
+    var hasFailed: Bool { isOver.load(ordering: .acquiring) }
 
     /// There is more to send.
-    func noticeMore() { continuation.yield() }
+    func noticeMore() {
+        hasBegun.store(true, ordering: .releasing)
+        continuation.yield()
+    }
 
     /// Nothing more comes.
     func end() {
@@ -32,14 +41,20 @@ final class SpoolSender: Sendable {
         continuation.finish()
     }
 
-    /// Returns when nothing more comes and all is sent. Throws the first refusal, or why it gave up. Where there is input,
-    /// `stopInput` ends it when the sending has failed, but not before something of it is kept: it may be all there is.
+    /// Returns when nothing more comes and all is sent. Throws the first refusal, or why it gave up. When the sending has
+    /// failed, `stopInput` ends the input, but not before something of it is kept: it may be all there is.
     func run(stopInput: () -> Void = {}) async throws {
-        let http = try HTTPConnection(configuration)
         var changes = more.makeAsyncIterator()
+        let http: HTTPConnection
+        do {
+            http = try HTTPConnection(configuration)
+        } catch {
+            try await fail(error, &changes, stopInput)
+            throw error
+        }
         var refusal: CLIError?
         var (failures, sentCount) = (0, 0)
-        var (isAway, hasInput) = (false, false)
+        var isAway = false
         var givesUpAt: ContinuousClock.Instant?
         while true {
             // Before the folder is looked at: what came earlier is in it.
@@ -53,15 +68,11 @@ final class SpoolSender: Sendable {
                     if sentCount % 100 == 0 { Console.showProgress("\(sentCount) published") }
                 }
                 if isLast { break }
-                hasInput = await changes.next() != nil || hasInput
+                _ = await changes.next()
             } catch {
                 guard let reason = reason(error) else {
-                    failed.store(true, ordering: .releasing)
                     await http.close()
-                    if !hasInput { _ = await changes.next() }
-                    stopInput()
-                    while await changes.next() != nil {}
-                    Console.say(try files.waiting())
+                    try await fail(error, &changes, stopInput)
                     throw error
                 }
                 if !isAway { Console.say("\(reason); trying again") }
@@ -82,13 +93,30 @@ final class SpoolSender: Sendable {
         if let refusal { throw refusal }
     }
 
+    /// The sending is over: returns when nothing more comes.
+    private func fail(
+        _ error: any Error, _ changes: inout AsyncStream<Void>.AsyncIterator, _ stopInput: () -> Void
+    ) async throws {
+        isOver.store(true, ordering: .releasing)
+        // Who reads a pipe may have to wait for long.
+        if isReading, !hasBegun.load(ordering: .acquiring) {
+            Console.say("\(describe(error)); what comes first is kept")
+        }
+        while !hasBegun.load(ordering: .acquiring), await changes.next() != nil {}
+        stopInput()
+        while await changes.next() != nil {}
+        Console.say(try files.waiting())
+    }
+
     /// Why it is worth trying again; nil if it is not.
     private func reason(_ error: any Error) -> String? {
-        if let error = error as? ClientError, error.kind == .unreachable {
-            return CLIError(error, "refused", endpoint: configuration.endpoint).description
-        }
-        if let error = error as? CLIError, error.status == .init(75) { return error.description }
-        return nil
+        let isUnreachable = (error as? ClientError)?.kind == .unreachable
+        return isUnreachable || (error as? CLIError)?.status == .init(75) ? describe(error) : nil
+    }
+
+    private func describe(_ error: any Error) -> String {
+        guard let error = error as? ClientError else { return "\(error)" }
+        return CLIError(error, "refused", endpoint: configuration.endpoint).description
     }
 }
 
@@ -100,8 +128,8 @@ extension SpoolFolder {
     }
 }
 
-/// Keeps publications in a spool, which is sent meanwhile. When that has failed for good no more are taken than those
-/// that come first.
+/// Keeps publications in a spool, which is sent meanwhile. When that has failed for good, no more are taken once there is
+/// one.
 struct SpoolSink: PublicationSink {
     private let spool: Spool
     private let sender: SpoolSender
@@ -109,12 +137,13 @@ struct SpoolSink: PublicationSink {
     /// How long to wait for room.
     private let patience: Duration
 
-    /// When the sending fails, `cause` is told, and `wakeUp` wakes whoever waits for input.
+    /// When the sending has failed and something is kept, `cause` is told, and `wakeUp` wakes whoever waits for input.
     init(
-        _ spool: Spool, _ configuration: ClientConfiguration, isTelling: Bool, _ cause: StopCause, _ wakeUp: WakeUp
+        _ spool: Spool, _ configuration: ClientConfiguration, isTelling: Bool, isReading: Bool, _ cause: StopCause,
+        _ wakeUp: WakeUp
     ) {
         self.spool = spool
-        let sender = SpoolSender(spool.files, configuration, isTelling: isTelling)
+        let sender = SpoolSender(spool.files, configuration, isTelling: isTelling, isReading: isReading)
         self.sender = sender
         patience = configuration.maximumOutage ?? .seconds(30)
         sending = Task {
@@ -126,6 +155,7 @@ struct SpoolSink: PublicationSink {
     }
 
     mutating func put(_ publications: [Publication]) async throws {
+        guard !publications.isEmpty else { return }
         let start = ContinuousClock.now
         while try !spool.append(publications) {
             guard !sender.hasFailed, ContinuousClock.now - start < patience else {

@@ -152,6 +152,37 @@ struct ConnectTests {
         #expect(ids(harness.take(peer)) == ["2"])
     }
 
+    struct IDRow: CustomTestStringConvertible, Sendable {
+        var testDescription: String { id.map { "\($0)" } ?? "none" }
+        let id: JSON?
+        /// What the answer repeats.
+        let answered: JSON?
+    }
+
+    private static let long = String(repeating: "x", count: 300)
+
+    @Test(
+        "The answer to a connect that was held repeats its id, and nothing that JavaScript takes for false",
+        arguments: [
+            IDRow(id: "1", answered: "1"), IDRow(id: 7, answered: 7), IDRow(id: -1.5, answered: -1.5),
+            IDRow(id: "\"\\\n\u{2028}\u{1F600}", answered: "\"\\\n\u{2028}\u{1F600}"),
+            IDRow(id: .string(long), answered: .string(long)),
+            IDRow(id: nil, answered: nil), IDRow(id: "", answered: nil), IDRow(id: 0, answered: nil),
+            IDRow(id: .null, answered: nil),
+        ])
+    func idOfAHeldConnect(row: IDRow) throws {
+        let harness = try RouterHarness()
+        let (peer, clientID) = harness.open()
+        guard case .object(var members) = RouterHarness.connect(clientID, over: .socket) else { return }
+        members["id"] = row.id
+        #expect(harness.send([.object(members)], from: peer) == [])
+        harness.advance(by: .seconds(60))
+        guard case .reply(let reply)? = harness.take(peer).first else { return #expect(Bool(false)) }
+        #expect(reply["id"] == row.answered)
+        #expect(reply["channel"] == "/meta/connect")
+        #expect(reply["clientId"] == .string(clientID))
+    }
+
     @Test("A second socket takes the session over; the old one's end does not touch it")
     func twoSockets() throws {
         let harness = try RouterHarness(loopCount: 2)

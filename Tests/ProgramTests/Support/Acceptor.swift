@@ -30,11 +30,14 @@ final class Acceptor {
         }
     }
 
-    /// Answers every request with the same; `closed` is called when a client has closed its connection behind that.
+    /// Answers every request with the same. With `closed` the connection is kept, and that is called when the client has
+    /// closed it.
     convenience init(
         answer status: String, _ body: String, closed: (@Sendable () -> Void)? = nil
     ) throws {
-        let answer = "HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)"
+        let connection = closed == nil ? "close" : "keep-alive"
+        let answer =
+            "HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\nConnection: \(connection)\r\n\r\n\(body)"
         try self.init { connection in
             guard Self.readRequest(connection) != nil else { return }
             Self.send(Array(answer.utf8)[...], connection)

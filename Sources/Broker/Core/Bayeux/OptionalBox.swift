@@ -1,4 +1,6 @@
 /// A value that is seldom there: it takes one word where it is not, and a place of its own in memory where it is.
+///
+/// Whoever changes the value must not assign to the box meanwhile: nothing checks that.
 struct OptionalBox<Value> {
     private final class Storage {
         @exclusivity(unchecked) var value: Value?

@@ -14,7 +14,7 @@ struct SessionSubscriptions {
     private var places: [ChannelPattern: Int] = [:]
 
     var count: Int { entries.count }
-    /// What they are, as long as nobody changes them no copy.
+    /// The patterns, in the order of the list.
     var patterns: some Collection<ChannelPattern> { entries.lazy.map(\.pattern) }
 
     func contains(_ pattern: ChannelPattern) -> Bool { place(of: pattern) != nil }

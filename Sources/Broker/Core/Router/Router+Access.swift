@@ -180,8 +180,8 @@ extension Router {
     @discardableResult
     mutating func review(_ session: Session, _ caller: Caller, now: Moment, into outbox: inout Outbox) -> Bool {
         guard let rules else { return false }
-        session.rights.reviewCount += 1
-        let lost = Array(session.subscriptions.patterns).filter { !rules.decide(.subscribe, $0, caller).isAllowed }
+        session.rights.reviewCount &+= 1
+        let lost = session.subscriptions.patterns.filter { !rules.decide(.subscribe, $0, caller).isAllowed }
         guard !lost.isEmpty else { return false }
         for pattern in lost where removeSubscription(to: pattern, of: session) {
             tell(.unsubscribe(clientID: session.clientID, pattern: pattern.text), into: &outbox)

@@ -186,7 +186,7 @@ extension Router {
         }
         if slice.isAbsent || slice.kind == .null { return .failure(.invalidChannel(nil)) }
         guard let name = slice.string(in: text) else {
-            return .failure(.invalidChannel(Self.raw(slice, in: text)))
+            return .failure(.invalidChannel(slice.json(in: text)))
         }
         guard let channel = try? ChannelName(name, grammar: limits.grammar, maximumBytes: limits.channelBytes) else {
             return .failure(.invalidChannel(name))

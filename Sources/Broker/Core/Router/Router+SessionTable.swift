@@ -14,8 +14,8 @@ extension Router {
             position: lastSequence, isEphemeral: isEphemeral, startedAt: now.wall)
         sessions[Int(handle)] = session
         handles[clientID] = handle
-        // As early as a connect may have to be answered: so one entry does for both.
-        schedule(session, by: now.adding(limits.timeout))
+        // As early as a connect usually has to be answered: so one entry does for both.
+        schedule(session, by: isEphemeral ? .max : now.adding(limits.timeout))
         return session
     }
 

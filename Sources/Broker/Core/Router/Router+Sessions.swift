@@ -94,7 +94,7 @@ extension Router {
         } else {
             let name = type.string(in: text)
             if name.map({ isOffered($0) }) != true {
-                error = .bayeux(.connectionTypes([name ?? Self.raw(type, in: text)]))
+                error = .bayeux(.connectionTypes([name ?? type.json(in: text)]))
             }
         }
         if rules != nil, error == nil, case .success(let session) = session,
@@ -280,7 +280,7 @@ extension Router {
     func session(of request: Request, text: RawSpan) -> Result<Session, BayeuxError> {
         guard request.envelope.clientId.isTruthy(in: text) else { return .failure(.missing("clientId")) }
         guard let clientID = request.envelope.clientId.string(in: text) else {
-            return .failure(.unknownClient(Self.raw(request.envelope.clientId, in: text)))
+            return .failure(.unknownClient(request.envelope.clientId.json(in: text)))
         }
         guard let handle = handles[clientID], let session = sessions[Int(handle)] else {
             return .failure(.unknownClient(clientID))
@@ -296,12 +296,5 @@ extension Router {
             return bound
         }
         return try? session(of: request, text: text).get()
-    }
-
-    /// A value as it was sent, for an error's argument.
-    static func raw(_ slice: JSONSlice, in text: RawSpan) -> String {
-        var bytes: [UInt8] = []
-        bytes.append(slice, of: text)
-        return String(decoding: bytes, as: UTF8.self)
     }
 }

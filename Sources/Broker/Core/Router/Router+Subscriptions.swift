@@ -132,7 +132,7 @@ extension Router {
 
     private func pattern(in slice: JSONSlice, text: RawSpan) -> Result<ChannelPattern, BayeuxError> {
         guard let name = slice.string(in: text) else {
-            return .failure(.invalidChannel(Self.raw(slice, in: text)))
+            return .failure(.invalidChannel(slice.json(in: text)))
         }
         guard
             let pattern = try? ChannelPattern(name, grammar: limits.grammar, maximumBytes: limits.channelBytes)

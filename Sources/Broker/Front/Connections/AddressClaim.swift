@@ -2,7 +2,7 @@ import BrokerCore
 
 /// The address that something counts as a connection of: a connection itself, or what a trusted proxy brings on one.
 ///
-/// It holds one place at most, and has to be released where it ends.
+/// It holds one place at most, and has to be released where it ends, at the gate where that was taken.
 struct AddressClaim {
     private var address: IPAddress?
 

@@ -2,7 +2,7 @@ import NIOCore
 
 /// A connection that must be looked after: handshakes, requests and pongs have deadlines.
 protocol GuardedConnection: AnyObject {
-    /// Where it is in the watch, while it is there: the watch's own.
+    /// Its place in the watch, nil when it is not there. Only the watch changes it.
     var watchPlace: UInt32? { get set }
     /// Ends what has taken too long (ns, monotonic).
     func keepDeadlines(now: UInt64)

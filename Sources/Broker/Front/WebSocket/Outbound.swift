@@ -36,7 +36,7 @@ final class Outbound {
     private var waiting: Waiting?
     /// So little that there is room for more.
     static let drainedBytes = 64 << 10
-    /// It lets go of this when it leaves its pipeline.
+    /// It has to let go of this object when it leaves its pipeline, for each holds the other.
     private let delegate: any OutboundDelegate
     private(set) var isCut = false
     /// Whether too much waits; over when it has drained.
