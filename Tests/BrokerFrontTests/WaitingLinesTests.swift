@@ -110,6 +110,29 @@ struct WaitingLinesTests {
         loop.stop()
     }
 
+    @Test("What answers the pings of a turn is written together")
+    func pongsOfATurn() throws {
+        let (loop, address) = (EmbeddedShard(), try Self.address("203.0.113.1"))
+        let handler = WebSocketHandler(
+            shard: loop.shard, services: loop.services, origin: ConnectionOrigin(address: address, isTrusted: false))
+        try loop.channel.pipeline.syncOperations.addHandler(handler)
+        let fields = [
+            ("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ]
+        try loop.channel.writeInbound(ByteBuffer(string: TestSocket.request("GET", "/bayeux", headers: fields)))
+        while try loop.channel.readOutbound(as: ByteBuffer.self) != nil {}
+        let (count, ping) = (100, TestWebSocket.frame(opcode: 9, Array("a".utf8)))
+        try loop.channel.writeInbound(ByteBuffer(bytes: (0..<count).flatMap { _ in ping }))
+        // How many they are is a matter of time; the others wait here for ever.
+        let pongs = try #require(try loop.channel.readOutbound(as: ByteBuffer.self))
+        #expect(try loop.channel.readOutbound(as: ByteBuffer.self) == nil)
+        let all = (0..<count).flatMap { _ in [0x8A, 1, UInt8(ascii: "a")] }
+        #expect(all.starts(with: pongs.readableBytesView))
+        loop.close()
+        loop.stop()
+    }
+
     @Test("Answers that nobody takes: a bound for an address, and one in all", arguments: [32 << 20, 1 << 30])
     func untakenAnswers(bytesInAll: Int) throws {
         let most = min(32 << 20, bytesInAll / 4)

@@ -12,6 +12,8 @@ struct DriverEvents: DriverSink {
     var hasMessage = false
     var isAlive = false
     var messageBytes = 0
+    /// Whether something is to be done besides writing the driver's output.
+    var needsAction: Bool { violation != nil || hasUnsupportedMessage }
 
     init(handler: WebSocketHandler) {
         self.handler = handler

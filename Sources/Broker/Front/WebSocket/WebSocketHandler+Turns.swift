@@ -34,12 +34,15 @@ extension WebSocketHandler {
             backlog.read { driver.receiveNext($0.bytes, into: &events) }
             backlog.count(events.messageBytes)
             hear(events)
-            act(on: events)
+            // Pongs wait for the end of the turn: each by itself would be a piece that waits where they are not taken.
+            if events.needsAction || driver.state != .open { act(on: events) }
             if !backlog.isEmpty, isTurnOver(since: start) {
+                writeOutput()
                 charge(since: start)
                 return waitForTurn()
             }
         }
+        writeOutput()
         charge(since: start)
         // A connection that waits for its peer keeps no memory.
         if backlog.isEmpty { backlog.clear() }

@@ -212,11 +212,7 @@ extension WebSocketHandler {
             leave()
         }
         let hasLastWord = driver.hasOutput
-        if hasLastWord {
-            let output = driver.takeOutput()
-            shard.counters.sockets.sentBytes += UInt64(output.count)
-            write(ByteBuffer(bytes: output))
-        }
+        writeOutput()
         guard driver.shouldCloseTransport, !isLingering else { return }
         if hasLastWord {
             lingering = Lingering(
@@ -226,6 +222,14 @@ extension WebSocketHandler {
         } else {
             context?.close(promise: nil)
         }
+    }
+
+    /// Writes what the driver has to say.
+    func writeOutput() {
+        guard driver.hasOutput else { return }
+        let output = driver.takeOutput()
+        shard.counters.sockets.sentBytes += UInt64(output.count)
+        write(ByteBuffer(bytes: output))
     }
 
     /// Bytes that come after the end are not read for ever.
