@@ -63,7 +63,7 @@ public struct DriverOptions: Sendable {
 
 extension Duration {
     /// The instant this long after `now` (nanoseconds, monotonic), at the ends of the range instead of beyond.
-    func deadline(after now: UInt64) -> UInt64 { now + min(nanoseconds, .max - now) }
+    func deadline(after now: UInt64) -> UInt64 { now.saturatingAdd(nanoseconds) }
 
     /// At the ends of the range instead of beyond.
     var nanoseconds: UInt64 {
@@ -73,4 +73,9 @@ extension Duration {
         let (sum, carried) = scaled.addingReportingOverflow(UInt64(attoseconds / 1_000_000_000))
         return overflow || carried ? .max : sum
     }
+}
+
+extension UInt64 {
+    /// The sum, or the largest number if that is too small for it.
+    func saturatingAdd(_ other: UInt64) -> UInt64 { self + Swift.min(other, .max - self) }
 }

@@ -30,7 +30,7 @@ extension ServerDriver {
             end(unreported: (code, reason))
             return true
         case .framing:
-            let deadline = now + min(closeTimeout, .max - now)
+            let deadline = now.saturatingAdd(closeTimeout)
             return connection.close(code, reason: reason, deadline: deadline, key: nil, output: &output)
         case .hixieFraming:
             hixie?.close(output: &output)

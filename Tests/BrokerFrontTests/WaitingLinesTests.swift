@@ -9,6 +9,15 @@ import Testing
 struct WaitingLinesTests {
     private static func address(_ text: String) throws -> IPAddress { try #require(IPAddress(text)) }
 
+    /// The handshake of a WebSocket.
+    private static let upgrade = ByteBuffer(
+        string: TestSocket.request(
+            "GET", "/bayeux",
+            headers: [
+                ("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"),
+                ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ]))
+
     @Test("In the order in which they came, and one timer for all of an address")
     func order() throws {
         var lines = WaitingLines()
@@ -49,12 +58,7 @@ struct WaitingLinesTests {
         case .webSocket:
             try pipeline.addHandler(WebSocketHandler(shard: loop.shard, services: loop.services, origin: origin))
             handler = try pipeline.handler(type: WebSocketHandler.self)
-            let fields = [
-                ("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"),
-                ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-            ]
-            try loop.channel.writeInbound(
-                ByteBuffer(string: TestSocket.request("GET", "/bayeux", headers: fields)))
+            try loop.channel.writeInbound(Self.upgrade)
             try loop.channel.writeInbound(ByteBuffer(bytes: TestWebSocket.frame(opcode: 1, Array("[]".utf8))))
         case .http, .proxied:
             try HTTPHandler.install(
@@ -116,11 +120,7 @@ struct WaitingLinesTests {
         let handler = WebSocketHandler(
             shard: loop.shard, services: loop.services, origin: ConnectionOrigin(address: address, isTrusted: false))
         try loop.channel.pipeline.syncOperations.addHandler(handler)
-        let fields = [
-            ("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"),
-            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-        ]
-        try loop.channel.writeInbound(ByteBuffer(string: TestSocket.request("GET", "/bayeux", headers: fields)))
+        try loop.channel.writeInbound(Self.upgrade)
         while try loop.channel.readOutbound(as: ByteBuffer.self) != nil {}
         let (count, ping) = (100, TestWebSocket.frame(opcode: 9, Array("a".utf8)))
         try loop.channel.writeInbound(ByteBuffer(bytes: (0..<count).flatMap { _ in ping }))

@@ -37,13 +37,11 @@ extension WebSocketHandler {
             // Pongs wait for the end of the turn: each by itself would be a piece that waits where they are not taken.
             if events.needsAction || driver.state != .open { act(on: events) }
             if !backlog.isEmpty, isTurnOver(since: start) {
-                writeOutput()
-                charge(since: start)
+                endTurn(since: start)
                 return waitForTurn()
             }
         }
-        writeOutput()
-        charge(since: start)
+        endTurn(since: start)
         // A connection that waits for its peer keeps no memory.
         if backlog.isEmpty { backlog.clear() }
         shard.relieve()
@@ -60,7 +58,9 @@ extension WebSocketHandler {
         backlog.isTurnOver || payer.map { shard.isTurnOver(of: $0, since: start) } ?? false
     }
 
-    private func charge(since start: UInt64) {
+    /// Writes what answers the frames of the turn, and charges for both.
+    private func endTurn(since start: UInt64) {
+        writeOutput()
         if let payer { shard.charge(payer, since: start) }
     }
 
