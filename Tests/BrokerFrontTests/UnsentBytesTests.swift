@@ -16,8 +16,10 @@ struct UnsentBytesTests {
         var isOpen = false
         /// So many are taken at once.
         var room = 0
+        private var hasEnded = false
 
         func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+            if hasEnded { return promise?.fail(ChannelError.outputClosed) ?? () }
             var piece = unwrapOutboundIn(data)
             let taken = min(room, piece.readableBytes)
             room -= taken
@@ -27,6 +29,12 @@ struct UnsentBytesTests {
 
         func flush(context: ChannelHandlerContext) {
             if isOpen { context.flush() }
+        }
+
+        func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+            guard mode == .output else { return context.close(mode: mode, promise: promise) }
+            hasEnded = true
+            promise?.succeed()
         }
     }
     /// Whoever writes; when it is cut, the peer takes all that waits.
@@ -77,6 +85,13 @@ struct UnsentBytesTests {
 
         var isCut: Bool { writer.isCut }
 
+        /// What it has taken since this was last asked, in the pieces that the channel was given.
+        func pieces() throws -> [String] {
+            var pieces: [String] = []
+            while let piece = try channel.readOutbound(as: ByteBuffer.self) { pieces.append(String(buffer: piece)) }
+            return pieces
+        }
+
         /// Takes all that waits.
         func take() { writer.take() }
 
@@ -120,6 +135,45 @@ struct UnsentBytesTests {
         for peer in peers { _ = unsent.removeFirst(of: peer.outbound) }
         #expect(unsent.queuedBytes == 0 && unsent.keptBytes == 0)
         for peer in peers { peer.close() }
+    }
+
+    @Test("Small pieces that wait are joined, behind those that came before them and before those that came later")
+    func smallPieces() throws {
+        let loop = EmbeddedEventLoop()
+        let unsent = UnsentBytes(limit: .max, on: loop)
+        let peer = try SlowPeer(on: loop, unsent)
+        let large = ByteBuffer(repeating: UInt8(ascii: "-"), count: Outbound.joinedBytes + 1)
+        let small = (0..<4000).map { "\($0) " }
+        var expected: [String] = []
+        for part in [small[..<100], small[100...]] {
+            peer.outbound.write(large)
+            expected.append(String(buffer: large))
+            for text in part { peer.outbound.write(ByteBuffer(string: text)) }
+            expected.append(part.joined())
+        }
+        let byteCount = expected.reduce(0) { $0 + $1.utf8.count }
+        let smallBytes = small.reduce(0) { $0 + $1.utf8.count }
+        #expect(peer.outbound.queuedBytes == byteCount && unsent.queuedBytes == byteCount)
+        #expect(unsent.keptBytes == large.storageCapacity + smallBytes, "they are copies")
+        peer.take()
+        #expect(peer.outbound.queuedBytes == 0 && unsent.queuedBytes == 0 && unsent.keptBytes == 0)
+        let pieces = try peer.pieces()
+        #expect(pieces.joined() == expected.joined())
+        #expect(pieces.map(\.utf8.count).filter { $0 > 0 } == [513, 290, 513, 16380, 2220], "joined up to 16 KiB")
+        peer.close()
+    }
+
+    @Test("Small pieces are written before our side ends")
+    func smallPiecesAtTheEnd() throws {
+        let loop = EmbeddedEventLoop()
+        let unsent = UnsentBytes(limit: .max, on: loop)
+        let peer = try SlowPeer(on: loop, unsent)
+        for text in ["first ", "second ", "third"] { peer.outbound.write(ByteBuffer(string: text)) }
+        peer.outbound.endOutput()
+        peer.take()
+        #expect(try peer.pieces().joined() == "first second third")
+        #expect(unsent.queuedBytes == 0 && unsent.keptBytes == 0)
+        peer.close()
     }
 
     @Test("Of a copy of which the peer has taken the beginning only the rest is kept")
@@ -235,10 +289,12 @@ struct UnsentBytesTests {
             let monitor = try await broker.connect()
             var count = 0
             while try await broker.metrics(over: monitor)[cuts] == 0 {
-                let (channel, data) = ("/sleeper/\(count % sleepers.count)", #"["\#(filling)",\#(count)]"#)
+                let channel = "/sleeper/\(count % sleepers.count)"
                 count += 1
-                try await publisher.publish(data, to: channel)
-                #expect(try await reader.delivery() == #"{"channel":"\#(channel)","data":\#(data)}"#)
+                for data in [#"["\#(filling)",\#(count)]"#, "\(count)"] {
+                    try await publisher.publish(data, to: channel)
+                    #expect(try await reader.delivery() == #"{"channel":"\#(channel)","data":\#(data)}"#)
+                }
             }
             let numbers = try await broker.metrics(over: monitor)
             #expect(numbers[cuts] == 1)

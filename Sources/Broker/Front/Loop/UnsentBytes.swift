@@ -9,7 +9,7 @@ import NIOCore
 final class UnsentBytes {
     /// A piece that waits for one connection.
     fileprivate struct Hold {
-        let byteCount: Int
+        var byteCount: Int
         /// Its memory, which others may hold as well; nil for a copy. It lives as long as this, so that its identity is
         /// nobody else's.
         let memory: AnyObject?
@@ -65,6 +65,15 @@ final class UnsentBytes {
         waiting[key, default: Line(connection: connection)].add(hold)
         look()
         return hold.byteCount
+    }
+
+    /// What waits for a connection last, a copy, becomes so many bytes longer. Returns how many that are.
+    func lengthenLast(of connection: Outbound, by byteCount: Int) -> Int {
+        waiting[ObjectIdentifier(connection)]?.grow(by: byteCount)
+        queuedBytes += byteCount
+        keep(byteCount)
+        look()
+        return byteCount
     }
 
     /// What has waited for a connection for longest is sent, or the connection is gone. Returns how many bytes it was.
@@ -158,6 +167,12 @@ extension UnsentBytes.Line {
     fileprivate mutating func add(_ hold: UnsentBytes.Hold) {
         if hold.memory == nil { copiedBytes += hold.byteCount }
         holds.append(hold)
+    }
+
+    fileprivate mutating func grow(by byteCount: Int) {
+        precondition(holds.last?.memory == nil, "Cannot lengthen a piece that others hold as well")
+        holds[holds.index(before: holds.endIndex)].byteCount += byteCount
+        copiedBytes += byteCount
     }
 
     fileprivate mutating func removeFirst() -> UnsentBytes.Hold? {

@@ -13,13 +13,24 @@ protocol OutboundDelegate: AnyObject {
 /// Writes to one connection: straight to the socket while nothing waits, else through the channel, in order.
 ///
 /// A write that goes through a channel costs several times the instructions of `send(2)`. The channel takes what the
-/// socket does not, and all that follows, until it has written that; the bytes that wait there are counted.
+/// socket does not, and all that follows, until it has written that; the bytes that wait there are counted. What it takes
+/// for each piece that waits, time as well as memory, is as much as some hundred bytes: small ones are joined.
 final class Outbound {
     private final class Waiting {
         /// Bytes that the channel was given.
         var givenBytes = 0
+        /// Pieces that it has not written yet.
+        var givenCount = 0
+        /// Small pieces behind those.
+        var tail = ByteBuffer()
         var progress = WriteProgress()
         var onDrain: (() -> Void)?
+
+        func takeTail() -> ByteBuffer? {
+            guard tail.readableBytes > 0 else { return nil }
+            defer { tail = ByteBuffer() }
+            return tail
+        }
     }
     private let context: ChannelHandlerContext
     /// What waits here and in the other connections of the event loop.
@@ -34,6 +45,10 @@ final class Outbound {
     private(set) var queuedBytes = 0
     /// What is known while there are any.
     private var waiting: Waiting?
+    /// At most so long is a piece that is copied behind others, not shared.
+    static let joinedBytes = 512
+    /// So many bytes are joined, at most.
+    private static let tailBytes = 16 << 10
     /// So little that there is room for more.
     static let drainedBytes = 64 << 10
     /// It has to let go of this object when it leaves its pipeline, for each holds the other.
@@ -55,7 +70,7 @@ final class Outbound {
         }
     }
 
-    /// Writes a piece; it is shared, not copied, if it has to wait.
+    /// Writes a piece; if it has to wait it is shared, not copied, unless it is small.
     func write(_ piece: ByteBuffer) {
         var piece = piece
         if queuedBytes == 0, let socket {
@@ -67,6 +82,8 @@ final class Outbound {
     }
 
     private func queue(_ piece: ByteBuffer) {
+        guard piece.readableBytes > 0 else { return }
+        if let waiting, piece.readableBytes <= Self.joinedBytes { return join(piece, to: waiting) }
         var rest = piece
         var copiedBytes = isEncrypted ? piece.readableBytes : nil
         if queuedBytes == 0, socket == nil {
@@ -78,22 +95,47 @@ final class Outbound {
             copiedBytes = copiedBytes.map { min($0, waitingBytes) }
             rest = ByteBuffer()
         }
-        queuedBytes += unsent.add(piece, for: self, copiedBytes: copiedBytes)
         let waiting = waiting ?? Waiting()
-        waiting.givenBytes &+= piece.readableBytes
         self.waiting = waiting
+        // Counted first: the channel may write at once what it is given.
+        queuedBytes += unsent.add(piece, for: self, copiedBytes: copiedBytes)
         tell()
+        giveTail(of: waiting)
+        give(rest, of: piece.readableBytes, waiting)
+    }
+
+    /// A small piece waits behind others.
+    private func join(_ piece: ByteBuffer, to waiting: Waiting) {
+        let byteCount = piece.readableBytes
+        let full = waiting.tail.readableBytes + byteCount > Self.tailBytes ? waiting.takeTail() : nil
+        queuedBytes +=
+            waiting.tail.readableBytes == 0
+            ? unsent.add(piece, for: self, copiedBytes: byteCount) : unsent.lengthenLast(of: self, by: byteCount)
+        waiting.tail.writeImmutableBuffer(piece)
+        if let full { give(full, of: full.readableBytes, waiting) }
+    }
+
+    private func giveTail(of waiting: Waiting) {
+        if let tail = waiting.takeTail() { give(tail, of: tail.readableBytes, waiting) }
+    }
+
+    /// Has the channel write the rest of a piece of so many bytes.
+    private func give(_ rest: ByteBuffer, of byteCount: Int, _ waiting: Waiting) {
+        waiting.givenBytes &+= byteCount
+        waiting.givenCount += 1
         let written = context.eventLoop.makePromise(of: Void.self)
-        written.futureResult.assumeIsolated().whenComplete { _ in self.dequeue() }
+        written.futureResult.assumeIsolated().whenComplete { _ in self.dequeue(waiting) }
         context.writeAndFlush(NIOAny(rest), promise: written)
     }
 
     /// The channel has written a piece, or never will; they leave in their order.
-    private func dequeue() {
+    private func dequeue(_ waiting: Waiting) {
         queuedBytes -= unsent.removeFirst(of: self)
-        let onDrain = queuedBytes <= Self.drainedBytes ? waiting?.onDrain.take() : nil
+        waiting.givenCount -= 1
+        if waiting.givenCount == 0 { giveTail(of: waiting) }
+        let onDrain = queuedBytes <= Self.drainedBytes ? waiting.onDrain.take() : nil
         if queuedBytes == 0 {
-            waiting = nil
+            self.waiting = nil
             tell()
         }
         guard queuedBytes <= Self.drainedBytes else { return }
@@ -144,7 +186,8 @@ final class Outbound {
     /// and the peer may lose what was written last (RFC 9112 §9.6).
     func endOutput() {
         forgetSocket()
-        guard queuedBytes > 0 else { return context.close(mode: .output, promise: nil) }
+        guard let waiting else { return context.close(mode: .output, promise: nil) }
+        giveTail(of: waiting)
         let context = NIOLoopBound(context, eventLoop: context.eventLoop)
         self.context.writeAndFlush(NIOAny(ByteBuffer())).whenComplete { _ in
             context.value.close(mode: .output, promise: nil)
