@@ -10,6 +10,7 @@ import os
 import resource
 import ssl
 import sys
+import time
 from collections.abc import Callable
 
 from attack import Attack
@@ -19,6 +20,8 @@ DEADLINES = "timeouts: {handshake: 3s, request: 3s, message: 3s, write: 3s, clos
 """So short that what stalls is ended within a turn, and begins anew."""
 READERS = 6
 """How many take nothing: what they ask for has to fill buffers first, of the time that the broker gives one address."""
+SLEEPERS, SLEEP = 50, 7
+"""How many take no messages, and for how long (s): until so much waits that they are cut for it."""
 MIB = 1 << 20
 
 
@@ -123,6 +126,24 @@ def answers_that_are_not_taken(attack):
 def pongs_that_are_not_taken(attack):
     pings = frame(9, b"x" * 125) * 5000
     attack.pour(lambda: (attack.websocket(window=4096), pings), READERS, takes=False)
+
+
+@fault(closed("slow"), lead=5)
+def messages_that_are_not_taken(attack):
+    """Small ones, as many as there may be, for some who are cut at the same time."""
+    message = {"channel": "/untaken", "data": "x" * 450}
+    while attack.goes_on:
+        with contextlib.suppress(AssertionError, OSError), contextlib.ExitStack() as stack:
+            for _ in range(SLEEPERS):
+                stack.enter_context(attack.websocket(window=4096)).listen(message["channel"])
+            publisher = stack.enter_context(attack.websocket())
+            # The first megabytes for each are with the system, and who takes nothing does not notice the end.
+            end = min(time.monotonic() + SLEEP, attack.end)
+            with contextlib.suppress(AssertionError):
+                while time.monotonic() < end:
+                    publisher.call(**message)
+            # The rate is used up.
+            time.sleep(max(end - time.monotonic(), 0))
 
 
 @fault(answered(400))
