@@ -195,6 +195,7 @@ const charts = [
     new Chart("Waiting", [
         { name: "for connections", read: level("fanfare_send_queue_bytes") },
         { name: "for sessions", read: level("fanfare_session_queue_bytes") },
+        { name: "to be taken in", read: level("fanfare_receive_queue_bytes") },
     ], bytes),
     new Chart("Store", [
         { name: "commit p99", read: slowest("fanfare_store_commit_duration_seconds", 0.99) },

@@ -128,7 +128,7 @@ extension ServerDriver: WebSocketDriver {
     }
 
     /// How many bytes there is room for, of payloads that have not come as a whole; without what the scratch holds.
-    package var reservedByteCount: Int { connection.reservedByteCount }
+    package var reservedByteCount: Int { connection.reservedByteCount + (hixie?.reservedByteCount ?? 0) }
 
     /// See ``WebSocketDriver``.
     public var hasOutput: Bool { !output.isEmpty }

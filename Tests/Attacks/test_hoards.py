@@ -1,11 +1,16 @@
 """Hoards: what an attacker has kept for it leaves others what is theirs."""
 
+import contextlib
 import http.client
 import json
+import time
 
 from bayeux import Peer
+from broker import PATIENCE
 from conftest import watch
 from wire import Wire, frame, request
+
+UNFINISHED = 'fanfare_connections_closed_total{transport="websocket",reason="unfinished"}'
 
 
 def test_waiting_messages(make_broker):
@@ -26,6 +31,26 @@ def test_waiting_messages(make_broker):
             again.connect()
             assert [again.next_message()["data"] for _ in range(5)] == [0, 1, 2, 3, 4]
     assert broker.samples()["fanfare_session_queue_bytes"] <= 1 << 20
+
+
+def test_messages_that_are_not_complete(make_broker):
+    """Nearly all of the largest message there is, over many connections, and no more: what does not fit is refused."""
+    broker = make_broker("rates: {loopback: true}\n")
+    size = 1 << 20
+    half = frame(1, length=size) + b" " * (size - 1)
+    with watch(broker, memory=80), contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(broker.port)).upgrade() for _ in range(100)]
+        for wire in wires:
+            wire.send(half)
+        broker.wait_for_sample(UNFINISHED, 50)
+        # Those that came first are taken when they are complete, and then others have room.
+        assert broker.samples()["fanfare_receive_queue_bytes"] > 16 << 20
+        assert broker.samples()[UNFINISHED] <= len(wires) - 20
+        for wire in wires:
+            wire.send(b" ")
+        deadline = time.monotonic() + PATIENCE
+        while broker.samples()["fanfare_receive_queue_bytes"] > 0:
+            assert time.monotonic() < deadline, "what is over still counts"
 
 
 def test_buffers(broker):

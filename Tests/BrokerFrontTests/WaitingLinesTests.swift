@@ -133,22 +133,22 @@ struct WaitingLinesTests {
         loop.stop()
     }
 
-    @Test("Answers that nobody takes: a bound for an address, and one in all", arguments: [32 << 20, 1 << 30])
-    func untakenAnswers(bytesInAll: Int) throws {
+    @Test("What nobody takes: a bound for an address, and one in all", arguments: [32 << 20, 1 << 30])
+    func memoryShares(bytesInAll: Int) throws {
         let most = min(32 << 20, bytesInAll / 4)
-        var answers = UntakenAnswers(bytesInAll: bytesInAll)
+        var shares = MemoryShares(bytesInAll: bytesInAll, from: 64 << 10)
         let (one, other) = (try Self.address("203.0.113.1"), try Self.address("203.0.113.2"))
         // The first one always has room, however large it is.
-        #expect(answers.hasRoom(for: 2 * bytesInAll, of: one))
-        answers.add(most, of: one)
-        #expect(!answers.hasRoom(for: 1 << 20, of: one))
-        #expect(answers.hasRoom(for: 1 << 10, of: one))
-        #expect(answers.hasRoom(for: most, of: other))
-        #expect(answers.hasRoom(for: most, of: nil))
-        answers.add(bytesInAll - most, of: nil)
-        #expect(!answers.hasRoom(for: 1 << 20, of: other))
-        #expect(!answers.hasRoom(for: 1 << 20, of: nil))
-        answers.remove(most, of: one)
-        #expect(answers.hasRoom(for: most, of: one))
+        #expect(shares.hasRoom(for: 2 * bytesInAll, of: one))
+        shares.add(most, of: one)
+        #expect(!shares.hasRoom(for: 1 << 20, of: one))
+        #expect(shares.hasRoom(for: 1 << 10, of: one))
+        #expect(shares.hasRoom(for: most, of: other))
+        #expect(shares.hasRoom(for: most, of: nil))
+        shares.add(bytesInAll - most, of: nil)
+        #expect(!shares.hasRoom(for: 1 << 20, of: other))
+        #expect(!shares.hasRoom(for: 1 << 20, of: nil))
+        shares.remove(most, of: one)
+        #expect(shares.hasRoom(for: most, of: one))
     }
 }

@@ -321,6 +321,7 @@ ELSEWHERE = {
     REQUESTS + '{code="503"}': "test_unread.py::test_large_answers_that_are_not_taken",
     'fanfare_key_set_fetches_total{result="failure"}': "test_key_sets.py::test_a_provider_that_fails",
     'fanfare_connections_closed_total{reason="slow"}': "test_unread.py::test_messages_that_are_not_taken",
+    'fanfare_connections_closed_total{reason="unfinished"}': "test_hoards.py::test_messages_that_are_not_complete",
     'fanfare_connections_closed_total{reason="timeout"}': "test_slow.py::test_a_message_that_does_not_end",
     'fanfare_connections_closed_total{reason="pong"}': "test_slow.py::test_a_ping_that_is_not_answered",
     'fanfare_store_errors_total{kind="full"}': "test_hoards.py::test_retained_messages",

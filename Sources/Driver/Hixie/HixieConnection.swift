@@ -18,6 +18,9 @@ final class HixieConnection {
 
     var isWithinMessage: Bool { !reader.isBetweenFrames }
 
+    /// How many bytes there is room for, of a text that has not come as a whole.
+    var reservedByteCount: Int { reader.reservedByteCount }
+
     /// Reads what the challenge lacks; true when its answer is written and the connection open. 75 has no challenge.
     func readChallenge(
         _ input: UnsafeRawBufferPointer, _ offset: inout Int, output: inout OutputBuffer

@@ -28,6 +28,9 @@ struct HixieFrameReader: ~Copyable {
     /// Whether nothing of a frame was read that is not complete.
     var isBetweenFrames: Bool { if case .frameStart = stage { true } else { false } }
 
+    /// How many bytes there is room for, of a text that is not complete.
+    var reservedByteCount: Int { buffer.reservedByteCount }
+
     init(hasCloseFrame: Bool, maximumMessageBytes: Int) {
         self.hasCloseFrame = hasCloseFrame
         self.maximumMessageBytes = maximumMessageBytes

@@ -73,7 +73,8 @@ extension Setting {
         Setting(
             "limits.queued-bytes-in-all", .bytes, \.broker.limits.queuedBytesInAll,
             "the same, for all sessions together; beyond it, the oldest of those for whom most waits make room"
-                + "; and as much memory for what waits in connections: beyond it, that with most is closed"),
+                + "; and as much memory for what waits in connections: beyond it, that with most is closed; and as much"
+                + " again for what comes in and is not complete: beyond it, that which brings more is refused"),
         Setting(
             "limits.congested-bytes", .bytes, \.broker.congestedBytes,
             "what waits for one connection; beyond it, messages wait in its session's queue"),

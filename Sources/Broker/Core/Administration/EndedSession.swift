@@ -31,6 +31,8 @@ package enum ConnectionEnd: String, Sendable, CaseIterable {
     case pong
     /// It did not take what was written to it.
     case slow
+    /// More than there was room for had come of it that was not complete.
+    case unfinished
     /// It broke the protocol.
     case violation
     /// It went on as another kind of connection.

@@ -105,6 +105,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         abandon()
+        shard.unfinished.forget(self)
         claim.release(at: services.gate)
         if isStream { shard.counters.streams.end(closeReason) } else { shard.counters.requests.end(closeReason) }
         shard.dismiss(self)
@@ -125,6 +126,10 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
             phase = .idle  // The buffer must have one owner to grow in place.
             body.writeImmutableBuffer(part)
             phase = .receiving(head, body)
+            let byteCount = body.storageCapacity
+            guard shard.unfinished.note(byteCount, of: self, from: services.gate.limited(client(of: head))) else {
+                return refuse(.serviceUnavailable, UnfinishedInput.refusal, retryAfter: 1)
+            }
         case (.end, .receiving(let head, let body)):
             phase = .waiting(head, body)
             deadline = .max
@@ -221,14 +226,19 @@ extension HTTPHandler {
     /// Answers the request that waits, if its address may have more of the loop's time; else when it may.
     private func takeTurn() {
         guard case .waiting(let head, let body) = phase else { return }
-        let client = services.gate.client(of: origin) { head.headers[$0] }
+        let client = client(of: head)
         address = services.gate.limited(client)
         addressClass = client.address.map { AddressClass($0) } ?? AddressClass(of: context?.channel.remoteAddress)
         if let address, case let wait = shard.delay(of: address, now: SystemClock.monotonic), wait > 0 {
             return shard.queue(for: address, after: wait) { [weak self] in self?.takeTurn() }
         }
         phase = .answering(head)
+        shard.unfinished.forget(self)
         answer(head, body)
+    }
+
+    private func client(of head: HTTPRequestHead) -> ClientAddress {
+        services.gate.client(of: origin) { head.headers[$0] }
     }
 
     private func answer(_ head: HTTPRequestHead, _ body: ByteBuffer) {
@@ -378,6 +388,7 @@ extension HTTPHandler {
     }
 
     private func refuse(_ response: HTTPResponse) {
+        shard.unfinished.forget(self)
         var head = HTTPResponseHead(version: .http1_1, status: response.status, headers: response.headers)
         head.headers.replaceOrAdd(name: "Content-Length", value: "\(response.body.readableBytes)")
         head.headers.replaceOrAdd(name: "Connection", value: "close")

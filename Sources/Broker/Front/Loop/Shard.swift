@@ -31,7 +31,9 @@ final class Shard {
     /// Who waits for their share of it.
     var waiting = WaitingLines()
     /// What was answered and not taken yet.
-    var untaken: UntakenAnswers
+    var untaken: MemoryShares
+    /// What was sent and not taken in yet.
+    @exclusivity(unchecked) var unfinished: UnfinishedInput
     /// What was written and not taken yet.
     let unsent: UnsentBytes
     /// Scratch memory that the drivers of this loop share.
@@ -82,7 +84,9 @@ final class Shard {
         self.logger = logger
         work = WorkShares(configuration.limits.rates, loopCount: configuration.threads)
         let bytesInAll = configuration.limits.queuedBytesInAll / max(configuration.threads, 1)
-        untaken = UntakenAnswers(bytesInAll: bytesInAll / 4)
+        // Smaller answers do not count.
+        untaken = MemoryShares(bytesInAll: bytesInAll / 4, from: 64 << 10)
+        unfinished = UnfinishedInput(bytesInAll: bytesInAll)
         unsent = UnsentBytes(total: unsentTotal, eventLoop: eventLoop)
         scanner = EnvelopeScanner(limits: configuration.limits.envelope)
     }
@@ -103,6 +107,7 @@ extension Shard {
     var sample: LoopSample {
         var sample = LoopSample(loop: loop, counters: counters)
         sample.queuedBytes = unsent.queuedBytes
+        sample.unfinishedBytes = unfinished.byteCount
         for entry in slots.entries where entry.outbound?.isCongested == true { sample.slowCount += 1 }
         return sample
     }

@@ -6,6 +6,7 @@ extension WebSocketHandler {
     /// Frames.
     func take(_ buffer: ByteBuffer) {
         guard !isLingering else { return passOver(buffer.readableBytes) }
+        defer { countInput() }
         if isDeflated || payer != nil {
             let isWaiting = !backlog.isEmpty
             backlog.append(buffer)
@@ -74,10 +75,19 @@ extension WebSocketHandler {
         pause(.turn)
         // A line may be long, and what has closed is not to be kept by it.
         let goOn = { [weak self] in
-            if let self, self.context != nil { self.takeTurn() }
+            guard let self, self.context != nil else { return }
+            self.takeTurn()
+            self.countInput()
         }
         if let payer, wait > 0 { return shard.queue(for: payer, after: wait, goOn) }
         shard.eventLoop.assumeIsolated().executeNextTurn(goOn)
+    }
+
+    /// Counts what has come and is not taken in, and ends the connection when that is more than there is room for.
+    private func countInput() {
+        let byteCount = driver.reservedByteCount + backlog.byteCount
+        guard !shard.unfinished.note(byteCount, of: self, from: payer), driver.state == .open else { return }
+        refuseInput()
     }
 
     /// Reads nothing more from the peer.

@@ -114,6 +114,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     func handlerRemoved(context: ChannelHandlerContext) {
         // It has no turn any more.
         backlog.clear()
+        shard.unfinished.forget(self)
         leave()
         claim.release(at: services.gate)
         countHandshake()
@@ -303,6 +304,12 @@ extension WebSocketHandler: GuardedConnection {
             }
         case .dead: giveUp()
         }
+    }
+
+    /// There is no room for what it sends.
+    func refuseInput() {
+        closeReason = .unfinished
+        close(.tryAgainLater, reason: UnfinishedInput.refusal)
     }
 
     private func giveUp() {

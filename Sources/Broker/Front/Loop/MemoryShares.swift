@@ -1,38 +1,40 @@
 import BrokerCore
 
-/// Large answers to requests that their peers have not taken yet, in bytes: a short request brings megabytes, which stay in
-/// memory as long as whoever has asked takes a little of them now and then.
-struct UntakenAnswers {
-    /// Smaller ones do not count.
-    private static let leastBytes = 64 << 10
+/// Memory that peers have an event loop keep, in bytes, with a bound for each address and one in all: answers that they take
+/// slowly, messages that they send slowly. A little of each now and then is no fault of one connection; of many it is.
+struct MemoryShares {
+    /// Less than this does not count.
+    private let leastBytes: Int
     private let bytesInAll: Int
     /// What one address may have: a few of the largest that there are, and never all.
     private let bytesPerAddress: Int
-    private var byteCount = 0
+    /// What is kept, of all addresses.
+    private(set) var byteCount = 0
     private var shares = AddressTally()
 
-    init(bytesInAll: Int) {
+    init(bytesInAll: Int, from leastBytes: Int) {
+        self.leastBytes = leastBytes
         self.bytesInAll = bytesInAll
         bytesPerAddress = min(32 << 20, bytesInAll / 4)
     }
 
-    /// Whether one more may wait; nil is who is not limited.
+    /// Whether there is room for so much more; nil is who is not limited.
     func hasRoom(for count: Int, of address: IPAddress?) -> Bool {
-        if count < Self.leastBytes || byteCount == 0 { return true }
+        if count < leastBytes || byteCount == 0 { return true }
         if let address, shares[address] + count > bytesPerAddress { return false }
         return byteCount + count <= bytesInAll
     }
 
-    /// One begins to wait.
+    /// So much more is kept.
     mutating func add(_ count: Int, of address: IPAddress?) {
-        guard count >= Self.leastBytes else { return }
+        guard count >= leastBytes else { return }
         byteCount += count
         if let address { shares.add(count, to: address) }
     }
 
-    /// One is taken, or its connection is gone.
+    /// It is kept no longer.
     mutating func remove(_ count: Int, of address: IPAddress?) {
-        guard count >= Self.leastBytes else { return }
+        guard count >= leastBytes else { return }
         byteCount -= count
         if let address { shares.remove(count, from: address) }
     }
