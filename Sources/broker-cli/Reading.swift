@@ -17,7 +17,7 @@ struct ReadingEnd {
 
 /// A subscription at work: until it has what was asked for, or there is a reason to stop.
 struct Reading {
-    /// What is kept has come when nothing has come for that long.
+    /// What is kept has come when nothing has come for that long, unless `idle` says another time.
     static let endSilence = Duration.milliseconds(500)
 
     let channels: [String]
@@ -87,7 +87,7 @@ struct Reading {
         if Console.errorIsTerminal { Console.say("subscribed to \(channels.joined(separator: " ")); Ctrl-C ends") }
         let quiet: (Duration, Stop)? =
             end.retainedOnly || end.untilEnd
-            ? (Self.endSilence, .end) : end.idle.map { (.seconds($0), .silence) }
+            ? (end.idle.map { .seconds($0) } ?? Self.endSilence, .end) : end.idle.map { (.seconds($0), .silence) }
         if let (time, reason) = quiet {
             waits.append(
                 Task {

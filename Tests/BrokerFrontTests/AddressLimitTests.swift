@@ -3,7 +3,7 @@ import BrokerFront
 import Testing
 
 /// Connections and requests of one address: how many, how fast, and what the rest is told.
-@Suite("Limits of addresses", .timeLimit(.minutes(2)))
+@Suite("Limits of addresses", .timeLimit(.minutes(10)))
 struct AddressLimitTests {
     /// A broker that counts clients on this machine, too.
     private func run(
@@ -95,15 +95,17 @@ struct AddressLimitTests {
     @Test
     func rateOfPublications() async throws {
         try await run {
-            $0.limits.rates.publishPerSession = Rate(1, per: .seconds(60), burst: 1)
+            $0.limits.rates.publishPerSession = Rate(1, per: .seconds(3600), burst: 1)
         } _: { broker in
             let client = try await TestClient.open(at: broker)
             #expect(try await client.publish("1", to: "/a").error == nil)
-            #expect(try await client.publish("1", to: "/a").error == "429:publish,60:Rate limit reached")
+            let refusal = try await client.publish("1", to: "/a").error
+            #expect(refusal?.wholeMatch(of: /429:publish,(35|36)\d\d:Rate limit reached/) != nil, "\(refusal ?? "")")
             let socket = try await broker.connect()
             #expect(try await socket.request("POST", "/channels/a", body: "1").status == 200)
             let answer = try await socket.request("POST", "/channels/a", body: "1")
-            #expect(answer.status == 429 && answer.headers["retry-after"] == "60")
+            #expect(answer.status == 429)
+            #expect(3500...3600 ~= answer.headers["retry-after"].flatMap(Int.init) ?? 0)
             #expect(try await metric(#"fanfare_rate_limited_total{limit="publish"} 2"#, at: broker))
         }
     }
@@ -111,12 +113,11 @@ struct AddressLimitTests {
     @Test
     func rateOfSubscriptions() async throws {
         try await run {
-            $0.limits.rates.subscribePerSession = Rate(1, per: .seconds(60), burst: 2)
+            $0.limits.rates.subscribePerSession = Rate(1, per: .seconds(3600), burst: 2)
         } _: { broker in
             let client = try await TestClient.open(at: broker, subscribedTo: "/a")
-            #expect(
-                try await client.call("/meta/subscribe", #""subscription":["/b","/c"]"#).error
-                    == "429:subscribe,60:Rate limit reached")
+            let refusal = try await client.call("/meta/subscribe", #""subscription":["/b","/c"]"#).error
+            #expect(refusal?.wholeMatch(of: /429:subscribe,(35|36)\d\d:Rate limit reached/) != nil, "\(refusal ?? "")")
         }
     }
 

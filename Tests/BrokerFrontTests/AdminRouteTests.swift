@@ -3,7 +3,7 @@ import Driver
 import Testing
 
 /// `/admin/…` over real sockets, with one and two event loops.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct AdminRouteTests {
     private static func request(
         _ broker: TestBroker, _ method: String, _ target: String, _ headers: [(String, String)] = []

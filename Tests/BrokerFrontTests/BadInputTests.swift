@@ -3,7 +3,7 @@ import Driver
 import Testing
 
 /// What a WebSocket client can do wrong, and what comes of it; a bystander is never disturbed.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct BadFrameTests {
     struct Row: CustomTestStringConvertible, Sendable {
         let testDescription: String
@@ -92,7 +92,7 @@ struct BadFrameTests {
 }
 
 /// Handshakes and requests that are refused.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct RefusalTests {
     struct Handshake: CustomTestStringConvertible, Sendable {
         let testDescription: String

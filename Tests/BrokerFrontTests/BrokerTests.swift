@@ -2,7 +2,7 @@ import Driver
 import Testing
 
 /// What well-behaved clients do, with one event loop and with two.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct BrokerTests {
     @Test(arguments: [1, 2])
     func publicationReachesSubscribers(threads: Int) async throws {

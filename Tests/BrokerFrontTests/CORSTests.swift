@@ -2,7 +2,7 @@ import BrokerFront
 import Testing
 
 /// What pages of other origins are told (Fetch standard, CORS protocol).
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct CORSTests {
     private static let good = "https://good.example"
 

@@ -3,7 +3,7 @@ import BrokerFront
 import Testing
 
 /// What a request for a channel may say where, and what `HEAD` is told.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ChannelRequestTests {
     struct Key: CustomTestStringConvertible, Sendable {
         let testDescription: String

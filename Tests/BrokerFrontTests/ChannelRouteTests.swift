@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// `/channels/…`: publishing and reading with nothing but HTTP.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ChannelRouteTests {
     private struct Receipt: Decodable, Equatable {
         let id: String

@@ -4,7 +4,7 @@ import Testing
 @testable import BrokerFront
 
 /// Where a request keeps its batch.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ContentTypeTests {
     struct Row: CustomTestStringConvertible, Sendable {
         var testDescription: String { "\(type ?? "none"): \(body)" }

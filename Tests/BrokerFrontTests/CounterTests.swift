@@ -2,7 +2,7 @@ import BrokerFront
 import Testing
 
 /// What connections count as in `/metrics`: that which docs/limits.md and docs/monitoring.md name.
-@Suite("Counters of connections", .timeLimit(.minutes(2)))
+@Suite("Counters of connections", .timeLimit(.minutes(10)))
 struct CounterTests {
     private static let handshakes = #"fanfare_connections_rejected_total{reason="handshake"}"#
 
@@ -72,12 +72,14 @@ struct CounterTests {
     @Test
     func headThatDoesNotEnd() async throws {
         try await run {
-            $0.handshakeTimeout = .seconds(1)
+            // The watcher has to make it in time, also on a machine that is busy.
+            $0.handshakeTimeout = .seconds(5)
         } _: { broker in
             let watcher = try await broker.connect()
             #expect(try await broker.metrics(over: watcher)[Self.handshakes] == 0)
             let socket = try await broker.connect()
-            try await socket.send("GET / HTTP/1.1\r\nHost:")
+            // On a busy machine the time may be over before it is sent.
+            try? await socket.send("GET / HTTP/1.1\r\nHost:")
             #expect(try await socket.readAnswer().status == 408)
             #expect(try await broker.metrics(over: watcher)[Self.handshakes] == 1)
         }

@@ -2,7 +2,7 @@ import BrokerFront
 import Testing
 
 /// What `/metrics` tells of those who are slow: clients, and the store. (Endings, gaps, descriptors: test_metrics.py.)
-@Suite("Numbers that rise and fall", .timeLimit(.minutes(2)))
+@Suite("Numbers that rise and fall", .timeLimit(.minutes(10)))
 struct GaugeTests {
     @Test("A ping and its pong are timed")
     func pongs() async throws {

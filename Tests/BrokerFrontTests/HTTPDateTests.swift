@@ -3,7 +3,7 @@ import Testing
 @testable import BrokerFront
 
 /// The `Date` of responses.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct HTTPDateTests {
     struct Row: CustomTestStringConvertible, Sendable {
         var testDescription: String { text }

@@ -2,7 +2,7 @@ import BrokerFront
 import Testing
 
 /// `/health/…` over real sockets; Tests/Faults shows that a store which cannot write is told.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct HealthTests {
     @Test(arguments: [1, 2])
     func isWellUntilItDrains(threads: Int) async throws {

@@ -3,7 +3,7 @@ import BrokerFront
 import Testing
 
 /// The rules of a program that embeds the broker hold for plain HTTP, too.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct HookTests {
     private static func hooks() -> BrokerHooks {
         var hooks = BrokerHooks()

@@ -3,7 +3,7 @@ import Testing
 @testable import BrokerFront
 
 /// How many `Host` fields a request has (RFC 9112 §3.2), and that a WebSocket's handshake is asked the same.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct HostFieldTests {
     private static let upgrade =
         "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"

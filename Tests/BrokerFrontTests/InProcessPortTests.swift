@@ -7,7 +7,7 @@ import Testing
 @testable import BrokerFront
 
 /// Clients in the broker's own process, from the router's side.
-@Suite("The port of clients in the process", .timeLimit(.minutes(1)))
+@Suite("The port of clients in the process", .timeLimit(.minutes(10)))
 struct InProcessPortTests {
     /// What the router is told, with the slot.
     private enum Note: Equatable {

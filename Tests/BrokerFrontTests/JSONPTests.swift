@@ -4,7 +4,7 @@ import Testing
 @testable import BrokerFront
 
 /// Callback-polling: requests that a page's script elements make (Bayeux 1.0 §6.3).
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct JSONPTests {
     private static let handshake =
         #"[{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["callback-polling"]}]"#

@@ -1,7 +1,7 @@
 import Testing
 
 /// Bayeux by requests (Bayeux 1.0 §6.1).
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct LongPollingTests {
     /// A session whose messages are fetched.
     private struct Poller {

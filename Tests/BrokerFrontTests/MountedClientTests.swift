@@ -4,7 +4,7 @@ import Testing
 @testable import BrokerFront
 
 /// The browser client beside and below the endpoint, as Faye has its own there.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct MountedClientTests {
     private static func get(
         _ path: String, over socket: TestSocket, _ headers: (String, String)...

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Errors of routes that are not Bayeux: problem details (RFC 9457).
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ProblemTests {
     private struct Problem: Decodable {
         let title: String

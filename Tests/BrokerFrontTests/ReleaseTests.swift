@@ -2,7 +2,7 @@ import BrokerFront
 import Testing
 
 /// What a broker that has stopped, and connections that have ended, leave behind: nothing.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ReleaseTests {
     /// Tells when it is freed. What hooks know lives as long as the last of the broker's loops, which each connection
     /// knows.

@@ -3,7 +3,7 @@ import BrokerFront
 import Testing
 
 /// Services of the program that embeds the broker, from the client's side.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ServiceTests {
     /// One that neither answers nor looks whether it is cancelled keeps its client waiting no longer than it may.
     @Test

@@ -3,7 +3,7 @@ import Driver
 import Testing
 
 /// How the broker stops.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ShutdownTests {
     /// Where no other test gets the port that has just become free.
     private static let hostOfItsOwn = "127.0.0.2"

@@ -3,7 +3,7 @@ import BrokerFront
 import Testing
 
 /// The client's address behind proxies, over sockets: who counts for limits, and who is the administrator.
-@Suite("Behind proxies", .timeLimit(.minutes(2)))
+@Suite("Behind proxies", .timeLimit(.minutes(10)))
 struct TrustedProxyTests {
     private static let signature: [UInt8] = [0x0D, 0x0A, 0x0D, 0x0A, 0, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A]
 
@@ -244,7 +244,8 @@ struct TrustedProxyTests {
             $0.proxyHeaderTimeout = .seconds(1)
         } _: { broker in
             let socket = try await broker.connect()
-            if !beginning.isEmpty { try await socket.send(beginning) }
+            // On a busy machine the time may be over before it is sent.
+            if !beginning.isEmpty { try? await socket.send(beginning) }
             #expect(try await socket.readAnswer().status == 408)
             #expect(await socket.readToEnd().isEmpty)
         }

@@ -61,6 +61,10 @@ struct UnfinishedInputTests {
         return socket
     }
 
+    private static func openTwo(at broker: TestBroker) async throws -> [TestWebSocket] {
+        [try await open(at: broker, one), try await open(at: broker, one)]
+    }
+
     private static func request(_ address: (String, String), padding: String) -> String {
         TestSocket.request("POST", "/channels/a", headers: [address], body: #""\#(padding)""#)
     }
@@ -80,8 +84,10 @@ struct UnfinishedInputTests {
     func messages() async throws {
         let frame = Self.handshake(padding: Self.padding)
         let (half, last) = (Array(frame.dropLast()), [frame[frame.count - 1]])
-        try await TestBroker.run { Self.configure(&$0) } _: { broker in
-            let senders = [try await Self.open(at: broker, Self.one), try await Self.open(at: broker, Self.one)]
+        try await TestBroker.run {
+            Self.configure(&$0)
+        } _: { broker in
+            let senders = try await Self.openTwo(at: broker)
             for sender in senders { try await sender.send(raw: half) }
             try await Self.wait(at: broker) { $0 >= 1_800_000 }
             let third = try await Self.open(at: broker, Self.one)
@@ -100,7 +106,7 @@ struct UnfinishedInputTests {
             }
             #expect(try await broker.metrics()["fanfare_receive_queue_bytes"] == 0)
             // What is lost with its connection does not count any more, either.
-            let lost = [try await Self.open(at: broker, Self.one), try await Self.open(at: broker, Self.one)]
+            let lost = try await Self.openTwo(at: broker)
             for sender in lost { try await sender.send(raw: half) }
             try await Self.wait(at: broker) { $0 >= 1_800_000 }
             for sender in lost { try await sender.socket.close() }
@@ -117,7 +123,9 @@ struct UnfinishedInputTests {
     func bodies() async throws {
         func request(_ address: (String, String)) -> String { Self.request(address, padding: Self.padding) }
         let (half, last) = (String(request(Self.one).dropLast()), #"""#)
-        try await TestBroker.run { Self.configure(&$0) } _: { broker in
+        try await TestBroker.run {
+            Self.configure(&$0)
+        } _: { broker in
             let senders = [try await broker.connect(), try await broker.connect()]
             for sender in senders { try await sender.send(half) }
             try await Self.wait(at: broker) { $0 >= 1_800_000 }
@@ -154,7 +162,7 @@ struct UnfinishedInputTests {
         try await TestBroker.run {
             Self.configure(&$0, work: Rate(1, per: .seconds(3600), burst: 1))
         } _: { broker in
-            let sockets = [try await Self.open(at: broker, Self.one), try await Self.open(at: broker, Self.one)]
+            let sockets = try await Self.openTwo(at: broker)
             let senders = [try await broker.connect(), try await broker.connect()]
             // The address has had its share.
             let first = try await broker.connect().request("POST", "/channels/a", headers: [Self.one], body: "1")

@@ -7,7 +7,7 @@ import Testing
 @testable import BrokerFront
 
 /// What waits in all connections of an event loop has a bound.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct UnsentBytesTests {
     /// Lets nothing through to the channel's end until it is opened, but the first bytes.
     private final class Valve: ChannelOutboundHandler {
@@ -279,6 +279,8 @@ struct UnsentBytesTests {
             // Of memory, of which a message of 64 KB takes up to twice as much.
             $0.limits.queuedBytesInAll = 3 << 20
             $0.congestedBytes = 1 << 20
+            // They sleep for as long as the others take.
+            $0.writeTimeout = .seconds(600)
         } _: { broker in
             var sleepers: [TestSocket] = []
             for number in 0..<4 {

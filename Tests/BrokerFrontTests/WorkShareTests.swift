@@ -5,7 +5,7 @@ import Testing
 
 /// The share of an event loop's time that one address may have. None of it is about how fast this machine is: something
 /// always takes longer than a nanosecond.
-@Suite("Shares of a loop's time", .timeLimit(.minutes(2)))
+@Suite("Shares of a loop's time", .timeLimit(.minutes(10)))
 struct WorkShareTests {
     private static let waits = #"fanfare_rate_limited_total{limit="work"} "#
 

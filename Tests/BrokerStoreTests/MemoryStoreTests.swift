@@ -85,7 +85,7 @@ struct MemoryStoreTests {
         _ = try store.open { outcomes in
             for case .backlog(_, let backlog) in outcomes where backlog.entries.count == 1 {
                 // An outcome that came from within `submit` would wait for its return in vain.
-                if hasReturned.wait(timeout: .now() + 10) == .success { isRight.signal() }
+                if hasReturned.wait(timeout: .now() + 60) == .success { isRight.signal() }
             }
         }
         store.submit([.publish(1, draft)])

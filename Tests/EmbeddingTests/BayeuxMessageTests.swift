@@ -2,7 +2,7 @@ import Broker
 import Testing
 
 /// Messages as extensions see them.
-@Suite("A message for extensions", .timeLimit(.minutes(1)))
+@Suite("A message for extensions", .timeLimit(.minutes(10)))
 struct BayeuxMessageTests {
     private static func text(_ message: BayeuxMessage?) -> String? {
         message.map { String(decoding: $0.json, as: UTF8.self) }

@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// Extensions, services, observers and clients of a program that embeds the broker.
-@Suite("A broker in another program", .timeLimit(.minutes(1)))
+@Suite("A broker in another program", .timeLimit(.minutes(10)))
 struct BrokerEmbeddingTests {
     private struct Rules: BrokerExtension {
         func incoming(_ message: inout BayeuxMessage, from sender: MessageSender) -> IncomingVerdict {

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What `broker-cli` shows the administrator of a live broker: all of the output, and the exit status.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct AdministrationTests {
     @Test
     func channels() async throws {

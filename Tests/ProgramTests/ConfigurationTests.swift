@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Flags and configuration files of `broker-server`.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ConfigurationTests {
     @Test
     func unknownFlag() async throws {

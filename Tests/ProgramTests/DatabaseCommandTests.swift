@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `broker-server backup`, `check` and `migrate`, beside a broker that runs and without one.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct DatabaseCommandTests {
     private let folder: TemporaryFolder
     private let file: String

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `broker-cli doctor`: what it finds, of a broker and without one.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct DoctorTests {
     /// The steps and their results, in order.
     private static func steps(_ output: String) -> [[String]] {

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Everything that `broker-cli` can be told wrong: what it says, and its exit status.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ErrorTests {
     struct Row: CustomTestStringConvertible, Sendable {
         var testDescription: String { arguments.joined(separator: " ") }

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `broker-server explain --as`: a token is allowed what it would be allowed at the broker that is asked about.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ExplainTests {
     private let folder: TemporaryFolder
     private let configuration: String

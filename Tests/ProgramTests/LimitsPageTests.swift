@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// docs/limits.md: each row names an option that there is, or says that there is none, and tests that there are.
-@Suite("The page of limits", .timeLimit(.minutes(2)))
+@Suite("The page of limits", .timeLimit(.minutes(10)))
 struct LimitsPageTests {
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()

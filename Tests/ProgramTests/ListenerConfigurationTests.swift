@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `listeners` and `listen`: what a configuration may say of them, and what is said of mistakes.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ListenerConfigurationTests {
     static let files = [
         BadFile(

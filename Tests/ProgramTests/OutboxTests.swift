@@ -3,7 +3,7 @@ import Support
 import Testing
 
 /// `publish --spool` and `subscribe --state --exec`: what must survive brokers and shells that are killed.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(10)))
 struct OutboxTests {
     private static let done = Ending(status: 0, output: "", errors: "")
     private static let configuration = "channels:\n  /log/**:\n    history: 100000\n"
@@ -151,7 +151,7 @@ struct OutboxTests {
             "sub", "/log/e", "--state", state, "--exec", "cat", "--exec-concurrency", "3", "--count", "7")
         #expect(second.status == 0)
         #expect(second.output.split(separator: "\n").compactMap { Int($0) }.sorted() == Array(4...10))
-        let third = try await broker.cli("sub", "/log/e", "--state", state, "--until-end")
+        let third = try await broker.cli("sub", "/log/e", "--state", state, "--until-end", "--idle", "3")
         #expect(third == Self.done)
         let text = try String(contentsOfFile: state, encoding: .utf8)
         #expect(text.hasPrefix(#"{"seq":10,"epoch":""#))

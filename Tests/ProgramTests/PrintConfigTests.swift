@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `broker-server print-config`: where values come from, and the texts that are made from the table of settings.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct PrintConfigTests {
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Profiles, and which of flags, environment and profile wins.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ProfileTests {
     private static let done = Ending(status: 0, output: "", errors: "")
     private let folder: TemporaryFolder

@@ -1,7 +1,7 @@
 import Testing
 
 /// Settings of proxies and rates: what is taken, what is refused, what a reload applies.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ProxySettingTests {
     @Test
     func taken() async throws {

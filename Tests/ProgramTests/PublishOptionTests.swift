@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What `broker-cli publish` can be told beyond the document: all of the output, and the exit status.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct PublishOptionTests {
     private static let done = Ending(status: 0, output: "", errors: "")
     private static let configuration = "channels:\n  /log/**:\n    history: 1000\n"

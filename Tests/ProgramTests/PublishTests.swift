@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `broker-cli publish`.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct PublishTests {
     private static let done = Ending(status: 0, output: "", errors: "")
 

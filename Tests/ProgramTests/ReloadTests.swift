@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// SIGHUP and `broker-server reload`: what can be applied is, all or nothing.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ReloadTests {
     private static let foreign = "https://app.example"
 
@@ -87,7 +87,7 @@ struct ReloadTests {
         let notices = try NotificationSocket(at: folder.path("notify"))
         let broker = try await RunningBroker(
             "--database", ":memory:",
-            environment: ["NOTIFY_SOCKET": folder.path("notify"), "WATCHDOG_USEC": "2000000"])
+            environment: ["NOTIFY_SOCKET": folder.path("notify"), "WATCHDOG_USEC": "20000000"])
         func nextBeat() throws -> ContinuousClock.Instant {
             while try notices.next() != "WATCHDOG=1" {}
             return .now
@@ -95,7 +95,7 @@ struct ReloadTests {
         // Within its time there are two more behind one: the next may be late, or fail.
         let first = try nextBeat()
         _ = try nextBeat()
-        #expect(try nextBeat() - first < .seconds(2))
+        #expect(try nextBeat() - first < .seconds(20))
         try await broker.stop()
     }
 

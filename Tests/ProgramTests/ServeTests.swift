@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `broker-server serve`: how it begins and ends.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ServeTests {
     @Test
     func withoutConfiguration() async throws {

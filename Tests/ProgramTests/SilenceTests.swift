@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// When `broker-cli subscribe` takes it that nothing more comes.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct SilenceTests {
     private let folder: TemporaryFolder
     private let options: [String]
@@ -21,9 +21,9 @@ struct SilenceTests {
         // It takes longer than the silence: that is what this is about.
         let command = """
             read n; echo $n
-            test $n = 2 || { sleep 2 && broker-cli --url \(broker.endpoint) publish /log/a 2; }
+            test $n = 2 || { sleep 4 && broker-cli --url \(broker.endpoint) publish /log/a 2; }
             """
-        let ending = try await broker.cli("subscribe", "/log/a", "--all", "--idle", "1", "--exec", command)
+        let ending = try await broker.cli("subscribe", "/log/a", "--all", "--idle", "2", "--exec", command)
         #expect(ending == Ending(status: 0, output: "1\n2\n", errors: ""))
         try await broker.stop()
     }
@@ -37,13 +37,13 @@ struct SilenceTests {
         let command = "echo started; until test -e \(folder.path("go")); do :; done"
         let subscriber = try Program(
             "broker-cli",
-            ["--url", first.endpoint, "subscribe", "/log/a", "--all", "--idle", "0.3", "--exec", command])
+            ["--url", first.endpoint, "subscribe", "/log/a", "--all", "--idle", "2", "--exec", command])
         #expect(try await subscriber.line() == "started")
         try await first.stop(SIGKILL)
         while subscriber.isRunning, !subscriber.errors.contains("trying again") { await Task.yield() }
         _ = try folder.write("", to: "go")
         // Another one, which lasts longer than the silence: it has never had a connection.
-        let other = try await first.cli("subscribe", "/log/a", "--retry", "60", "--timeout", "1")
+        let other = try await first.cli("subscribe", "/log/a", "--retry", "60", "--timeout", "4")
         #expect(other.status == 69)
         #expect(
             other.errors.hasSuffix(

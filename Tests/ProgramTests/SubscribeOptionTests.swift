@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Where `broker-cli subscribe` begins, what it leaves out, and when it ends.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct SubscribeOptionTests {
     private static let done = Ending(status: 0, output: "", errors: "")
     private static let configuration = "channels:\n  /log/**:\n    history: 1000\n"
@@ -24,16 +24,22 @@ struct SubscribeOptionTests {
     }
     static let rows = [
         Row(
-            arguments: ["/log/*", "--all", "--until-end", "--format", "%{seq} %{channel} %{data} %{size}"],
+            arguments: [
+                "/log/*", "--all", "--until-end", "--idle", "3", "--format", "%{seq} %{channel} %{data} %{size}",
+            ],
             output: "1 /log/a 1 1\n2 /log/a [2,\t3] 6\n3 /log/b \"b\" 3\n"),
         Row(
-            arguments: ["/log/*", "--all", "--until-end", "--exclude", "/log/a", "--format", "raw"], output: "\"b\"\n"),
+            arguments: ["/log/*", "--all", "--until-end", "--idle", "3", "--exclude", "/log/a", "--format", "raw"],
+            output: "\"b\"\n"),
         Row(
-            arguments: ["/log/*", "--since", "1", "--until-end", "-T", "/log/b", "-T", "/x/**", "--format", "raw"],
+            arguments: [
+                "/log/*", "--since", "1", "--until-end", "--idle", "3", "-T", "/log/b", "-T", "/x/**", "--format",
+                "raw",
+            ],
             output: "[2,\t3]\n"),
         Row(arguments: ["/log/*", "--new", "--idle", "0.3"]),
         Row(
-            arguments: ["/log/*", "--idle", "0.3", "--format", "pretty"], output: "/log/b #3 retained \"b\"\n"),
+            arguments: ["/log/*", "--idle", "3", "--format", "pretty"], output: "/log/b #3 retained \"b\"\n"),
         Row(
             arguments: ["/log/*", "--new", "--idle", "0.3", "--count", "1"], status: 124,
             errors: "broker-cli: nothing more has come after 0 messages\n"),
@@ -73,10 +79,11 @@ struct SubscribeOptionTests {
         let broker = try await broker(folder)
         #expect(try await broker.cli("publish", "/log/b", "-", input: .bytes("4\n5\n6\n7\n")) == Self.done)
         let ending = try await broker.cli(
-            "subscribe", "/log/a", "/log/b", "/log/none", "--last", "2", "--until-end", "--format", "raw")
+            "subscribe", "/log/a", "/log/b", "/log/none", "--last", "2", "--until-end", "--idle", "3", "--format", "raw"
+        )
         #expect(ending == Ending(status: 0, output: "6\n7\n", errors: ""))
         let all = try await broker.cli(
-            "subscribe", "/log/b", "/log/a", "--last", "6", "--until-end", "--format", "%{seq}")
+            "subscribe", "/log/b", "/log/a", "--last", "6", "--until-end", "--idle", "3", "--format", "%{seq}")
         #expect(all == Ending(status: 0, output: "2\n3\n4\n5\n6\n7\n", errors: ""))
         try await broker.stop()
     }
@@ -105,7 +112,7 @@ struct SubscribeOptionTests {
         let broker = try await broker(folder)
         let arguments = [
             "--url", broker.endpoint, "subscribe", "/log/a", "--last", "1", "--state", folder.path("state"),
-            "--until-end", "--format", "raw",
+            "--until-end", "--idle", "3", "--format", "raw",
         ]
         #expect(try await Program("broker-cli", arguments).end().output == "[2,\t3]\n")
         #expect(try await broker.cli("publish", "/log/a", "-", input: .bytes("4\n5\n6\n")) == Self.done)
@@ -171,7 +178,7 @@ struct SubscribeOptionTests {
         let position = try String(contentsOfFile: state, encoding: .utf8)
         #expect(position.hasPrefix(#"{"seq":7,"#), "behind the fourth, whose number is 7")
         let second = try await broker.cli(
-            "subscribe", "/log/x", "--state", state, "--exec", "cat", "--until-end")
+            "subscribe", "/log/x", "--state", state, "--exec", "cat", "--until-end", "--idle", "3")
         #expect(second.output == (5...20).map { "\($0)\n" }.joined())
         try await broker.stop()
     }

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `broker-cli subscribe`.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct SubscribeTests {
     @Test
     func patternsAndCount() async throws {

@@ -19,6 +19,8 @@ struct TestBroker {
         configuration.allowedHosts = ["*"]
         configuration.port = 0
         configuration.threads = threads
+        // Some wait for others before they say a word, on a machine that is busy.
+        configuration.handshakeTimeout = .seconds(100)
         configuration.closeTimeout = .seconds(1)
         configuration.shutdownTimeout = .seconds(2)
         configure(&configuration)

@@ -15,7 +15,7 @@ struct Missing: Error, CustomStringConvertible {
 /// It lives for `patience` at most, so that whoever waits for bytes that never come learns of it; and no longer than
 /// the object itself.
 final class TestSocket {
-    private static let patience = TimeAmount.seconds(30)
+    private static let patience = TimeAmount.minutes(4)
 
     let channel: any Channel
     private var chunks: AsyncStream<ByteBuffer>.Iterator

@@ -29,7 +29,8 @@ struct MetricsSnapshot: Sendable {
         appendTraffic(all, to: &text)
         if let router { append(router, to: &text) }
         text.add(
-            "fanfare_receive_queue_bytes", .gauge, "Memory for what has come and is not complete, or waits for its turn.",
+            "fanfare_receive_queue_bytes", .gauge,
+            "Memory for what has come and is not complete, or waits for its turn.",
             loops.reduce(0) { $0 + $1.unfinishedBytes })
         text.add(
             "fanfare_send_queue_bytes", .gauge, "Bytes that wait for connections.",

@@ -284,7 +284,7 @@ extension WebSocketHandler: GuardedConnection {
         if outbound?.isStuck(now: now, limit: shard.configuration.writeTimeout.nanosecondsClamped) == true {
             return cut("closing a connection that does not read")
         }
-        guard driver.state == .open else { return }
+        guard driver.state == .open, !closeIsRequested else { return }
         let verdict = life.judge(
             now: now, isPaused: !pauses.isEmpty, messageTimeout: shard.configuration.messageTimeout,
             pongTimeout: shard.configuration.pongTimeout, pingInterval: shard.configuration.pingInterval)
