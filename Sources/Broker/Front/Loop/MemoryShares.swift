@@ -18,10 +18,11 @@ struct MemoryShares {
         bytesPerAddress = min(32 << 20, bytesInAll / 4)
     }
 
-    /// Whether there is room for so much more; nil is who is not limited.
+    /// Whether there is room for so much more; nil is who is not limited. An address always has room for one thing, as far
+    /// as there is any.
     func hasRoom(for count: Int, of address: IPAddress?) -> Bool {
         if count < leastBytes || byteCount == 0 { return true }
-        if let address, shares[address] + count > bytesPerAddress { return false }
+        if let address, case let share = shares[address], share > 0, share + count > bytesPerAddress { return false }
         return byteCount + count <= bytesInAll
     }
 

@@ -86,7 +86,7 @@ final class Shard {
         let bytesInAll = configuration.limits.queuedBytesInAll / max(configuration.threads, 1)
         // Smaller answers do not count.
         untaken = MemoryShares(bytesInAll: bytesInAll / 4, from: 64 << 10)
-        unfinished = UnfinishedInput(bytesInAll: bytesInAll)
+        unfinished = UnfinishedInput(bytesInAll: bytesInAll, messageBytes: configuration.messageBytes)
         unsent = UnsentBytes(total: unsentTotal, eventLoop: eventLoop)
         scanner = EnvelopeScanner(limits: configuration.limits.envelope)
     }

@@ -18,7 +18,9 @@ struct UnfinishedInput {
     /// What is kept in all.
     var byteCount: Int { shares.byteCount }
 
-    init(bytesInAll: Int) {
+    /// So much in all, and no less than what four of the largest messages take.
+    init(bytesInAll: Int, messageBytes: Int) {
+        let bytesInAll = max(bytesInAll, 4 * messageBytes)
         shares = MemoryShares(bytesInAll: bytesInAll, from: Self.leastBytes)
     }
 
@@ -27,13 +29,17 @@ struct UnfinishedInput {
     mutating func note(
         _ byteCount: Int, of connection: AnyObject, from address: @autoclosure () -> IPAddress?
     ) -> Bool {
-        if byteCount < Self.leastBytes, entries.isEmpty { return true }
-        let before = entries[ObjectIdentifier(connection)]
+        let before = entries.isEmpty ? nil : entries[ObjectIdentifier(connection)]
+        if byteCount < Self.leastBytes {
+            if before != nil { forget(connection) }
+            return true
+        }
         if before?.byteCount == byteCount { return true }
         forget(connection)
-        guard byteCount >= Self.leastBytes else { return true }
         let entry = Entry(byteCount: byteCount, address: before.map(\.address) ?? address())
-        let hasRoom = shares.hasRoom(for: byteCount, of: entry.address)
+        // Who keeps less than before is not refused for what others have brought meanwhile.
+        let isLess = before.map { byteCount < $0.byteCount } ?? false
+        let hasRoom = isLess || shares.hasRoom(for: byteCount, of: entry.address)
         shares.add(byteCount, of: entry.address)
         entries[ObjectIdentifier(connection)] = entry
         return hasRoom

@@ -3,9 +3,9 @@ import NIOCore
 /// What waits in the connections of one event loop until their peers take it: how much that is, and who has to go when it is
 /// too much in all.
 ///
-/// Most of it are publications for many, which are one piece of memory whoever waits for it, and count once; so nobody is
-/// closed for being one of many to whom a large message goes. What TLS makes of a piece is each connection's own. What
-/// sockets take at once is never here. Not thread-safe: it belongs to its loop.
+/// Most of it are publications for many, which are, unless they are small, one piece of memory whoever waits for it, and
+/// count once; so nobody is closed for being one of many to whom a large message goes. What TLS makes of a piece is each
+/// connection's own. What sockets take at once is never here. Not thread-safe: it belongs to its loop.
 final class UnsentBytes {
     /// A piece that waits for one connection.
     fileprivate struct Hold {

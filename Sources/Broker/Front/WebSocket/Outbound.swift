@@ -180,14 +180,19 @@ final class Outbound {
         context.eventLoop.assumeIsolated().execute(body)
     }
 
+    /// Has the channel keep all that waits, as before it closes: TLS writes what it has been given by then.
+    func handOver() {
+        if let waiting { giveTail(of: waiting) }
+    }
+
     /// Ends our side of the connection once everything is written.
     ///
     /// The peer's side stays open until the peer ends it: a connection that is closed with unread bytes in it is reset,
     /// and the peer may lose what was written last (RFC 9112 §9.6).
     func endOutput() {
         forgetSocket()
-        guard let waiting else { return context.close(mode: .output, promise: nil) }
-        giveTail(of: waiting)
+        guard waiting != nil else { return context.close(mode: .output, promise: nil) }
+        handOver()
         let context = NIOLoopBound(context, eventLoop: context.eventLoop)
         self.context.writeAndFlush(NIOAny(ByteBuffer())).whenComplete { _ in
             context.value.close(mode: .output, promise: nil)

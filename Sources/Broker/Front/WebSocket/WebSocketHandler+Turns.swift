@@ -85,9 +85,14 @@ extension WebSocketHandler {
 
     /// Counts what has come and is not taken in, and ends the connection when that is more than there is room for.
     private func countInput() {
-        let byteCount = driver.reservedByteCount + backlog.byteCount
-        guard !shard.unfinished.note(byteCount, of: self, from: payer), driver.state == .open else { return }
+        guard !noteInput(), driver.state == .open else { return }
         refuseInput()
+        // What is refused is not kept any more.
+        _ = noteInput()
+    }
+
+    private func noteInput() -> Bool {
+        shard.unfinished.note(driver.reservedByteCount + backlog.byteCount, of: self, from: payer)
     }
 
     /// Reads nothing more from the peer.

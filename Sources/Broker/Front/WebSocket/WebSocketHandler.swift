@@ -221,6 +221,7 @@ extension WebSocketHandler {
                 byteCount: shard.configuration.messageBytes)
             outbound?.endOutput()
         } else {
+            outbound?.handOver()
             context?.close(promise: nil)
         }
     }

@@ -7,8 +7,8 @@ struct WriteProgress {
     /// When something moved, as far as that was looked at (ns, monotonic).
     private var movedAt: UInt64 = 0
 
-    /// Looks again: whether none of `waitingBytes` has left for `limit` (ns). `givenBytes` is all that ever was to be
-    /// written, of which TLS makes a little more, never less.
+    /// Looks again: whether none of `waitingBytes` has left for `limit` (ns). `givenBytes` is all that the channel
+    /// was ever given, of which TLS makes a little more, never less.
     mutating func isStuck(waitingBytes: Int, givenBytes: Int, now: UInt64, limit: UInt64) -> Bool {
         let wouldWait = self.waitingBytes + (givenBytes &- self.givenBytes)
         if waitingBytes == 0 || self.waitingBytes == 0 || waitingBytes < wouldWait { movedAt = now }
