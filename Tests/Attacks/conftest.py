@@ -23,7 +23,7 @@ timeouts:
   request: 2
   close: 1
   ping: 1
-  pong: 1
+  pong: 5
   message: 3
   write: 2
 limits:

@@ -118,7 +118,7 @@ def test_a_ping_that_is_not_answered(impatient):
     with watch(impatient), Wire(impatient.port) as wire:
         wire.upgrade()
         assert wire.frame()[0] == 9
-        assert wire.read_to_end(1 + 1 + SLACK) == b""
+        assert wire.read_to_end(5 + 1 + SLACK) == b""
     assert impatient.samples()[CLOSED.format("websocket", "pong")] == before + 1
 
 
