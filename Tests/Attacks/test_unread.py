@@ -110,7 +110,7 @@ def test_pongs_that_are_not_taken(impatient, payload):
 def test_replies_that_are_not_taken(impatient):
     with watch(impatient, memory=48), Wire(impatient.port, window=4096) as wire:
         wire.upgrade()
-        wire.flood(batch(*[{"channel": "/replies", "data": 1, "id": "x" * 100}] * 200) * 10, 2 + SLACK)
+        wire.flood(batch(*[{"channel": "/replies", "data": 1, "id": "x" * 100}] * 200) * 10, 2 + SLACK, idle=True)
         assert not wire.send(frame(9)), "the connection is over"
 
 
