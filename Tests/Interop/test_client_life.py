@@ -31,7 +31,7 @@ def test_silent_peer_is_noticed(script, network, keeper, transport):
             connects += Boolean(options?.body?.includes("/meta/connect"));
             return fetched(url, options);
         };
-        const options = { transports: [arguments[0]], heartbeat: 300, timeout: 700 };
+        const options = { transports: [arguments[0]], heartbeat: 300, timeout: 5_000 };
         await start(options).subscribe("/kept/silent", note);
         """,
         transport,
@@ -46,8 +46,8 @@ def test_silent_peer_is_noticed(script, network, keeper, transport):
     frozen = script.run("return performance.now()")
     keeper.publish("/kept/silent", 1)
     script.wait("got.length === 2 && fanfare.state === 'connected'")
-    # 300 and 700 ms, a look every second, and the time to connect; far from the 70 s of a connect that is held on.
-    assert script.run("return performance.now()") - frozen < 20_000
+    # 300 ms and 5 s, a look every second, and the time to connect; far from the 70 s of a connect that is held on.
+    assert script.run("return performance.now()") - frozen < 30_000
     assert script.run("return [got, states[1]]") == [[0, 1], ["waiting", "timeout"]]
     script.run("return fanfare.disconnect()")
 
