@@ -234,15 +234,19 @@ def test_doctor_looks_at_the_certificate(broker, certificate):
 @pytest.mark.parametrize(("seconds", "finding"), [(-3600, "behind"), (3600, "ahead of"), (2, None)])
 def test_doctor_looks_at_the_clock(broker, seconds, finding):
     """A broker whose clock is wrong: its answers are changed on the way."""
-    date = email.utils.formatdate(time.time() + seconds, usegmt=True).encode()
-    forwarder = Forwarder(broker.port, change=lambda data: re.sub(rb"(?m)^Date: [^\r]*", b"Date: " + date, data))
+
+    def change(data):
+        date = email.utils.formatdate(time.time() + seconds, usegmt=True).encode()
+        return re.sub(rb"(?m)^Date: [^\r]*", b"Date: " + date, data)
+
+    forwarder = Forwarder(broker.port, change=change)
     result = run("--url", f"http://127.0.0.1:{forwarder.port}/bayeux", "doctor")
     assert (result.returncode, result.stderr) == (0, "")
     line = next(line for line in result.stdout.splitlines() if line.startswith("clock"))
     if finding is None:
         assert line.startswith("clock         ok       as here")
     else:
-        assert re.search(rf"warning  the broker's clock is 3(599|60[01]) s {finding} this one$", line)
+        assert re.search(rf"warning  the broker's clock is 3(59\d|60\d) s {finding} this one$", line)
         assert "-> let both machines take their time from NTP" in result.stdout
     forwarder.close()
 
