@@ -98,7 +98,8 @@ def test_handshakes_wait_for_the_share_of_their_address(tmp_path, authority):
     """An address that has had its time gets no signature before it may have more; others do, and nothing is lost."""
     # Each event loop gives it a share of its own.
     rates = "rates: {loopback: true, work-per-address: 2ms/h burst 2ms}"
-    options = ["threads: 1", "trusted-proxies: [127.0.0.1]", "metrics: all", rates]
+    deadlines = "timeouts: {handshake: 5m}"
+    options = ["threads: 1", "trusted-proxies: [127.0.0.1]", "metrics: all", rates, deadlines]
     broker = SecureBroker(tmp_path, authority, *options).start()
 
     def agree(wire):
