@@ -209,7 +209,7 @@ def test_the_end_of_the_certificate_is_told(secure):
 def test_what_sslscan_finds(secure):
     """No old version, no weak cipher, no hole that is known by name."""
     scan = subprocess.run(
-        ["sslscan", "--no-colour", "--xml=-", "--show-certificate", f"127.0.0.1:{secure.tls_port}"],
+        ["sslscan", "--no-colour", "--xml=-", "--show-certificate", "--timeout=30", f"127.0.0.1:{secure.tls_port}"],
         check=True, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     found = ElementTree.fromstring(scan.stdout).find("ssltest")
