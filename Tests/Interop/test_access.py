@@ -167,7 +167,7 @@ def test_tokens_of_sockets_and_streams(guarded):
 
 def test_an_expired_token_stops_everything_until_a_new_one_comes(guarded):
     with ALL[0](guarded) as client:
-        client.handshake(ext={"token": token(seconds=2, **GRANTED)})
+        client.handshake(ext={"token": token(seconds=5, **GRANTED)})
         assert client.connect()["successful"]
         client.subscribe("/closed/expiry")
         # Held until the token has expired.
