@@ -18,7 +18,10 @@ class Peer:
 
     def __init__(self, broker, compression="deflate"):
         url = broker.url("/bayeux", "ws")
-        self._connect = connect(url, compression=compression, max_size=None, open_timeout=PATIENCE, proxy=None)
+        # It asks nobody whether he is still there: who waits for something waits for `PATIENCE`.
+        self._connect = connect(
+            url, compression=compression, max_size=None, open_timeout=PATIENCE, ping_interval=None, proxy=None
+        )
         self.client_id = None
         self._ids = map(str, itertools.count(1))
         self._received = []
