@@ -5,6 +5,7 @@ from typing import NamedTuple
 import pytest
 
 from bayeux import CONNECTION
+from broker import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("bystander")
 
@@ -157,4 +158,4 @@ def test_frame_that_is_not_messages(peer, text):
 
 def test_empty_batch(peer):
     peer.socket.send("[]")
-    assert peer.socket.recv(10) == "[]"
+    assert peer.socket.recv(PATIENCE) == "[]"
