@@ -74,6 +74,6 @@ def judge(broker, tmp_path, selection, checks):
     (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
     command = [*SCHEMATHESIS, "--url", broker.url(""), *selection, "--checks", ",".join(checks), *GENERATION]
     run = subprocess.run(
-        [*map(str, command), "--no-color"], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=4 * PATIENCE
+        [*map(str, command), "--no-color"], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=20 * PATIENCE
     )
     assert run.returncode == 0, run.stdout + run.stderr
