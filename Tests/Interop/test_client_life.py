@@ -328,6 +328,8 @@ def test_broker_that_stops_says_when_to_come_back(browser, tmp_path, transport):
         )
         # The answer to its first connect could come behind the last word.
         script.wait("fanfare.state === 'connected'")
+        # Who is between two polls is told nothing.
+        broker.wait_for_sample('fanfare_sessions{state="connected"}', 1)
         broker.stop()
         script.wait("attempts.length > 0")
         interval, told, attempt = script.run("return [...intervals[0], attempts[0]]")
