@@ -198,6 +198,12 @@ class Broker:
         while (value := self.samples()[name]) < least:
             assert time.monotonic() < deadline, f"{name} is {value}, not {least}"
 
+    def wait_until_none(self, name):
+        """Ask until a number of /metrics is zero."""
+        deadline = time.monotonic() + PATIENCE
+        while (value := self.samples()[name]) > 0:
+            assert time.monotonic() < deadline, f"{name} is {value}"
+
     def wait_for_log(self, part):
         """The first line of its log that holds `part`, be it there or yet to come."""
         return wait_for_line(self.log, part)

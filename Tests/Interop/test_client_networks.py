@@ -73,6 +73,8 @@ def test_messages_of_others_while_the_network_is_cut(script, network, keeper):
     script.run("await start().subscribe('/kept/others', note); await fanfare.subscribe('/live', note)")
     network.cut()
     script.wait("fanfare.state !== 'connected'")
+    # What is written to a connection that has ended is lost, if it is not stored.
+    keeper.wait_until_none('fanfare_connections{transport="websocket"}')
     for number in range(20):
         keeper.publish("/kept/others" if number % 2 else "/live", number)
     network.mend()

@@ -159,6 +159,8 @@ def test_page_says_what_is_missing(browser, tmp_path):
             page.wait(lambda: page.texts("#messages .data") == ["1"])
             network.cut()
             page.wait(lambda: page.text("state") in ("reconnecting", "connecting"))
+            # What is written to a connection that has ended is lost.
+            broker.wait_until_none('fanfare_connections{transport="websocket"}')
             for number in range(8):
                 broker.publish("/demo/live", number)
             network.mend()
