@@ -85,7 +85,7 @@ def test_messages_of_others_while_the_network_is_cut(script, network, keeper):
 def test_session_is_lost(browser, tmp_path):
     """A broker that has forgotten the session, not the log: the page goes on behind what it had."""
     settings = tmp_path / "settings.yaml"
-    settings.write_text("channels:\n  /kept/**: { history: 100000 }\ntimeouts: { connect: 0.3 }\n")
+    settings.write_text("channels:\n  /kept/**: { history: 100000 }\ntimeouts: { connect: 2 }\n")
     broker = Broker(tmp_path / "fanfare.db", tmp_path / "broker.log", "--config", settings).start()
     try:
         with Network(broker) as network:
