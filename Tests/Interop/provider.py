@@ -4,9 +4,10 @@ import json
 import ssl
 import subprocess
 import threading
+import time
 
 from broker import PATIENCE, PROGRAMS
-from kept_connection import respond
+from kept_connection import ask, respond
 from tokens import encode
 from web_server import Answer, WebServer
 
@@ -102,6 +103,14 @@ def publish(broker, token):
     """The status of the answer, its text, its fields."""
     response, text = respond(broker, "POST", "/channels/a", "1", Authorization="Bearer " + token)
     return response.status, text, response.headers
+
+
+def wait_until_ready(broker):
+    """Ask until it is: one that stood still for a while says that it is not."""
+    deadline = time.monotonic() + PATIENCE
+    while (answer := ask(broker, "GET", "/health/ready"))[0] != 200:
+        assert answer[0] == 503 and "has not answered for" in answer[1], answer
+        assert time.monotonic() < deadline, answer
 
 
 def failures(broker):

@@ -235,6 +235,8 @@ def test_a_flood_of_probes_costs_one_commit_in_a_second(own_broker):
     start = time.monotonic()
     before = own_broker.samples().get(name, 0)
     for _ in range(200):
-        assert ask(own_broker, "GET", "/health/ready")[0] == 200
+        status, text = ask(own_broker, "GET", "/health/ready")
+        # The answer of one that stood still for a while.
+        assert status == 200 or "has not answered for" in text
     grown = own_broker.samples()[name] - before
     assert 1 <= grown <= 2 + (time.monotonic() - start)
