@@ -126,7 +126,10 @@ class Wire:
 
     def read_until(self, mark):
         """What comes up to and with `mark`."""
+        deadline = time.monotonic() + PATIENCE
         while mark not in self._unread:
+            # What comes may be heartbeats.
+            assert time.monotonic() < deadline, f"no {mark!r} within {PATIENCE} s after {self._unread[-200:]!r}"
             more = self.socket.recv(1 << 20)
             assert more, f"the connection ended after {self._unread!r}"
             self._unread += more
