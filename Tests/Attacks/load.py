@@ -9,7 +9,7 @@ the medians count, for what else the machine does falls into one or the other. "
 were by themselves, who share a core with the attackers: a timer beside the messages tells it. It fails when a fault
 more than doubles the lateness (or makes it more than FLOOR ms, if it was less than half of that), when a well-behaved
 client is lost, and when the broker has not counted what a fault does: then it was not played. All faults (`faults.py`
-has them) take 26 minutes. Run by `make attack-load`, which builds for release; not a part of the tests, for it wants
+has them) take 27 minutes. Run by `make attack-load`, which builds for release; not a part of the tests, for it wants
 the machine for itself.
 
 All of them are strangers to the broker, whose default limits hold for each address, with deadlines of a few seconds:
