@@ -85,9 +85,9 @@ struct Reading {
         hasConnected = true
         let messages = try await client.subscribe(to: channels, options: start)
         if Console.errorIsTerminal { Console.say("subscribed to \(channels.joined(separator: " ")); Ctrl-C ends") }
+        let idle = end.idle.map { Duration.seconds($0) }
         let quiet: (Duration, Stop)? =
-            end.retainedOnly || end.untilEnd
-            ? (end.idle.map { .seconds($0) } ?? Self.endSilence, .end) : end.idle.map { (.seconds($0), .silence) }
+            end.retainedOnly || end.untilEnd ? (idle ?? Self.endSilence, .end) : idle.map { ($0, .silence) }
         if let (time, reason) = quiet {
             waits.append(
                 Task {
