@@ -43,8 +43,8 @@ struct ServeCommand: AsyncParsableCommand {
         } catch {
             throw fail("\(error)", ExitStatus.configuration)
         }
-        let (start, starting) = AsyncStream.makeStream(of: Never.self)
         let (reloads, reloading) = AsyncStream.makeStream(of: Never.self)
+        let (openPorts, opening) = AsyncStream.makeStream(of: ListeningPorts.self)
         let revocations: RevocationList
         do {
             revocations = try RevocationList(path: settings.database.revocationPath, logger: logger)
@@ -56,13 +56,9 @@ struct ServeCommand: AsyncParsableCommand {
         let server = BrokerServer(
             configuration: settings.broker, store: store, logger: logger, credentials: credentials,
             keyring: keyring, revocations: revocations, metrics: metrics
-        ) { [settings] ports in
-            starting.finish()
+        ) { ports in
             reloading.finish()
-            AccessSummary(settings.broker).log(to: logger)
-            for warning in settings.broker.warnings { logger.warning("\(warning)") }
-            writeToStandardOutput(Banner(settings: settings, ports: ports).text)
-            notifier.tell(.ready)
+            opening.yield(ports)
         }
         let reloader = Reloader(
             sources: options.sources, settings: settings, server: server, credentials: credentials, keyring: keyring,
@@ -70,16 +66,28 @@ struct ServeCommand: AsyncParsableCommand {
             metrics: ServerMetrics(metrics, database: settings.database, credentials: credentials), logger: logger)
         var commands = ownersCommands
         commands["reload"] = { _ in try await reloader.reload(because: "broker-server reload") }
-        let control = makeControl(settings.database, commands: commands, start: start, logger: logger)
+        let control = makeControl(settings.database, commands: commands, logger: logger)
+        let announcement = AnnouncementService(ports: openPorts) { [settings] ports in
+            // Whoever has read that the broker listens may send it commands at once.
+            await control?.open()
+            AccessSummary(settings.broker).log(to: logger)
+            for warning in settings.broker.warnings { logger.warning("\(warning)") }
+            writeToStandardOutput(Banner(settings: settings, ports: ports).text)
+            notifier.tell(.ready)
+        }
+        let services: [(any Service)?] = [
+            server,
+            control,
+            keyring,
+            announcement,
+            ReloadService(reloader: reloader, hangups: hangups, start: reloads),
+            LifeCycleService(notifier: notifier),
+            WatchdogService(notifier: notifier) { await server.isAlive(within: $0) },
+        ]
         // The group listens to signals before the broker starts, so none is missed.
         let group = ServiceGroup(
             configuration: .init(
-                services: [server] + control + [
-                    keyring,
-                    ReloadService(reloader: reloader, hangups: hangups, start: reloads),
-                    LifeCycleService(notifier: notifier),
-                    WatchdogService(notifier: notifier) { await server.isAlive(within: $0) },
-                ],
+                services: services.compactMap(\.self),
                 gracefulShutdownSignals: [.sigterm, .sigint],
                 logger: quiet(logger)))
         do {
@@ -88,6 +96,8 @@ struct ServeCommand: AsyncParsableCommand {
             throw fail("\(error)", ExitStatus.cannotCreate)
         } catch let error as ListenError {
             throw fail("\(error)", ExitStatus.unavailable)
+        } catch let error as RevocationError {
+            throw fail("\(error)", ExitStatus.configuration)
         }
     }
 
@@ -125,14 +135,10 @@ struct ServeCommand: AsyncParsableCommand {
 
     /// Where the machine's owner reaches the broker: beside its database, if it has one.
     private func makeControl(
-        _ database: DatabaseLocation, commands: [String: ControlService.Command], start: AsyncStream<Never>,
-        logger: Logger
-    ) -> [any Service] {
-        guard case .file(let path) = database else { return [] }
-        return [
-            ControlService(
-                path: ControlClient.path(forDatabase: path), commands: commands, start: start, logger: logger)
-        ]
+        _ database: DatabaseLocation, commands: [String: ControlService.Command], logger: Logger
+    ) -> ControlService? {
+        guard case .file(let path) = database else { return nil }
+        return ControlService(path: ControlClient.path(forDatabase: path), commands: commands, logger: logger)
     }
 
     /// The service group tells of each of its steps; only what goes wrong there is of interest.

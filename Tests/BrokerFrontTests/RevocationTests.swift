@@ -1,5 +1,6 @@
 import BrokerCore
 import Foundation
+import Logging
 import Testing
 
 @testable import BrokerFront
@@ -61,6 +62,23 @@ struct RevocationTests {
         #expect(list.entries == [.token("abc"), .token("def")])
         // The next one reads both.
         #expect(!list.adopt(try list.read()))
+    }
+
+    /// As long as the broker does not have its database, `broker-server revoke` writes to the file itself.
+    @Test
+    func addedWhileTheBrokerStarts() async throws {
+        let folder = try TokenTests.Folder()
+        let path = try folder.write("token abc\n", to: "revoked")
+        let list = try RevocationList(path: path)
+        _ = try RevocationList(path: path).add("token def", wall: 1)
+        var configuration = BrokerConfiguration()
+        configuration.port = 0
+        let server = BrokerServer(
+            configuration: configuration, store: MemoryStore(epoch: "epoch"),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, revocations: list)
+        _ = try await server.start()
+        #expect(list.entries == [.token("abc"), .token("def")])
+        try await server.stop()
     }
 
     @Test

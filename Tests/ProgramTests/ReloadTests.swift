@@ -43,6 +43,17 @@ struct ReloadTests {
         try await broker.stop()
     }
 
+    /// Whoever has read that the broker listens need not wait any longer.
+    @Test
+    func takesCommandsWhenItSaysThatItListens() async throws {
+        let folder = try TemporaryFolder()
+        let database = folder.path("fanfare.db")
+        let broker = try await RunningBroker("--database", database)
+        #expect(FileManager.default.fileExists(atPath: database + ".control"))
+        try await broker.stop()
+        #expect(!FileManager.default.fileExists(atPath: database + ".control"))
+    }
+
     /// A broker on loopback answers to the hosts of the pages that it lets in, and to those that are listed.
     @Test
     func names() async throws {

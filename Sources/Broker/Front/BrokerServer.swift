@@ -57,7 +57,8 @@ package final class BrokerServer: Service, Sendable {
 
     /// Opens the store, starts the event loops and listens; returns the ports that it listens on.
     ///
-    /// Throws `StoreError` when the store cannot be opened and `ListenError` when the address cannot be had.
+    /// Throws `StoreError` when the store cannot be opened, `RevocationError` when the list of revoked tokens cannot be read,
+    /// and `ListenError` when the address cannot be had.
     package func start() async throws -> ListeningPorts {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
         do {
@@ -179,6 +180,8 @@ package final class BrokerServer: Service, Sendable {
 
         let inbox = RouterInbox()
         let state = try store.open { outcomes in inbox.mailbox?.send([.outcomes(outcomes)]) }
+        // Until the database was ours, another program may have added to the list.
+        if let revocations { try revocations.adopt(revocations.read()) }
         let router = try await first.submit {
             let router = Router(
                 limits: configuration.routerLimits, policies: configuration.policies, rules: rules,

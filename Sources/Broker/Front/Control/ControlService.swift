@@ -2,6 +2,7 @@ package import Logging
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
+import Synchronization
 
 /// Takes commands of the machine's owner for a running broker, at a Unix socket that only the owner can reach.
 ///
@@ -19,30 +20,46 @@ package final class ControlService: Service {
     private let path: String
     private let commands: [String: Command]
     private let logger: Logger
-    private let start: AsyncStream<Never>
+    private let state = Mutex(State())
 
-    /// Listens at `path` while it runs, from the end of `start` on: not before the broker has its database, for the
-    /// socket at that path may be another broker's.
-    package init(path: String, commands: [String: Command], start: AsyncStream<Never>, logger: Logger) {
-        self.start = start
+    private struct State {
+        var listener: (any Channel)?
+        var isOver = false
+    }
+
+    package init(path: String, commands: [String: Command], logger: Logger) {
         self.path = path
         self.commands = commands
         self.logger = logger
     }
 
-    /// Serves until the group shuts down. A socket that cannot be had is logged, and no reason not to serve the others.
-    package func run() async throws {
-        for await _ in start {}
-        guard !Task.isCancelled else { return }
-        let listener: any Channel
+    /// Listens at `path` from now on, for as long as it runs. Not to be called before the broker has its database, for the
+    /// socket at that path may be another broker's. A socket that cannot be had is logged, and no reason not to serve the
+    /// others.
+    package func open() async {
         do {
-            listener = try await listen()
+            let listener = try await listen()
+            let isOver = state.withLock { state in
+                if !state.isOver { state.listener = listener }
+                return state.isOver
+            }
+            if isOver { await close(listener) }
         } catch {
             logger.warning("no control socket", metadata: ["path": "\(path)", "reason": "\(error)"])
-            try? await gracefulShutdown()
-            return
         }
+    }
+
+    /// Waits until the group shuts down, and no longer listens then.
+    package func run() async throws {
         try? await gracefulShutdown()
+        let listener = state.withLock { state in
+            state.isOver = true
+            return state.listener.take()
+        }
+        if let listener { await close(listener) }
+    }
+
+    private func close(_ listener: any Channel) async {
         try? await listener.close()
         unlink(path)
     }
