@@ -1,6 +1,7 @@
 """A broker that stops sends away whom it serves by HTTP, too: spread over time, and without losing anything."""
 
 import asyncio
+import concurrent.futures
 import itertools
 import json
 import re
@@ -13,6 +14,7 @@ import urllib.request
 import pytest
 
 from broker import PATIENCE, serving
+from wire import Wire, batch, frame, request
 
 SPREAD = 20_000
 POLLERS = 200
@@ -197,6 +199,61 @@ def test_long_polling(keeper):
 
 def test_event_streams(keeper):
     asyncio.run(play_streams(keeper))
+
+
+KEEPING = "timeouts: { close: 1s, shutdown: 4s }\nchannels:\n  /kept/**: { history: 10 }\n"
+
+
+def websocket(broker):
+    wire = Wire(broker.port).upgrade()
+    return wire, wire.listen("/kept/*")
+
+
+def event_stream(broker):
+    with Wire(broker.port).upgrade() as wire:
+        client = wire.listen("/kept/*")
+    wire = Wire(broker.port)
+    wire.send(request("GET", f"/bayeux/{client}", "Accept: text/event-stream"))
+    wire.read_until(b"retry: ")
+    return wire, client
+
+
+def take_all(wire):
+    assert wire.close_code()[0] == 1012
+    wire.send(frame(8, (1012).to_bytes(2, "big")))
+    wire.socket.close()
+
+
+def take_stream(wire):
+    assert b'"data":"first"' in wire.read_to_end()
+    wire.socket.close()
+
+
+def return_to(broker, client):
+    """The messages that a session gets when it comes back, up to the last one."""
+    received = []
+    with Wire(broker.port).upgrade() as wire:
+        wire.send(batch({"channel": "/meta/connect", "clientId": client, "connectionType": "websocket"}))
+        while received[-1:] != ["last"]:
+            opcode, payload = wire.frame()
+            received += [message["data"] for message in json.loads(payload) if opcode == 1 and "data" in message]
+    return received
+
+
+@pytest.mark.parametrize("listen, take", [(websocket, take_all), (event_stream, take_stream)])
+def test_what_was_on_its_way_and_is_not_taken_comes_again(tmp_path, listen, take):
+    """A connection may be dead for a while before anybody knows: what is written to it then is not lost."""
+    with serving(tmp_path, KEEPING) as broker:
+        (present, taker), (silent, other) = listen(broker), listen(broker)
+        assert broker.publish("/kept/a", "first")["matched"] == 2
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            stopping = pool.submit(broker.stop)
+            take(present)
+            stopping.result()
+        silent.socket.close()
+        broker.start()
+        broker.publish("/kept/a", "last")
+        assert [return_to(broker, client) for client in (taker, other)] == [["last"], ["first", "last"]]
 
 
 DELAYED = "timeouts: { drain-delay: 10m, shutdown: 20m }\n"

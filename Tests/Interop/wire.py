@@ -183,10 +183,11 @@ class Wire:
         return self.call(**HANDSHAKE)["clientId"]
 
     def listen(self, channel):
-        """Begin a session that is subscribed, and bound to this connection."""
+        """Begin a session that is subscribed, and bound to this connection; its client id."""
         client = self.shake_hands()
         self.call(channel="/meta/subscribe", clientId=client, subscription=channel)
         self.call(channel="/meta/connect", clientId=client, connectionType="websocket")
+        return client
 
 
 def request(method, target, *fields, body=""):

@@ -300,9 +300,12 @@ package final class RouterHarness {
     /// The turn of the event loop ends.
     package func endTurn() { carryOut(endingTurn: true) }
 
-    /// The broker stops.
-    package func shutDown() {
+    /// The broker stops; the other sides of these connections have got all that was on its way.
+    package func shutDown(takenBy peers: Peer...) {
         router.shutDown(now: now, into: &outbox)
+        carryOut(endingTurn: true)
+        for peer in peers { router.part(from: peer.connection, now: now) }
+        router.finish(into: &outbox)
         carryOut(endingTurn: true)
     }
 

@@ -67,6 +67,52 @@ struct DrainTests {
         #expect(Self.spread(handshakes) > 20_000)
     }
 
+    /// What is written to a connection that is dead, or is not read, goes nowhere.
+    @Test("What was on its way when the broker stopped comes again, unless the client has taken it")
+    func onItsWay() throws {
+        let store = RememberingStore()
+        var policies = ChannelPolicies()
+        policies[try ChannelPattern("/h", grammar: .faye, maximumBytes: 9)] = ChannelPolicy(historyCount: 10)
+        let before = try RouterHarness(policies: policies, store: store)
+        let clients = (0..<3).map { _ in before.open() }
+        let stream = before.stream(of: clients[2].clientID)
+        for (peer, clientID) in clients { before.subscribe(clientID, to: "/h", from: peer) }
+        before.publish(1, to: "/h", from: before.socket())
+        // It had set out before the message came.
+        before.shutDown(takenBy: clients[0].peer, stream)
+        #expect(store.sessions.map(\.cursor).sorted() == [0, 1, 1])
+
+        let after = try RouterHarness(policies: policies, sessions: store.sessions, store: store)
+        let got = clients.map { _, clientID in after.connect(clientID, from: after.socket()).filter(\.isPush) }
+        #expect(got == [[], [.message(1, on: "/h", sequence: 1)], []])
+    }
+
+    /// A connect that comes when the broker has begun to stop may have set out before what was on its way.
+    @Test("A late connect says nothing of what was on its way", arguments: [false, true])
+    func lateConnect(isStream: Bool) throws {
+        let store = RememberingStore()
+        var policies = ChannelPolicies()
+        policies[try ChannelPattern("/h", grammar: .faye, maximumBytes: 9)] = ChannelPolicy(historyCount: 10)
+        var limits = Limits()
+        limits.streamDoubt = .seconds(1)
+        let harness = try RouterHarness(limits: limits, policies: policies, store: store)
+        let (peer, clientID) = harness.open()
+        harness.subscribe(clientID, to: "/h", from: peer)
+        if isStream { _ = harness.stream(of: clientID) }
+        harness.publish(1, to: "/h", from: harness.socket())
+        harness.shutDown()
+        harness.advance(by: .seconds(2))
+        harness.send(
+            [
+                [
+                    "channel": "/meta/connect", "clientId": .string(clientID),
+                    "connectionType": isStream ? "eventsource" : "websocket",
+                ]
+            ], from: isStream ? harness.exchange() : peer)
+        harness.shutDown()
+        #expect(store.sessions.map(\.cursor) == [0])
+    }
+
     /// The connection is lost twice while the client gets what it missed, and then the broker stops: nothing of what was
     /// on its way when the second one was lost is known to have arrived.
     @Test("A client that is away when the broker stops misses nothing of what it was getting")
@@ -92,7 +138,11 @@ struct DrainTests {
         before.shutDown()
 
         let after = try RouterHarness(policies: policies, sessions: store.sessions, store: store)
-        let got = after.connect(clientID, from: after.socket()).filter { if case .push = $0 { true } else { false } }
+        let got = after.connect(clientID, from: after.socket()).filter(\.isPush)
         #expect(got == (1...1200).map { .message(.number(Double($0)), on: "/h", sequence: $0) })
     }
+}
+
+extension RouterHarness.Event {
+    fileprivate var isPush: Bool { if case .push = self { true } else { false } }
 }

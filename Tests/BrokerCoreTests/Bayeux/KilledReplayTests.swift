@@ -179,9 +179,9 @@ struct KilledReplayTests {
     }
 
     @Test(
-        "A broker that is stopped has sent what it has sent; a retained message before that is no history",
-        arguments: [false, true])
-    func stop(isRetainedSentBefore: Bool) throws {
+        "A broker that stops has sent what the client has taken; a retained message before that is no history",
+        arguments: [false, true], [false, true])
+    func stop(isRetainedSentBefore: Bool, isTaken: Bool) throws {
         let store = RememberingStore()
         let first = try Self.harness(on: store)
         Self.publishRetainingLast(1...1200, on: first)
@@ -191,9 +191,10 @@ struct KilledReplayTests {
         }
         first.readsPromptly = false
         #expect(Self.numbers(Self.subscribe(clientID, from: peer, on: first)).count == 512)
-        first.shutDown()
+        if isTaken { first.shutDown(takenBy: peer) } else { first.shutDown() }
         let second = try Self.harness(on: store)
-        #expect(Self.numbers(second.connect(clientID, from: second.socket())) == Array(513...1200))
+        let rest = isTaken ? 513...1200 : 1...1200
+        #expect(Self.numbers(second.connect(clientID, from: second.socket())) == Array(rest))
     }
 
     @Test(

@@ -127,7 +127,8 @@ extension Router {
         if peer.kind == .socket { release(peer.connection, unlessBoundTo: session, into: &outbox) }
         let asked = ExtensionFields(of: request.envelope)
         if session.acknowledgements == nil {
-            if hasAnswer(peer, of: session) { confirmAnswered(session, now: now) }
+            // Not of a broker that stops: it may have set out before what is on its way.
+            if hasAnswer(peer, of: session), !isStopping { confirmAnswered(session, now: now) }
         } else {
             acknowledge(asked.acknowledgedBatch(in: text), of: session, now: now, into: &outbox)
         }

@@ -103,9 +103,9 @@ extension Router {
         if session.link.connection == nil {
             pushWaiting(for: session, to: request.peer.connection, now: now, into: &outbox)
         }
-        if hasAnswer(request.peer, of: session) {
+        if hasAnswer(request.peer, of: session), !isStopping {
             session.noteAnswer(position: position(of: session))
-        } else if session.hasStream, session.uptake != .congested, session.doubtEndsAt <= now.monotonic {
+        } else if session.hasStream, session.uptake != .congested, session.doubtEndsAt <= now.monotonic, !isStopping {
             confirmAnswered(session, now: now)
             noteWritten(to: session, now: now)
         }

@@ -254,8 +254,8 @@ package struct Router: ~Copyable {
         }
     }
 
-    /// The broker stops: every held connect is answered, with advice to come back at a moment of the session's own. All
-    /// that is on its way will arrive, for connections are closed behind it, unless it has to be acknowledged.
+    /// The broker stops: every held connect is answered, with advice to come back at a moment of the session's own. What is on
+    /// its way then has arrived when the other side has answered the end of its connection (`part`).
     package mutating func shutDown(now: Moment, into outbox: inout Outbox) {
         isStopping = true
         for case let session? in sessions {
@@ -265,11 +265,22 @@ package struct Router: ~Copyable {
             } else if session.hasStream, !session.isEphemeral, let connection = session.link.connection {
                 adviseToComeBack(over: connection, into: &outbox)
             }
-            if session.acknowledgements == nil {
-                confirm(session, position(of: session), now: now)
-                confirmReplays(of: session, now: now) { $0.confirmSent() }
+            if session.acknowledgements == nil, session.link.connection != nil {
+                session.noteAnswer(position: position(of: session))
             }
         }
+    }
+
+    /// The broker stops, and the other side of a connection has all that was on its way then.
+    package mutating func part(from connection: ConnectionID, now: Moment) {
+        guard isStopping, let handle = bindings[connection], let session = sessions[Int(handle)],
+            session.link.connection == connection, session.acknowledgements == nil
+        else { return }
+        confirmAnswered(session, now: now)
+    }
+
+    /// The broker has stopped: what is known of how far clients are is to be written down.
+    package mutating func finish(into outbox: inout Outbox) {
         storeCursors(into: &outbox)
     }
 }

@@ -57,6 +57,9 @@ package final class InProcessPort: CommandReceiver {
     func shutDown() {
         let (clients, waiting) = state.withLock { state in
             state.isClosed = true
+            // What was handed over can still be read.
+            let parted = state.clients.keys.map { RouterInput.parted(ConnectionID(loop: state.loop, slot: $0)) }
+            state.router?.send(parted)
             state.router = nil
             defer { (state.clients, state.waiting) = ([:], []) }
             return (state.clients, state.waiting)

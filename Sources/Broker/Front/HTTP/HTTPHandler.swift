@@ -59,6 +59,10 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// Why the connection ends, once something else than the peer ends it.
     var closeReason = ConnectionEnd.peer
     private var isStream = false
+    /// An event stream of a broker that stops, until it is known how it ended.
+    private var sentAway: UInt32?
+    /// Whether the peer ends the connection only when it has all of the stream.
+    private var hasEndedOutput = false
     /// Whether the peer takes the answer that is on its way.
     private var progress = WriteProgress()
 
@@ -105,6 +109,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         abandon()
+        part(hasAll: false)
         shard.unfinished.forget(self)
         claim.release(at: services.gate)
         if isStream { shard.counters.streams.end(closeReason) } else { shard.counters.requests.end(closeReason) }
@@ -151,6 +156,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         // Deadlines may be kept before this is removed.
         if case .streaming(let stream) = phase { stream.forgetConnection() }
         abandon()
+        part(hasAll: hasEndedOutput)
         context.fireChannelInactive()
     }
 
@@ -160,10 +166,10 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
             return passOver(buffer.readableBytes)
         }
         shard.logger.debug("request failed", metadata: ["error": "\(error)"])
-        guard error is HTTPParserError else { return context.close(promise: nil) }
+        guard error is HTTPParserError else { return drop() }
         switch phase {
         case .idle, .receiving: break
-        case .upgrading, .waiting, .answering, .sending, .streaming, .ending: return context.close(promise: nil)
+        case .upgrading, .waiting, .answering, .sending, .streaming, .ending: return drop()
         }
         // As of a connection's first head, which the driver reads.
         if case .idle = phase { shard.counters.rejectedHandshakes += 1 }
@@ -176,7 +182,13 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// What came behind the last request that counts; more than a message is too much.
     private func passOver(_ byteCount: Int) {
         passedOverBytes += byteCount
-        if passedOverBytes > services.configuration.messageBytes { context?.close(promise: nil) }
+        if passedOverBytes > services.configuration.messageBytes { drop() }
+    }
+
+    /// Ends the connection, whatever the peer has not got yet.
+    private func drop() {
+        hasEndedOutput = false
+        context?.close(promise: nil)
     }
 
     private func receive(_ head: HTTPRequestHead) {
@@ -313,8 +325,17 @@ extension HTTPHandler {
         phase = .ending
         if closeReason == .peer { closeReason = .done }
         deadline = SystemClock.now.adding(services.configuration.closeTimeout)
-        outbound.endOutput()
-        abandon()
+        let ended = outbound.endOutput()
+        guard closeReason == .shutdown, let slot = exchange.take() else { return abandon() }
+        sentAway = slot
+        shard.sendAway(slot: slot)
+        ended.assumeIsolated().whenSuccess { self.hasEndedOutput = true }
+    }
+
+    /// An event stream that was sent away is over.
+    private func part(hasAll: Bool) {
+        guard let slot = sentAway.take() else { return }
+        shard.part(slot: slot, hasAll: hasAll)
     }
 
     /// Sends a response to the current request.
@@ -429,7 +450,7 @@ extension HTTPHandler: GuardedConnection {
             refuse(.requestTimeout, "The request took too long")
         case .idle, .upgrading, .waiting, .answering, .sending, .streaming, .ending:
             if closeReason == .peer { closeReason = .timeout }
-            context?.close(promise: nil)
+            drop()
         }
     }
 

@@ -14,6 +14,8 @@ enum RouterInput: Sendable {
     /// An event stream of channels.
     case openChannelStream([SubscriptionItem], ConnectionID, AddressClass, Caller?)
     case close(ConnectionID, ConnectionEnd)
+    /// The broker stops, and the other side of a connection has taken all that was written to it.
+    case parted(ConnectionID)
     /// A connection does not take what is written to it.
     case congested(ConnectionID)
     /// Most of what was written to a connection is gone.
@@ -37,7 +39,7 @@ enum RouterInput: Sendable {
             .readHistory(_, _, let connection, let caller), .openSessionStream(_, let connection, let caller),
             .openChannelStream(_, let connection, _, let caller):
             caller?.address.map { ($0, connection.loop) }
-        case .ask, .close, .congested, .drained, .revoked, .outcomes, .answered: nil
+        case .ask, .close, .parted, .congested, .drained, .revoked, .outcomes, .answered: nil
         }
     }
 }

@@ -130,6 +130,11 @@ final class RouterLoop {
         carryOut()
     }
 
+    /// The broker stops, and the other side of a connection of this loop has all that was written to it.
+    func part(from connection: ConnectionID) {
+        router.part(from: connection, now: now)
+    }
+
     /// A connection of this loop does not take what is written to it.
     func congest(_ connection: ConnectionID) {
         router.congest(connection)
@@ -173,6 +178,8 @@ final class RouterLoop {
                 carryOut()
             case .close(let connection, let reason):
                 close(connection, because: reason)
+            case .parted(let connection):
+                part(from: connection)
             case .congested(let connection):
                 congest(connection)
             case .drained(let connection):
@@ -251,8 +258,13 @@ final class RouterLoop {
         timer = nil
     }
 
-    /// Lets go of the mailbox, which holds this; the last call.
+    /// Has what is known of the clients written down, and lets go of the mailbox, which holds this; the last call.
     func stop() {
+        router.finish(into: &outbox)
+        sortOutbox()
+        endTurn()
+        timer?.scheduled.cancel()
+        timer = nil
         mailbox = { nil }
         probe.stop()
     }

@@ -146,12 +146,39 @@ extension Shard {
 
     /// The connection is gone, or its client has given up; nothing is written to it any more.
     func remove(slot: UInt32, because reason: ConnectionEnd) {
+        guard vacate(slot) else { return }
+        tellRouter(of: slot, reason)
+    }
+
+    /// The broker stops: nothing more is written to the connection, and how it ends is told by `part`.
+    func sendAway(slot: UInt32) {
+        vacate(slot)
+    }
+
+    /// A connection that was sent away is gone. `hasAll`: its other side has taken all that was written to it before.
+    func part(slot: UInt32, hasAll: Bool) {
+        if hasAll {
+            switch router {
+            case .local(let router): router.part(from: id(slot))
+            case .remote(let mailbox, _): mailbox.send([.parted(id(slot))])
+            case nil: break
+            }
+        }
+        tellRouter(of: slot, .shutdown)
+    }
+
+    @discardableResult
+    private func vacate(_ slot: UInt32) -> Bool {
         switch slots[slot] {
         case .socket(let socket): socket.outbound?.leaveSlot()
         case .exchange, .stream: break
-        case .free, .gone: return
+        case .free, .gone: return false
         }
         slots[slot] = .gone
+        return true
+    }
+
+    private func tellRouter(of slot: UInt32, _ reason: ConnectionEnd) {
         switch router {
         case .local(let router): router.close(id(slot), because: reason)
         case .remote(let mailbox, _): mailbox.send([.close(id(slot), reason)])

@@ -8,6 +8,8 @@ struct DriverEvents: DriverSink {
     var isOpened = false
     var hasUnsupportedMessage = false
     var violation: ProtocolViolation?
+    /// Whether the peer has closed with the code that only we send: it has read all that came before.
+    var hasAnsweredRestart = false
     /// Whether something came that was complete: a message, or that or another frame.
     var hasMessage = false
     var isAlive = false
@@ -33,5 +35,6 @@ struct DriverEvents: DriverSink {
         case .binary: hasUnsupportedMessage = true
         }
     }
+    mutating func closed(_ code: CloseCode, reason: String) { hasAnsweredRestart = code == .serviceRestart }
     mutating func failed(_ violation: ProtocolViolation) { self.violation = violation }
 }

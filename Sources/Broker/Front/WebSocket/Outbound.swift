@@ -185,18 +185,24 @@ final class Outbound {
         if let waiting { giveTail(of: waiting) }
     }
 
-    /// Ends our side of the connection once everything is written.
+    /// Ends our side of the connection once everything is written; done when the system knows.
     ///
     /// The peer's side stays open until the peer ends it: a connection that is closed with unread bytes in it is reset,
     /// and the peer may lose what was written last (RFC 9112 §9.6).
-    func endOutput() {
+    @discardableResult
+    func endOutput() -> EventLoopFuture<Void> {
         forgetSocket()
-        guard waiting != nil else { return context.close(mode: .output, promise: nil) }
+        let ended = context.eventLoop.makePromise(of: Void.self)
+        guard waiting != nil else {
+            context.close(mode: .output, promise: ended)
+            return ended.futureResult
+        }
         handOver()
         let context = NIOLoopBound(context, eventLoop: context.eventLoop)
         self.context.writeAndFlush(NIOAny(ByteBuffer())).whenComplete { _ in
-            context.value.close(mode: .output, promise: nil)
+            context.value.close(mode: .output, promise: ended)
         }
+        return ended.futureResult
     }
 
     /// The channel is closing: its descriptor may soon belong to another connection.

@@ -53,6 +53,8 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// Where it comes from.
     var address = AddressClass.unknown
     private var closeIsRequested = false
+    /// Whether it was told that the broker stops, and has not answered that yet. It has its slot until then.
+    private var isSentAway = false
     /// Whether the peer may compress what it sends.
     var isDeflated = false
     /// Why the connection ends, once something else than the peer ends it.
@@ -116,6 +118,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
         backlog.clear()
         shard.unfinished.forget(self)
         leave()
+        part(hasAll: false)
         claim.release(at: services.gate)
         countHandshake()
         outbound?.forgetSocket()
@@ -211,6 +214,7 @@ extension WebSocketHandler {
             // What the router has replied so far goes before the closing frame, nothing behind it.
             shard.flush()
             leave()
+            if events.hasAnsweredRestart { part(hasAll: true) }
         }
         let hasLastWord = driver.hasOutput
         writeOutput()
@@ -243,7 +247,7 @@ extension WebSocketHandler {
 
     /// A message, while the driver is at work.
     func received(_ text: RawSpan) {
-        guard let slot else { return }
+        guard let slot, !isSentAway else { return }
         do {
             try shard.receive(text: text, fromSocketIn: slot, at: address, caller: caller)
         } catch {
@@ -254,13 +258,27 @@ extension WebSocketHandler {
     }
 
     private func leave() {
-        guard let slot else { return }
-        self.slot = nil
+        guard let slot, !isSentAway else { return }
         shard.counters.sockets.end(closeReason)
-        shard.remove(slot: slot, because: closeReason)
+        if closeReason == .shutdown {
+            isSentAway = true
+            shard.sendAway(slot: slot)
+        } else {
+            self.slot = nil
+            shard.remove(slot: slot, because: closeReason)
+        }
         // Who has no slot is not told when they are over; the peer's last frame is still to be read.
         resume(.store)
         resume(.loop)
+    }
+}
+
+extension WebSocketHandler {
+    /// What was sent away has answered, and has all that came before the closing frame, or is gone.
+    private func part(hasAll: Bool) {
+        guard isSentAway, let slot else { return }
+        self.slot = nil
+        shard.part(slot: slot, hasAll: hasAll)
     }
 }
 
