@@ -25,6 +25,39 @@ struct HostFieldTests {
         #expect(try await Self.status(of: "GET /bayeux HTTP/1.1\r\n\(fields)\(Self.upgrade)\r\n") == status)
     }
 
+    struct Name: CustomTestStringConvertible, Sendable {
+        var testDescription: String { "\(host) where \(listed) are listed" }
+        let host: String
+        var listed = ["broker.example"]
+        let isAllowed: Bool
+    }
+    static let names = [
+        Name(host: "broker.example:8000", isAllowed: true),
+        Name(host: "127.0.0.1", isAllowed: true),
+        Name(host: "10.0.0.5:8000", isAllowed: true),
+        Name(host: "evil.example:8000", isAllowed: false),
+        Name(host: "", isAllowed: false),
+        Name(host: "evil.example:8000", listed: ["*"], isAllowed: true),
+        Name(host: "evil.example:8000", listed: [], isAllowed: true),
+    ]
+
+    /// One that listens elsewhere, too, looks at names as soon as the operator has listed some.
+    @Test(arguments: names)
+    func beyondLoopback(row: Name) async throws {
+        try await TestBroker.run {
+            $0.host = "0.0.0.0"
+            $0.allowedHosts = row.listed
+        } _: { broker in
+            let fields = "HTTP/1.1\r\nHost: \(row.host)\r\n"
+            let request = try await TestSocket.connect(to: broker.port)
+            try await request.send("GET /health/live \(fields)\r\n")
+            #expect(try await request.readAnswer().status == (row.isAllowed ? 200 : 421))
+            let handshake = try await TestSocket.connect(to: broker.port)
+            try await handshake.send("GET /bayeux \(fields)\(Self.upgrade)\r\n")
+            #expect(try await handshake.readAnswer().status == (row.isAllowed ? 101 : 421))
+        }
+    }
+
     /// How a broker that answers to names of this machine only answers to a request.
     private static func status(of request: String) async throws -> Int {
         var status = 0

@@ -22,8 +22,8 @@ package struct BrokerConfiguration: Sendable {
     package var policies = ChannelPolicies()
     /// Who may do what.
     package var access = AccessOptions()
-    /// Names, beyond those of this machine, by which a broker that listens on loopback only may be addressed; `*` stands
-    /// for all.
+    /// Names, beyond those of this machine, by which the broker may be addressed; `*` stands for all. None means none on
+    /// loopback, and all for a broker that listens elsewhere, too.
     package var allowedHosts: [String] = []
     /// Which proxies are believed when they say for whom they speak.
     package var trust = ProxyTrust()

@@ -49,7 +49,8 @@ extension Setting {
 
     static let hosts = Setting(
         "allow-host", listOf: .host, \.broker.allowedHosts,
-        "names, beside those of this machine, that a broker on loopback is addressed by; '*' for all"
+        "names, beside those of this machine, that the broker answers to; beyond loopback it answers to all while "
+            + "none is listed; '*' for all"
     ).with(effect: .atReload)
 }
 

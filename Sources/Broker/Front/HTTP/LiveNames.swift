@@ -10,7 +10,9 @@ final class LiveNames: Sendable {
         init(_ configuration: BrokerConfiguration) {
             origins = OriginPolicy(
                 allowed: configuration.allowedOrigins, allowsLoopback: configuration.isForThisMachineOnly)
-            hosts = configuration.isLoopbackOnly ? HostPolicy(configuration) : nil
+            // Beyond loopback only the operator knows how it is called.
+            let isKnown = configuration.isLoopbackOnly || !configuration.allowedHosts.isEmpty
+            hosts = isKnown ? HostPolicy(configuration) : nil
         }
     }
     private let policies: Mutex<Policies>
