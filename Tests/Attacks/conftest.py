@@ -179,7 +179,7 @@ def secure(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def stranger():
-    """A browser for which evil.example lies on this machine."""
-    driver = start_browser("--host-resolver-rules=MAP evil.example 127.0.0.1")
+    """A browser for which evil.example and broker.example lie on this machine."""
+    driver = start_browser("--host-resolver-rules=MAP evil.example 127.0.0.1, MAP broker.example 127.0.0.1")
     yield driver
     driver.quit()

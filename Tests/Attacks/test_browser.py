@@ -121,6 +121,19 @@ def test_a_page_of_this_machine(stranger, broker):
         assert outcome in ("open", "taken") or json.loads(outcome.removeprefix("read "))[0]["successful"], name
 
 
+def test_a_page_of_which_browsers_say_nothing(stranger, site, make_broker):
+    """Over plain HTTP they tell loopback only from which site a request comes: elsewhere one who hides is refused."""
+    broker = make_broker("allow-host: [broker.example]\n")
+    host = f"broker.example:{broker.port}"
+    script = "const [host, handshake, done] = arguments;"
+    stranger.get(site)
+    hidden = stranger.execute_async_script(script + TRIES["a script of one who hides"], host, HANDSHAKE)
+    assert hidden == "refused"
+    stranger.get(f"http://{host}/health/live")
+    own = stranger.execute_async_script(script + TRIES["a script"], host, HANDSHAKE)
+    assert json.loads(own.removeprefix("read "))[0]["successful"], "a page of the same host is let in"
+
+
 def test_a_name_that_is_bound_to_this_machine(stranger, broker):
     """DNS rebinding: the page's own host, as the browser sees it, is the broker."""
     stranger.get(f"http://evil.example:{broker.port}/")

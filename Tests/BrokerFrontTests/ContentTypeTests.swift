@@ -120,7 +120,7 @@ struct ContentTypeTests {
                 #expect(answer.headers["content-type"] == "application/json; charset=utf-8")
                 #expect(answer.body == "[]")
             }
-            let script = try await socket.request("GET", "/bayeux?message=null&jsonp=a")
+            let script = try await socket.request("GET", "/bayeux?message=null&jsonp=a", headers: [TestSocket.ownPage])
             #expect(script.status == 200)
             #expect(script.body == "/**/a([]);")
             for body in ["nul", "null 1", "1", "true", "\"null\""] {

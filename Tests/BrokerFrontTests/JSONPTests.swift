@@ -108,7 +108,7 @@ struct JSONPTests {
     func request(row: Row) async throws {
         try await TestBroker.run { broker in
             let socket = try await broker.connect()
-            let answer = try await socket.request("GET", row.path + row.target)
+            let answer = try await socket.request("GET", row.path + row.target, headers: [TestSocket.ownPage])
             if let callback = row.callback {
                 #expect(answer.status == 200)
                 #expect(answer.body == "/**/\(callback)([]);")
@@ -147,7 +147,9 @@ struct JSONPTests {
         let isLetIn: Bool
     }
     static let pages = [
-        Page(testDescription: "a program", isLetIn: true),
+        Page(testDescription: "one of which nothing is said", isLetIn: false),
+        Page(testDescription: "one whose address is left empty", headers: ["Referer": ""], isLetIn: false),
+        Page(testDescription: "one of which nothing is said where all are allowed", allowed: ["*"], isLetIn: true),
         Page(testDescription: "an address that was typed", headers: ["Sec-Fetch-Site": "none"], isLetIn: true),
         Page(testDescription: "the broker's own page", headers: ["Sec-Fetch-Site": "same-origin"], isLetIn: true),
         Page(testDescription: "an allowed page", headers: ["Referer": "https://good.example/chat?x"], isLetIn: true),
@@ -188,6 +190,26 @@ struct JSONPTests {
             try await subscriber.publish("2", to: "/end")
             let first = row.isLetIn ? #"{"channel":"/from-a-page","data":1}"# : #"{"channel":"/end","data":2}"#
             #expect(try await subscriber.delivery() == first)
+        }
+    }
+
+    /// Beyond loopback, where browsers send no `Sec-Fetch-Site` over plain HTTP, and pages need not send a `Referer`.
+    @Test
+    func pageThatHidesItself() async throws {
+        try await TestBroker.run {
+            $0.host = "0.0.0.0"
+        } _: { broker in
+            let socket = try await TestSocket.connect(to: broker.port)
+            let refused = try await socket.getScript(Self.handshake, headers: [])
+            #expect(refused.status == 403)
+            #expect(refused.headers["content-type"] == "application/problem+json")
+            #expect(refused.body.contains("Neither Referer nor Sec-Fetch-Site says which page asks"))
+            // Nor with the function's default name, which a page can define as well.
+            #expect(try await socket.request("GET", "/bayeux?message=[]").status == 403)
+            let hidden = try await socket.getScript(Self.handshake, headers: [("Sec-Fetch-Site", "cross-site")])
+            #expect(hidden.status == 403)
+            #expect(hidden.body.contains("A page at an origin that it hides is not allowed"))
+            #expect(try await socket.getScript(Self.handshake).status == 200)
         }
     }
 }
@@ -241,15 +263,15 @@ struct JSONPCallbackTests {
 }
 
 extension TestSocket {
-    /// The bytes of a request for a script with the answer to a batch.
-    static func scriptRequest(_ batch: String, headers: [(String, String)] = []) -> String {
+    /// The bytes of a request for a script with the answer to a batch, of a page of the same host.
+    static func scriptRequest(_ batch: String, headers: [(String, String)] = [TestSocket.ownPage]) -> String {
         let isPlain: (UInt8) -> Bool = { $0 > 0x20 && $0 < 0x7F && !"%&+#".utf8.contains($0) }
         let escaped = batch.utf8.map { isPlain($0) ? String(UnicodeScalar($0)) : "%" + String($0, radix: 16) }.joined()
         return request("GET", "/bayeux?message=\(escaped)&jsonp=cb", headers: headers)
     }
 
     /// Sends a batch as a script element does.
-    func getScript(_ batch: String, headers: [(String, String)] = []) async throws -> HTTPAnswer {
+    func getScript(_ batch: String, headers: [(String, String)] = [TestSocket.ownPage]) async throws -> HTTPAnswer {
         try await send(Self.scriptRequest(batch, headers: headers))
         return try await readAnswer()
     }

@@ -80,8 +80,9 @@ def test_no_secret_is_in_the_log(talkative):
         if status == 200:
             secrets.append(json.loads(ticket)["ticket"])
     query = urllib.parse.quote(json.dumps(message))
-    ask(talkative, "GET", f"/bayeux?jsonp=call&message={query}")
-    ask(talkative, "GET", f"/bayeux?jsonp=call&message={PAYLOAD}")
+    for batch in (query, PAYLOAD):
+        ask(talkative, "GET", f"/bayeux?jsonp=call&message={batch}", Referer=talkative.url())
+        ask(talkative, "GET", f"/bayeux?jsonp=call&message={batch}", Referer=f"http://{PAYLOAD}/")
     ask(talkative, "GET", f"/channels/log/a?ticket={PAYLOAD}", Accept="text/event-stream")
     raw(talkative, f"GET /{PAYLOAD} HTTP/1.1\r\n{PAYLOAD}: {good}\r\nHost : x\r\n\r\n".encode())
     raw(talkative, f"{PAYLOAD} {good}\r\n\r\n".encode())

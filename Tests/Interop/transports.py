@@ -144,7 +144,8 @@ class CallbackPolling(HTTPTransport):
 
     def send(self, messages):
         query = urllib.parse.urlencode({"message": json.dumps(messages), "jsonp": "Page.answer"})
-        response = self.exchange("GET", "/bayeux?" + query)
+        # A page of the broker's own host: who does not say where it comes from is refused.
+        response = self.exchange("GET", "/bayeux?" + query, headers={"Referer": f"http://{self.host}/"})
         assert response.status == 200, response.text
         assert response.headers["Content-Type"] == "text/javascript; charset=utf-8"
         assert response.text.startswith("/**/Page.answer(") and response.text.endswith(");"), response.text

@@ -92,7 +92,9 @@ struct TransportProbe {
                 allowed.insert(charactersIn: "-._~")
                 let query = message.addingPercentEncoding(withAllowedCharacters: allowed) ?? ""
                 let path = "\(endpointPath)?message=\(query)&jsonp=doctor"
-                let answer = try await http.send("GET", path, timeout: Self.patience)
+                // As a page of the broker's own host: who does not say where it comes from is refused.
+                let answer = try await http.send(
+                    "GET", path, headers: [("Sec-Fetch-Site", "same-origin")], timeout: Self.patience)
                 guard answer.status == 200 else { throw CLIError(answer, "GET \(endpointPath)?jsonp=…") }
                 let text = String(decoding: answer.body, as: UTF8.self)
                 guard let start = text.firstIndex(of: "["), let end = text.lastIndex(of: "]"), start < end,

@@ -9,6 +9,9 @@ struct HTTPAnswer: Equatable {
 }
 
 extension TestSocket {
+    /// What browsers say with a request of a page of the same host.
+    static let ownPage = ("Referer", "http://broker.test/page")
+
     /// Sends a request and reads the answer; the connection is kept for the next one.
     func request(
         _ method: String, _ target: String, headers: [(String, String)] = [], body: String = ""

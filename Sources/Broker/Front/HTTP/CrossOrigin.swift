@@ -34,14 +34,18 @@ extension HTTPServices {
 
     /// Refuses what a page's script element asks for, without an `Origin`, when the page is not known to be let in.
     func refusal(ofScript head: HTTPRequestHead) -> HTTPResponse? {
-        let page = head.headers.first(name: "Referer")
+        let page = head.headers.first(name: "Referer") ?? ""
+        let site = head.headers.first(name: "Sec-Fetch-Site")
         let isAllowed =
             head.headers.contains(name: "Origin")
-            || names.origins.allowsScript(
-                of: page, fetchSite: head.headers.first(name: "Sec-Fetch-Site"), host: head.headers.first(name: "Host"))
+            || names.origins.allowsScript(of: page, fetchSite: site, host: head.headers.first(name: "Host"))
         if isAllowed { return nil }
-        return .problem(
-            .forbidden, "A page at \(page ?? "an origin that it hides") is not allowed: see --allow-origin")
+        guard !page.isEmpty || site != nil else {
+            return .problem(
+                .forbidden, "Neither Referer nor Sec-Fetch-Site says which page asks: see --allow-origin")
+        }
+        let place = page.isEmpty ? "an origin that it hides" : page
+        return .problem(.forbidden, "A page at \(place) is not allowed: see --allow-origin")
     }
 
     /// Lets pages of an allowed origin read the answer: that very origin, never `*`.

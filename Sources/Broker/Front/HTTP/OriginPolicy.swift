@@ -30,11 +30,12 @@ struct OriginPolicy: Sendable {
     /// Whether a page may have its script element ask for something that has effects. No `Origin` comes with that.
     ///
     /// `referer` names the page instead. One who hides it is let in only when the browser says that there is no other
-    /// site behind the request (`Sec-Fetch-Site`, W3C Fetch Metadata), or says nothing: programs and old browsers do.
+    /// site behind the request (`Sec-Fetch-Site`, W3C Fetch Metadata). Silence will not do: over plain HTTP browsers say
+    /// that to brokers on loopback only, and a page may have its `Referer` left out.
     func allowsScript(of referer: String?, fetchSite: String?, host: String?) -> Bool {
         if allowsAll || fetchSite == "same-origin" { return true }
         if let referer, !referer.isEmpty { return allows(origin: Self.origin(of: referer), host: host) }
-        return fetchSite == nil || fetchSite == "none"
+        return fetchSite == "none"
     }
 
     /// Browsers leave out the port of an origin that is its scheme's own (RFC 6454 §6.2); people and proxies may write it.
