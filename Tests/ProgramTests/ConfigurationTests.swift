@@ -81,6 +81,38 @@ struct ConfigurationTests {
                 #":11:1: unknown key "colour""#,
             ]),
         BadFile(
+            testDescription: "groups, and keys where they do not belong",
+            text: """
+                timeout: {ping: 5s}
+                limit:
+                  sessions: 5
+                rate: {remembered: 5}
+                tsl: {key: a.pem}
+                auht: {publish: all}
+                channel: {/a: {history: 5}}
+                listener: []
+                path: /bayeux
+                limit.sessions: 6
+                timeouts:
+                  pign: 5s
+                  limits: 5s
+                  port: 5s
+                """,
+            problems: [
+                #":1:1: unknown key "timeout", did you mean "timeouts"?"#,
+                #":2:1: unknown key "limit", did you mean "limits"?"#,
+                #":4:1: unknown key "rate", did you mean "rates"?"#,
+                #":5:1: unknown key "tsl", did you mean "tls"?"#,
+                #":6:1: unknown key "auht", did you mean "auth"?"#,
+                #":7:1: unknown key "channel", did you mean "channels"?"#,
+                #":8:1: unknown key "listener", did you mean "listeners"?"#,
+                #":9:1: unknown key "path""#,
+                #":10:1: unknown key "limit.sessions", did you mean "limits.sessions"?"#,
+                #":12:3: unknown key "timeouts.pign", did you mean "timeouts.ping"?"#,
+                #":13:3: unknown key "timeouts.limits""#,
+                #":14:3: unknown key "timeouts.port""#,
+            ]),
+        BadFile(
             testDescription: "a list", text: "- listen\n", problems: [":1:1: keys and values are expected here"]),
         BadFile(
             testDescription: "a key given twice", text: "threads: 1\nthreads: 2\n",

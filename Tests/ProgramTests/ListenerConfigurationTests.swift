@@ -28,6 +28,14 @@ struct ListenerConfigurationTests {
                 ":9:5: listeners[3] is not keys and values",
             ]),
         BadFile(
+            testDescription: "a group",
+            text: """
+                listeners:
+                  - listen: 127.0.0.1:0
+                    tsl: {certificate: a.pem, key: b.pem}
+                """,
+            problems: [#":3:5: unknown key "tsl", did you mean "tls"?"#]),
+        BadFile(
             testDescription: "what is missing",
             text: """
                 listeners:

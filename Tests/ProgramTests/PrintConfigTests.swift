@@ -108,6 +108,7 @@ struct PrintConfigTests {
             name: "FANFARE_LISTNE", value: "127.0.0.1:0",
             problem: #"unknown variable FANFARE_LISTNE, did you mean "FANFARE_LISTEN"?"#),
         Variable(name: "FANFARE_COLOUR", value: "red", problem: "unknown variable FANFARE_COLOUR"),
+        Variable(name: "FANFARE_PATH", value: "/bayeux", problem: "unknown variable FANFARE_PATH"),
         Variable(name: "FANFARE_SCREENSHOTS", value: "x", problem: "unknown variable FANFARE_SCREENSHOTS"),
         Variable(
             name: "FANFARE_THREADS", value: "many", problem: "FANFARE_THREADS: many is not a number from 1 to 256"),

@@ -7,9 +7,9 @@ struct SettingError: Error, CustomStringConvertible {
         Self(description: "\(key): \(value) is not \(expected)")
     }
 
-    /// There is no such key; names the one of `names` that was probably meant.
+    /// There is no such key; names the one of `names` that was probably meant, or its group.
     static func unknown(_ key: String, among names: [String] = Setting.names) -> Self {
-        Self(description: "unknown key \"\(key)\"" + hint(key, among: names))
+        Self(description: "unknown key \"\(key)\"" + hint(ofKey: key, among: names))
     }
 
     /// There is no such variable; names the one that was probably meant.
@@ -22,25 +22,45 @@ struct SettingError: Error, CustomStringConvertible {
                 + hint(String(variable.dropFirst(prefix.count)), among: rests, prefix: prefix))
     }
 
+    /// Of all names only those that could stand in the key's place: in a group its keys, and outside groups and what is in
+    /// none.
+    private static func hint(ofKey key: String, among names: [String]) -> String {
+        guard let dot = key.firstIndex(of: ".") else {
+            return hint(key, among: names.map { name in String(name.prefix { $0 != "." }) })
+        }
+        let group = String(key[...dot])
+        let members = names.filter { $0.hasPrefix(group) }.map { String($0.dropFirst(group.count)) }
+        // Written as a whole with a group that there is not, it can be any.
+        if members.isEmpty { return hint(key, among: names) }
+        return hint(String(key.dropFirst(group.count)), among: members, prefix: group)
+    }
+
+    /// The name that is nearest, if it is near: one in three characters may be wrong, of fewer than six one.
     private static func hint(_ key: String, among names: [String], prefix: String = "") -> String {
-        let nearest = names.map { (name: $0, distance: distance($0, key)) }.min { $0.distance < $1.distance }
-        guard let nearest, nearest.distance <= max(2, key.count / 3) else { return "" }
+        let near = names.map { (name: $0, distance: distance($0, key)) }.filter {
+            $0.distance <= max(1, max($0.name.count, key.count) / 3)
+        }
+        guard let nearest = near.min(by: { $0.distance < $1.distance }) else { return "" }
         return ", did you mean \"\(prefix)\(nearest.name)\"?"
     }
 
-    /// How many characters must be added, left out or replaced to get from one to the other (Levenshtein).
+    /// How many characters must be added, left out, replaced, or swapped with their neighbour, to get from one to the other
+    /// (optimal string alignment).
     private static func distance(_ left: String, _ right: String) -> Int {
-        let right = Array(right)
-        var row = Array(0...right.count)
-        for (index, character) in left.enumerated() {
-            var diagonal = row[0]
-            row[0] = index + 1
+        let (left, right) = (Array(left), Array(right))
+        var (before, last) = ([Int](), Array(0...right.count))
+        for row in left.indices {
+            var next = [row + 1]
             for column in right.indices {
-                let replaced = diagonal + (right[column] == character ? 0 : 1)
-                diagonal = row[column + 1]
-                row[column + 1] = min(replaced, row[column] + 1, row[column + 1] + 1)
+                let replaced = last[column] + (left[row] == right[column] ? 0 : 1)
+                var least = min(replaced, last[column + 1] + 1, next[column] + 1)
+                if row > 0, column > 0, left[row] == right[column - 1], left[row - 1] == right[column] {
+                    least = min(least, before[column - 1] + 1)
+                }
+                next.append(least)
             }
+            (before, last) = (last, next)
         }
-        return row[right.count]
+        return last[right.count]
     }
 }
