@@ -145,10 +145,28 @@ class Machine:
         """Whether systemd would start the broker with the machine."""
         return (self.root / "etc/systemd/system/multi-user.target.wants/fanfare.service").is_symlink()
 
+    @property
+    def socket(self):
+        """What there is when systemd would open the socket with the machine."""
+        return self.root / "etc/systemd/system/sockets.target.wants/fanfare.socket"
+
+    def enable_socket(self):
+        """What `systemctl enable fanfare.socket` does."""
+        self.socket.parent.mkdir(parents=True)
+        self.socket.symlink_to("/lib/systemd/system/fanfare.socket")
+
+    @property
+    def masked(self):
+        """The units that nothing can start."""
+        units = self.root / "etc/systemd/system"
+        return {unit.name for unit in units.iterdir() if unit.is_symlink() and os.readlink(unit) == "/dev/null"}
+
 
 RELOAD = "systemctl --system daemon-reload"
 RESTART = "deb-systemd-invoke restart fanfare.service"
-STOP = "deb-systemd-invoke stop fanfare.service"
+# The socket first: else the next client would have systemd start the broker again.
+STOP = "deb-systemd-invoke stop fanfare.socket fanfare.service"
+OPEN_SOCKET = "deb-systemd-invoke start fanfare.socket"
 
 
 def test_scripts_keep_to_their_root():
@@ -172,7 +190,7 @@ def test_package_installs(package, installed):
     machine, calls = installed
     assert calls == [RELOAD, RESTART]
     assert "DynamicUser=yes" in (machine.root / "lib/systemd/system/fanfare.service").read_text().splitlines()
-    assert machine.is_enabled
+    assert machine.is_enabled and not os.path.lexists(machine.socket)
     _, unpacked = package
     held = [file for file in unpacked.rglob("*") if not file.is_dir() and "DEBIAN" not in file.parts]
     programs = {"usr/bin/broker-server", "usr/bin/broker-cli"}
@@ -216,6 +234,34 @@ def test_package_is_removed_and_purged(package, installed):
     assert not any(os.path.lexists(machine.root / name) for name in [*kept, "var/lib/private/fanfare", "etc/fanfare"])
     links = [file for file in (machine.root / "etc").rglob("*") if file.is_symlink()]
     assert links == []
+
+
+def test_package_with_its_socket(package, installed):
+    """Who has enabled the socket keeps it over an upgrade, has it back after a removal, and is rid of it with a purge."""
+    machine, _ = installed
+    machine.enable_socket()
+    calls = machine.dpkg("--install", package[0])
+    # Of one that is open a start makes nothing.
+    assert calls[-2:] == [OPEN_SOCKET, RESTART] and set(calls[:-2]) == {RELOAD}
+    assert machine.socket.is_symlink() and machine.masked == set()
+
+    assert machine.dpkg("--remove", "fanfare") == [STOP, RELOAD]
+    assert machine.masked == {"fanfare.service", "fanfare.socket"}
+    assert machine.dpkg("--install", package[0]) == [RELOAD, OPEN_SOCKET, RESTART]
+    assert machine.socket.is_symlink() and machine.masked == set()
+
+    assert machine.dpkg("--purge", "fanfare")[0] == STOP
+    assert [file for file in (machine.root / "etc").rglob("*") if file.is_symlink()] == []
+
+
+def test_socket_that_is_enabled_no_more_stays_so(package, installed):
+    """An upgrade neither opens it nor enables it again."""
+    machine, _ = installed
+    machine.enable_socket()
+    machine.dpkg("--install", package[0])
+    machine.socket.unlink()
+    calls = machine.dpkg("--install", package[0])
+    assert OPEN_SOCKET not in calls and not os.path.lexists(machine.socket)
 
 
 def test_lintian_finds_no_error(package):
