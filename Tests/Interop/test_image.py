@@ -66,6 +66,25 @@ def test_image_has_the_libraries():
     assert set(installed) == needed - ESSENTIAL | FILES
 
 
+def test_image_is_not_root():
+    """User and group are numbers, for an engine that is to refuse root looks no names up; and the volume is theirs."""
+    found = re.fullmatch(r"([1-9]\d*):([1-9]\d*)", only("USER"))
+    assert found, only("USER")
+    user, group = found.groups()
+    assert f"-o {user} -g {group} {only('VOLUME')}" in only("RUN")
+
+
+def test_image_is_built_anew():
+    """Neither the compiler nor the sources are in it: it begins with Debian, and gets the two programs."""
+    build, stage = re.fullmatch(r"(\S+) AS (\S+)", BUILD[0][1]).groups()
+    base = only("FROM")
+    assert base not in {build, stage} and base.startswith("debian:"), base
+    source, *programs, target = only("COPY").split()
+    assert source == f"--from={stage}" and target == "/usr/bin/"
+    assert {pathlib.PurePath(program).name for program in programs} == {"broker-server", "broker-cli"}
+    assert not any(name == "ADD" for name, _ in IMAGE)
+
+
 def test_context_has_the_targets():
     """A folder that Package.swift names and .dockerignore does not would be missed when the image is built."""
     ignore = (REPOSITORY / ".dockerignore").read_text().splitlines()
