@@ -1,6 +1,8 @@
 """/metrics as Prometheus reads it: checked by promtool, scraped by a real Prometheus, and right in its numbers."""
 
 import json
+import os
+import pathlib
 import re
 import socket
 import subprocess
@@ -12,7 +14,7 @@ import pytest
 
 from bayeux import Peer
 from broker import PATIENCE, REPOSITORY, Broker, serving
-from kept_connection import ask
+from kept_connection import KeptConnection, ask, respond
 from others import free_port, running
 from tokens import SECRET, bearer
 
@@ -58,6 +60,53 @@ def test_the_numbers_are_those_of_what_happened(own_broker):
     closed = 'fanfare_connections_closed_total{transport="websocket",reason="%s"}'
     wait_for(lambda: sum(own_broker.samples()[closed % reason] for reason in ("peer", "done")) == 1)
     assert own_broker.samples()['fanfare_connections{transport="websocket"}'] == 0
+
+
+def test_connections_are_counted_as_they_are_opened(own_broker):
+    """By transport, and each once: an event stream is one of HTTP that becomes one of events."""
+
+    def opened():
+        name = 'fanfare_connections_opened_total{transport="%s"}'
+        found = own_broker.samples()
+        return {transport: found[name % transport] for transport in ("websocket", "eventsource", "http")}
+
+    before = opened()
+    with Peer(own_broker), Peer(own_broker), KeptConnection(own_broker) as kept:
+        for _ in range(3):
+            assert kept.exchange("GET", "/health/live")[0] == 200
+        response, _ = respond(own_broker, "GET", "/channels/metrics/a", Accept="text/event-stream")
+        assert response.status == 200
+        during = opened()
+    # The one that is kept, the stream's, and the one by which the numbers came.
+    grown = {"websocket": 2, "eventsource": 1, "http": 3}
+    assert {transport: during[transport] - before[transport] for transport in during} == grown
+    # Their ends take nothing away.
+    assert opened() == {**during, "http": during["http"] + 1}
+
+
+def processor_seconds(pid):
+    """What the kernel says that a process has taken, as the user and as the system (proc_pid_stat(5))."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(pid):
+    """What it has in memory (proc_pid_statm(5))."""
+    return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_the_process_takes_what_the_kernel_says(own_broker):
+    """The kernel counts in ticks, and pages come and go meanwhile: the bounds are for mistaken units and dead numbers."""
+    pid, margin = own_broker.pid, 0.1
+    # So much that nothing at all would be outside of the bounds.
+    wait_for(lambda: own_broker.publish("/metrics/a", 1) and processor_seconds(pid) > 2 * margin)
+    times, sizes = [processor_seconds(pid)], [resident_bytes(pid)]
+    found = own_broker.samples()
+    times.append(processor_seconds(pid))
+    sizes.append(resident_bytes(pid))
+    assert times[0] - margin < found["process_cpu_seconds_total"] < times[1] + margin
+    assert min(sizes) / 2 < found["process_resident_memory_bytes"] < max(sizes) * 2
+    assert own_broker.samples()["process_cpu_seconds_total"] > found["process_cpu_seconds_total"]
 
 
 def test_stored_publications_are_timed(own_broker):
