@@ -60,6 +60,12 @@ limits:
 rates:
   loopback: true
 """
+SHARED = COMMON + """\
+limits:
+  sessions-per-address: 2
+rates:
+  loopback: true
+"""
 HEALTH = request("GET", "/health/live")
 PROXY = b"\r\n\r\n\0\r\nQUIT\n\x21\x11"
 """The beginning of a PROXY header of version 2, up to its length."""
@@ -272,6 +278,9 @@ BOUNDS = [
     Bound(
         "tickets", TICKETS + '{limit="all"}', "429 Too many tickets are not used yet", tickets_of_two, SCARCE),
     Bound("sessions", REFUSED + '{code="429"}', "429:sessions:Limit reached", messages(2, **HANDSHAKE), SCARCE),
+    Bound(
+        "sessions of an address", REFUSED + '{code="429"}', "429:sessions-per-address:Limit reached",
+        messages(3, **HANDSHAKE), SHARED),
     Bound(
         "subscriptions of a session", REFUSED + '{code="429"}', "429:subscriptions:Limit reached",
         messages_of_a_session(

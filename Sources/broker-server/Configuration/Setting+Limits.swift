@@ -38,6 +38,9 @@ extension Setting {
             "limits.sessions", .count(1...), \.broker.limits.sessions,
             "sessions; one more is refused, with advice to come back later"),
         Setting(
+            "limits.sessions-per-address", .count(1...), \.broker.limits.sessionsPerAddress,
+            "sessions whose clients came last from one address, of IPv6 from one /64; one more is refused likewise"),
+        Setting(
             "limits.subscriptions-per-session", .count(1...), \.broker.limits.subscriptionsPerSession,
             "channels and patterns of one session"),
         Setting(

@@ -111,6 +111,44 @@ struct SessionRatesTests {
         _ = harness.handshake(harness.socket())
     }
 
+    /// Sessions count where their clients came last, of IPv6 for one /64; on this machine there may be any number.
+    @Test
+    func sessions() throws {
+        var limits = Limits()
+        limits.sessionsPerAddress = 2
+        let harness = try RouterHarness(limits: limits)
+        let message: JSON = [
+            "channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["websocket"],
+        ]
+        func handshake(from address: String?) -> String? {
+            harness.caller = Caller(isBrowser: false)
+            harness.caller?.address = address.flatMap { IPAddress($0) }
+            return error(harness.send([message], from: harness.socket()))
+        }
+        func move(_ clientID: String, to address: String?) {
+            harness.caller?.address = address.flatMap { IPAddress($0) }
+            harness.connect(clientID, from: harness.socket())
+        }
+        harness.caller = Caller(isBrowser: false)
+        harness.caller?.address = IPAddress("2001:db8::1")
+        let first = harness.handshake(harness.socket())
+        #expect(handshake(from: "2001:db8::2") == nil)
+        #expect(handshake(from: "2001:db8::3") == "429:sessions-per-address:Limit reached")
+        let stream = try harness.stream(of: "/a", replay: nil)
+        guard case .refuse(let refusal)? = harness.take(stream).first else { throw Missing() }
+        #expect(refusal.wire == "429:sessions-per-address:Limit reached")
+        for _ in 0..<5 { #expect(handshake(from: nil) == nil) }
+        #expect(handshake(from: "2001:db8:1::1") == nil)
+
+        move(first, to: "203.0.113.7")
+        #expect(handshake(from: "2001:db8::3") == nil)
+        move(first, to: "2001:db8::1")
+        #expect(handshake(from: "2001:db8::3") == "429:sessions-per-address:Limit reached")
+        harness.advance(by: .seconds(121))
+        #expect(harness.sessionCount == 0)
+        for _ in 0..<2 { #expect(handshake(from: "2001:db8::3") == nil) }
+    }
+
     /// A subject has one bucket, whatever sessions and addresses its tokens come from.
     @Test
     func credentials() throws {

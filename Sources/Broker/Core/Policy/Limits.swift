@@ -8,6 +8,8 @@ package struct Limits: Sendable, Equatable {
     package var channelBytes = 512
     /// Sessions in all; a handshake beyond it is refused with 429 and advice to come back later.
     package var sessions = 100_000
+    /// Those among them whose clients came last from one address, of IPv6 from one /64; one more is refused likewise.
+    package var sessionsPerAddress = 10_000
     /// Channels and patterns that one session may subscribe to.
     package var subscriptionsPerSession = 1_000
     /// Messages that wait for a session that has no connection; the oldest make room.

@@ -54,9 +54,6 @@ extension Router {
         return note(rates?.handshake(by: address, now: now.monotonic))
     }
 
-    /// Where somebody is, as far as that counts for limits.
-    func limitedAddress(of caller: Caller?) -> IPAddress? { rates == nil ? nil : caller?.address }
-
     private mutating func note(_ excess: SessionRates.Excess?) -> BayeuxError? {
         guard let excess else { return nil }
         counters.limit(excess.limit)

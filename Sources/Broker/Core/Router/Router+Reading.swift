@@ -31,7 +31,7 @@ extension Router {
         let limit = min(max(range.limit, 0), limits.historyMessages)
         let request = HistoryRequest(
             connection: connection, channel: channel, range: HistoryRange(after: range.after, limit: limit))
-        let address = limitedAddress(of: caller)
+        let address = caller?.address
         // Also while it waits: when it is gone, its number is not given to another one before its turn has come.
         begin(for: connection, into: &outbox)
         if let address, !readShares.begin(at: address) { return readShares.queue(.history(request), at: address) }

@@ -19,6 +19,25 @@ extension Router {
         return session
     }
 
+    /// Why there may not be one session more now; nil when there may.
+    var excessOfSessions: BayeuxError? {
+        if sessionCount >= limits.sessions { return .tooMany("sessions") }
+        guard let address = caller?.address?.neighbourhood else { return nil }
+        return sessionsOfAddress[address, default: 0] < limits.sessionsPerAddress
+            ? nil : .tooMany("sessions-per-address")
+    }
+
+    /// A session's client has come from there, as far as that counts for limits.
+    mutating func place(_ session: Session, at address: IPAddress?) {
+        guard session.address != address else { return }
+        if let last = session.address?.neighbourhood {
+            let count = sessionsOfAddress[last, default: 0] - 1
+            sessionsOfAddress[last] = count > 0 ? count : nil
+        }
+        if let address { sessionsOfAddress[address.neighbourhood, default: 0] += 1 }
+        session.address = address
+    }
+
     /// Whether the session was not subscribed to it before.
     @discardableResult
     mutating func addSubscription(to pattern: ChannelPattern, since: UInt64, of session: Session) -> Bool {
@@ -85,6 +104,7 @@ extension Router {
         if !session.isEphemeral { tell(.disconnect(clientID: session.clientID), into: &outbox) }
         handles[session.clientID] = nil
         sessions[Int(session.handle)] = nil
+        place(session, at: nil)
         movedCursors.remove(session.handle)
         forgetDeadlines()
         session.acknowledgements = nil

@@ -19,8 +19,8 @@ extension Router {
             error = .bayeux(excess)
             advice.interval = (excess.retryAfter ?? 1) * 1000
         }
-        if error == nil, sessionCount >= limits.sessions {
-            error = .bayeux(.tooMany("sessions"))
+        if error == nil, let excess = excessOfSessions {
+            error = .bayeux(excess)
             advice.interval = limits.timeout.milliseconds
         }
         var clientID: String?
@@ -29,7 +29,7 @@ extension Router {
             let id = ClientID.make(using: &generator)
             let session = addSession(clientID: id, now: now)
             session.rights.isBrowser = caller?.isBrowser ?? true
-            session.address = limitedAddress(of: caller)
+            place(session, at: caller?.address)
             if let principal = identity?.principal { give(principal, to: session, now: now) }
             let asked = ExtensionFields(of: request.envelope)
             if asked.wantsAcknowledgements(in: text) {
@@ -119,7 +119,7 @@ extension Router {
         _ request: Request, text: RawSpan, for session: Session, now: Moment, into outbox: inout Outbox
     ) {
         session.expiresAt = now.adding(limits.timeout * 2)
-        session.address = limitedAddress(of: caller)
+        place(session, at: caller?.address)
         let peer = request.peer
         let isBeat =
             session.acknowledgements == nil && request.envelope.connectionType.equals("eventsource", in: text)

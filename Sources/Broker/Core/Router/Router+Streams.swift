@@ -36,7 +36,7 @@ extension Router {
         let clientID = ClientID.make(using: &generator)
         let session = addSession(clientID: clientID, isEphemeral: true, now: now)
         session.rights.isBrowser = caller?.isBrowser ?? true
-        session.address = limitedAddress(of: caller)
+        place(session, at: caller?.address)
         if let principal = caller?.principal { give(principal, to: session, now: now) }
         bindings[connection] = session.handle
         session.awaitedStream = connection
@@ -52,7 +52,7 @@ extension Router {
             return .forbidden(item.pattern.text)
         }
         if items.count > limits.subscriptionsPerSession { return .tooMany("subscriptions") }
-        if sessionCount >= limits.sessions { return .tooMany("sessions") }
+        if let excess = excessOfSessions { return excess }
         return storeIsBusy ? .tooMany("operations") : nil
     }
 

@@ -42,6 +42,8 @@ package struct Router: ~Copyable {
     var sessions: [Session?] = []
     var freeHandles: [SubscriptionTable.Subscriber] = []
     var handles = SessionHandles()
+    /// How many of them there are of each neighbourhood of addresses.
+    var sessionsOfAddress: [IPAddress: Int] = [:]
     /// The session that each WebSocket is bound to.
     var bindings: ConnectionMap<SubscriptionTable.Subscriber>
     /// What goes where.
@@ -150,7 +152,7 @@ package struct Router: ~Copyable {
         _ batch: borrowing [Envelope], text: RawSpan, from peer: Peer, caller: Caller? = nil, now: Moment,
         into outbox: inout Outbox
     ) {
-        if rules != nil || rates != nil { self.caller = caller }
+        self.caller = caller
         if peer.kind == .exchange { exchanges[peer.connection] = batch.count }
         if batch.isEmpty {
             switch peer.kind {
