@@ -26,6 +26,16 @@ struct TicketTests {
         #expect(tickets.redeem(two, now: Tickets.lifetime) == nil)
     }
 
+    @Test(
+        "What is not ASCII is not looked up; to put its marks in order first would take many minutes",
+        .timeLimit(.minutes(10)))
+    func marksInDisorder() throws {
+        let tickets = Tickets(maximumCount: 10, maximumPerSubject: 10)
+        _ = try Self.ticket(tickets.issue(to: Self.alice, now: 0))
+        let principal = tickets.redeem(String(repeating: "\u{301}\u{323}", count: 2_000_000), now: 0)
+        #expect(principal == nil)
+    }
+
     @Test
     func boundOfOneSubject() throws {
         let tickets = Tickets(maximumCount: 100, maximumPerSubject: 2)

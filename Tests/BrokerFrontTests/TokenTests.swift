@@ -67,6 +67,8 @@ struct TokenTests {
     }
 
     static let good = #"{"sub":"alice","exp":1700003600}"#
+    private static let marks = String(repeating: "\u{301}\u{323}", count: 16)
+    private static let escapedMarks = String(repeating: #"\u0301\u0323"#, count: 16)
     static let rows = [
         Row(claims: good, reason: nil),
         Row(claims: #"{"sub":"alice","exp":1700003600.5,"nbf":1700000000,"iat":1700000000}"#, reason: nil),
@@ -107,6 +109,13 @@ struct TokenTests {
         Row(claims: #"{"sub":"\#(String(repeating: "a", count: 1025))","exp":1700003600}"#, reason: unnamable("sub")),
         Row(claims: #"{"sub":"\#(String(repeating: "a", count: 1024))","exp":1700003600}"#, reason: nil),
         Row(claims: #"{"sub":"alice","jti":"a\u000d","exp":1700003600}"#, reason: unnamable("jti")),
+        // More than 30 in a row, which are put in order whenever they are looked up: names, too, of what nobody asks about.
+        Row(claims: #"{"sub":"alice","exp":1700003600,"\#(marks)":1}"#, reason: "Token refused: it cannot be read"),
+        Row(claims: good, header: #"{"alg":"HS256","\#(marks)":1}"#, reason: "Token refused: it cannot be read"),
+        Row(claims: good, header: #"{"alg":"HS256","\#(escapedMarks)":1}"#, reason: "Token refused: it cannot be read"),
+        Row(claims: #"{"sub":"\#(escapedMarks)","exp":1700003600}"#, reason: overmarked("sub")),
+        Row(claims: #"{"sub":"alice","jti":"\#(escapedMarks)","exp":1700003600}"#, reason: overmarked("jti")),
+        Row(claims: #"{"sub":"a\u0301\u0323e\#u{301}","exp":1700003600}"#, reason: nil),
         Row(claims: #"{"sub":["alice"],"exp":1700003600}"#, reason: "Token refused: it cannot be read"),
         Row(claims: #"{"sub":"alice","exp":1700000000}"#, reason: "Token expired"),
         Row(claims: #"{"sub":"alice","exp":-1}"#, reason: "Token expired"),
@@ -128,6 +137,10 @@ struct TokenTests {
 
     private static func unnamable(_ claim: String) -> String {
         "Token refused: \(claim) is longer than 1024 bytes, or has control characters"
+    }
+
+    private static func overmarked(_ claim: String) -> String {
+        "Token refused: \(claim) has more than 30 marks in a row"
     }
 
     @Test(
@@ -187,6 +200,20 @@ struct TokenTests {
         }
         // What is remembered expires as well.
         #expect(Self.reason(verifier.verify(good, wall: Self.now + 3_600_000)) == "Token expired")
+    }
+
+    /// To the standard library the sign for kelvin and the letter are the same text, and have the same hash.
+    @Test("A token that is not ASCII is none, also when one that means the same is remembered")
+    func notPlain() async throws {
+        let folder = try Folder()
+        let verifier = try await Self.verifier([folder.write(Self.secret, to: "secret")])
+        // Wherever these begin, there is a K in their Base64.
+        let claims = #"{"sub":"(((((","exp":1700003600}"#
+        let token = try Self.token(#"{"alg":"HS256"}"#, claims, key: try await Self.hmac(Self.secret))
+        #expect(Self.reason(verifier.verify(token, wall: Self.now)) == nil)
+        let other = token.replacing("K", with: "\u{212A}")
+        #expect(other == token && other.utf8.count > token.utf8.count)
+        #expect(Self.reason(verifier.verify(other, wall: Self.now)) == "Token refused: it cannot be read")
     }
 
     @Test("A token in which one character is another, is missing or comes twice is refused")
@@ -258,6 +285,26 @@ struct TokenTests {
         #expect(try await verify(two, "https://two.example") == nil)
         #expect(try await verify(one, "https://two.example") == "Token refused: the signature is not good")
         #expect(try await verify(one, "https://three.example") == "Token refused: no key for it")
+    }
+
+    @Test("Names of keys and issuers are bytes: another text that means the same is another name (RFC 7519 §2)")
+    func namesThatMeanTheSame() async throws {
+        let folder = try Folder()
+        let key = ES256PrivateKey()
+        let parameters = try #require(key.parameters)
+        let file = try folder.write(
+            #"{"kty":"EC","crv":"P-256","kid":"K","x":"\#(parameters.x)","y":"\#(parameters.y)"}"#, to: "key")
+        let verifier = try await Self.verifier(["K=\(file)"])
+        let algorithm = try await JWTKeyCollection().add(ecdsa: key).getKey()
+        func verify(_ name: String, _ issuer: String) throws -> String? {
+            let claims = #"{"sub":"alice","exp":1700003600,"iss":"\#(issuer)"}"#
+            let token = try Self.token(#"{"alg":"ES256","kid":"\#(name)"}"#, claims, key: algorithm)
+            return Self.reason(verifier.verify(token, wall: Self.now))
+        }
+        let kelvin = "\u{212A}"
+        #expect(try verify("K", "K") == nil)
+        #expect(try verify(kelvin, "K") == "Token refused: no key for it")
+        #expect(try verify("K", kelvin) == "Token refused: no key for it")
     }
 
     @Test("Issuers and audiences that are asked for")

@@ -80,6 +80,16 @@ struct ReplayTests {
         #expect(events.sequences == row.got)
     }
 
+    @Test("A name that is not ASCII is no channel's, whatever it means; the sign for kelvin means the letter")
+    func nameThatMeansTheSame() throws {
+        let harness = try Self.harness()
+        harness.publish(7, to: "/h/K", from: harness.socket())
+        #expect(Self.subscribe(harness, to: "/h/K", ext: Self.replay("/h/K", -2)).sequences == [7])
+        let other = Self.replay("/h/\u{212A}", -2)
+        #expect(Self.subscribe(harness, to: "/h/K", ext: other).sequences == [])
+        #expect(Self.subscribe(harness, to: "/h/K", ext: nil, handshake: other).sequences == [])
+    }
+
     @Test("A gap tells its range, and where")
     func gap() throws {
         let events = Self.subscribe(try Self.harness(), to: "/h/**", ext: Self.replay("/h/**", 0))

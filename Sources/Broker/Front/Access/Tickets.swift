@@ -94,9 +94,11 @@ final class Tickets: Sendable {
         }
     }
 
-    /// Whose the ticket is; it is used up.
+    /// Whose the ticket is; it is used up. What is not ASCII is none: while it is hashed all loops would wait.
     func redeem(_ ticket: String, now: UInt64) -> Principal? {
-        guard let entry = state.withLock({ $0.remove(ticket) }), entry.deadline > now else { return nil }
+        guard ticket.isPlain, let entry = state.withLock({ $0.remove(ticket) }), entry.deadline > now else {
+            return nil
+        }
         return entry.principal
     }
 

@@ -162,7 +162,7 @@ package final class TokenKeyring: Service {
     /// A token names a key that nobody has: the sets of its issuer are fetched again, as soon as they may be. Returns
     /// by when; nil when there is no such set.
     private func look(forKeysOf issuer: String?) -> Duration? {
-        let sets = current.withLock { $0?.sets ?? [] }.filter { $0.source.issuer == nil || $0.source.issuer == issuer }
+        let sets = current.withLock { $0?.sets ?? [] }.filter { $0.source.issuer?.isSame(as: issuer) ?? true }
         for set in sets { set.wake() }
         return sets.first?.options.spacing
     }

@@ -14,16 +14,20 @@ enum TokenPart {
     /// What a part says: a JSON object in UTF-8.
     static func read<Content: Decodable>(_: Content.Type, in text: Data) throws(TokenRefusal) -> Content {
         guard String(validating: text, as: UTF8.self) != nil else { throw TokenRefusal.unreadable }
-        let repeated: String?
+        let names: [String]
         let content: Content
         do {
-            repeated = try JSONNames.repeated(in: Array(text).span.bytes)
+            names = try JSONNames.all(in: Array(text).span.bytes)
+            // The decoder hashes each, whether anybody asks for it or not.
+            if names.contains(where: \.hasTooManyMarks) { throw TokenRefusal.unreadable }
             content = try JSONDecoder().decode(Content.self, from: text)
         } catch {
             throw TokenRefusal.unreadable
         }
         // Which of two holds is read differently elsewhere (RFC 7519 §4, RFC 7515 §4).
-        if let repeated { throw TokenRefusal("it says \(repeated.prefix(32)) more than once") }
+        if let repeated = JSONNames.repeated(among: names) {
+            throw TokenRefusal("it says \(repeated.prefix(32)) more than once")
+        }
         return content
     }
 }

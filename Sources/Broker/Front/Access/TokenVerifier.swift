@@ -75,6 +75,8 @@ package final class TokenVerifier: Sendable {
     /// Whose the token is; `wall` is now (ms since 1970).
     package func verify(_ token: String, wall: Int64) -> Result<Principal, BayeuxError> {
         guard token.utf8.count <= Self.maximumBytes else { return .failure(.token("Token refused: too long")) }
+        // A token is Base64 and dots (RFC 7515 §7.1). While another text is hashed all loops would wait.
+        guard token.isPlain else { return .failure(TokenRefusal.unreadable.error) }
         let (known, keys, options, generation) = state.withLock { state in
             (state.remembered[token], state.keys, state.options, state.generation)
         }
@@ -105,12 +107,14 @@ package final class TokenVerifier: Sendable {
         // An extension that must be understood (RFC 7515 §4.1.11): there is none that is.
         if header.isCritical { throw TokenRefusal("crit is not supported") }
         let candidates = keys.keys.filter { key in
-            key.algorithm.name == header.alg && (header.kid == nil || key.id == nil || key.id == header.kid)
-                && (key.issuer == nil || key.issuer == claims.iss)
+            // As bytes: there may be many keys, and nobody has vouched for the token yet.
+            guard key.algorithm.name.isSame(as: header.alg) else { return false }
+            if let kid = header.kid, let id = key.id, !id.isSame(as: kid) { return false }
+            return key.issuer?.isSame(as: claims.iss) ?? true
         }
         if candidates.isEmpty {
             // A key without a name is any; one with another name is not this one.
-            let mayCome = header.kid.map { kid in !keys.keys.contains { $0.id == kid } } ?? keys.isWaiting
+            let mayCome = header.kid.map { kid in !keys.keys.contains { kid.isSame(as: $0.id) } } ?? keys.isWaiting
             guard mayCome, let wait = state.withLock({ $0.missing })?(claims.iss) else {
                 throw TokenRefusal("no key for it")
             }
@@ -128,8 +132,12 @@ package final class TokenVerifier: Sendable {
         _ claims: TokenClaims, _ key: TokenKeyIdentity, _ options: Options, now: Double
     ) throws -> Principal {
         guard let subject = claims.sub, !subject.isEmpty else { throw TokenRefusal("sub is missing") }
-        for (claim, name) in [("sub", subject), ("jti", claims.jti ?? "")] where !Revocations.canName(name) {
-            throw TokenRefusal("\(claim) is longer than 1024 bytes, or has control characters")
+        for (claim, name) in [("sub", subject), ("jti", claims.jti ?? "")] {
+            guard Revocations.canName(name) else {
+                throw TokenRefusal("\(claim) is longer than 1024 bytes, or has control characters")
+            }
+            // They are looked up again and again.
+            if name.hasTooManyMarks { throw TokenRefusal("\(claim) has more than 30 marks in a row") }
         }
         guard let expiry = claims.exp else { throw TokenRefusal("exp is missing") }
         let (seconds, _) = options.lifetime.components

@@ -147,7 +147,7 @@ extension HTTPRoutes {
     private static func options(_ head: HTTPRequestHead, _ target: RequestTarget) -> Result<PublishOptions, Problem> {
         var options = PublishOptions()
         if let retain = target.first("retain") ?? head.headers.first(name: "retain") {
-            switch retain.lowercased() {
+            switch retain.isPlain ? retain.lowercased() : nil {
             case "", "1", "true": options.retain = true
             case "0", "false": options.retain = false
             default: return .failure(Problem(detail: "retain is true or false, not \(retain)"))
