@@ -147,6 +147,9 @@ struct RefusalTests {
     static let requests = [
         Request(testDescription: "garbage", text: "\u{1}\u{2}\u{3}garbage\r\n\r\n", status: 400),
         Request(testDescription: "TLS", text: "\u{16}\u{3}\u{1}\u{0}\u{5}abcde\r\n\r\n", status: 400),
+        Request(
+            testDescription: "a field that is not ASCII",
+            text: "GET /health/live HTTP/1.1\r\nHost: a\r\nAccept: e\u{301}\u{323}\r\n\r\n", status: 400),
         Request(testDescription: "head too long", text: "GET / HTTP/1.1\r\nX: " + pad, status: 431),
         Request(testDescription: "target too long", text: "GET /" + pad, status: 431),
         Request(

@@ -193,6 +193,11 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private func receive(_ head: HTTPRequestHead) {
         let request = RequestHead(head)
+        // As the driver takes nothing else for a connection's first head; to compare others may take more than linear time.
+        guard head.headers.allSatisfy({ $0.value.isPlain }) else {
+            shard.counters.rejectedHandshakes += 1
+            return refuse(.badRequest, "A field of the request's head is not ASCII")
+        }
         let isWebSocket = ServerDriver.isWebSocketRequest(request)
         if isWebSocket, head.isLastForParser { return phase = .upgrading(request) }
         deadline = SystemClock.now.adding(services.configuration.requestTimeout)
