@@ -1,10 +1,12 @@
 """Rights that are taken back, or were another's, stay so: over restarts, in sessions that are kept."""
 
+import json
 import subprocess
 import time
 
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
 
 from broker import PATIENCE, PROGRAMS
 from guarded import GRANTED, guarding
@@ -62,6 +64,35 @@ def test_revoked_is_revoked_for_good(guarded):
         status = ask(guarded, "GET", "/channels/closed/news", **fresh)[0]
     revoke(guarded, "--token-id", "kept")
     assert ask(guarded, "GET", "/channels/closed/news", **fresh)[0] == 401
+
+
+def refusal(url, **options):
+    """The status and the text that a handshake of a WebSocket is refused with."""
+    with pytest.raises(InvalidStatus) as refused:
+        connect(url, proxy=None, open_timeout=PATIENCE, **options)
+    response = refused.value.response
+    return response.status_code, response.body.decode()
+
+
+def test_a_revoked_token_opens_no_door(guarded):
+    """No ticket and no WebSocket comes of it, nor of tickets that it got; what its owner may have is left to them."""
+    stolen, own = (token("erin", jti=name, **GRANTED) for name in ("stolen", "own"))
+    url, fields = guarded.url("/bayeux", "ws"), {"Authorization": "Bearer " + stolen}
+    tickets = [json.loads(ask(guarded, "POST", "/tickets", **fields)[1])["ticket"] for _ in range(2)]
+    revoke(guarded, "--token-id", "stolen")
+    # As many as a subject may have.
+    for _ in range(100):
+        status, text = ask(guarded, "POST", "/tickets", **fields)
+        assert (status, json.loads(text)["detail"]) == (401, "Token revoked")
+    assert ask(guarded, "POST", "/tickets", Authorization="Bearer " + own)[0] == 201
+    assert refusal(url, additional_headers=fields) == (401, "Token revoked")
+    assert refusal(url, subprotocols=["fanfare", "fanfare.bearer." + stolen]) == (401, "Token revoked")
+    assert refusal(f"{url}?ticket={tickets[0]}") == (401, "Token revoked")
+    stream = f"/channels/closed/news?ticket={tickets[1]}"
+    status, text = ask(guarded, "GET", stream, Accept="text/event-stream")
+    assert (status, json.loads(text)["detail"]) == (401, "401::Token revoked")
+    with connect(url, proxy=None, open_timeout=PATIENCE, subprotocols=["fanfare", "fanfare.bearer." + own]) as socket:
+        assert socket.subprotocol == "fanfare"
 
 
 def test_what_a_revoked_publisher_has_left_is_cleared(guarded):

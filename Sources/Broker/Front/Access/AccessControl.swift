@@ -48,8 +48,7 @@ package final class AccessControl: Sendable {
         if takesTokens, caller.principal == nil, caller.refusal == nil, head.acceptsEventStream,
             let ticket = target.first("ticket")
         {
-            caller.principal = tickets.redeem(ticket, now: SystemClock.monotonic)
-            if caller.principal == nil { caller.refusal = .ticket }
+            redeem(ticket, &caller)
         }
         return caller
     }
@@ -64,8 +63,7 @@ package final class AccessControl: Sendable {
         if let token = Self.token(inSubprotocols: request.headers.first("Sec-WebSocket-Protocol")) {
             take(token, &caller)
         } else if let ticket = target.first("ticket") {
-            caller.principal = tickets.redeem(ticket, now: SystemClock.monotonic)
-            if caller.principal == nil { caller.refusal = .ticket }
+            redeem(ticket, &caller)
         }
         return caller
     }
@@ -108,8 +106,7 @@ package final class AccessControl: Sendable {
         }
         var caller = Caller(isBrowser: false)
         identify(&caller, authorization: head.headers["Authorization"])
-        guard let principal = caller.principal, principal.isAdmin else { return false }
-        return revocations?.cover(principal) != true
+        return caller.principal?.isAdmin == true
     }
 
     /// Whether nothing in a request says that it comes from elsewhere.
@@ -143,8 +140,25 @@ package final class AccessControl: Sendable {
 
     private func take(_ token: String, _ caller: inout Caller) {
         switch tokens.verify(token, wall: SystemClock.now.wall) {
-        case .success(let principal): caller.principal = principal
+        case .success(let principal): admit(principal, &caller)
         case .failure(let refusal): caller.refusal = refusal
+        }
+    }
+
+    private func redeem(_ ticket: String, _ caller: inout Caller) {
+        guard let principal = tickets.redeem(ticket, now: SystemClock.monotonic) else {
+            return caller.refusal = .ticket
+        }
+        admit(principal, &caller)
+    }
+
+    /// Somebody is whom a token or a ticket names, unless that was taken back. The router looks, too, whenever it is asked;
+    /// it is not for tickets, handshakes of WebSockets and the administrator's pages.
+    private func admit(_ principal: Principal, _ caller: inout Caller) {
+        if revocations?.cover(principal) == true {
+            caller.refusal = .tokenRevoked
+        } else {
+            caller.principal = principal
         }
     }
 

@@ -72,8 +72,9 @@ package final class RevocationList: Sendable {
     /// All of them, in order.
     var entries: [Revocations.Entry] { state.withLock { $0.entries } }
 
-    /// Whether what a token says has been taken back.
-    package func cover(_ principal: Principal) -> Bool { state.withLock { $0.revocations.cover(principal) } }
+    /// Whether what a token says has been taken back. Asked for each request that shows one, on all loops: none of them looks
+    /// it up while the others wait.
+    package func cover(_ principal: Principal) -> Bool { state.withLock { $0.revocations }.cover(principal) }
 
     /// Adds one, from `token ID` or `subject NAME`; what was revoked with it, for the one who asked.
     package func add(_ text: String, wall: Int64) throws(RevocationError) -> String {
