@@ -166,6 +166,28 @@ struct SessionRatesTests {
         #expect(publish(as: "berta", from: 1) == nil)
     }
 
+    /// Whoever has such a token takes nothing of what its subject may publish, by whatever way.
+    @Test("A token that is revoked or has expired counts for no rate", arguments: [false, true])
+    func credentialsThatDoNotCount(overHTTP: Bool) throws {
+        let rules = AccessRules(publish: .authenticated, subscribe: .everyone)
+        let harness = try harness(rules: rules) { $0.publishPerCredential = Rate(1, burst: 2) }
+        func publish(with tokenID: String, endingAt end: Int64 = .max) throws -> String? {
+            let principal = Principal(subject: "anna", tokenID: tokenID, expiresAt: end)
+            harness.caller = Caller(principal: principal, isBrowser: false)
+            harness.caller?.address = Self.elsewhere
+            if !overHTTP { return error(harness.send([["channel": "/a", "data": 1]], from: harness.socket())) }
+            let receipt = try harness.publishOverHTTP(1, to: "/a", from: harness.exchange())
+            if case .receipt(.failure(let failure))? = receipt.first { return failure.wire }
+            return nil
+        }
+        harness.revoke(.token("stolen"))
+        for _ in 0..<3 { #expect(try publish(with: "stolen") == "401::Token revoked") }
+        for _ in 0..<3 { #expect(try publish(with: "old", endingAt: 0) == "401::Token expired") }
+        for _ in 0..<2 { #expect(try publish(with: "own") == nil) }
+        #expect(try publish(with: "own") == "429:credential,1:Rate limit reached")
+        #expect(try publish(with: "stolen") == "401::Token revoked")
+    }
+
     @Test
     func notOnThisMachine() throws {
         let harness = try harness(from: nil) { $0.publishPerSession = Rate(1, burst: 1) }

@@ -76,13 +76,15 @@ extension Router {
         return refusal
     }
 
-    /// Why somebody who asks over plain HTTP may not do that; nil when they may.
+    /// Why somebody who asks over plain HTTP may not do that; nil when they may. A publication counts for the rate of the
+    /// token's subject, once it is known that the token counts.
     mutating func refusal(
         of caller: Caller?, _ verb: AccessVerb, _ target: ChannelPattern, now: Moment
     ) -> BayeuxError? {
         let caller = caller ?? Caller(isBrowser: true)
         if let refusal = refusal(of: caller, now: now) { return counted(refusal) }
         guard let rules else { return nil }
+        if verb == .publish, let excess = excess(ofCredentialOf: caller, now: now) { return excess }
         let decision = rules.decide(verb, target, caller)
         if decision.isAllowed { return nil }
         let wouldTokenDo = caller.principal == nil && decision.audience != .nobody

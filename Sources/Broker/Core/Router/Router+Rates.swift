@@ -15,14 +15,14 @@ extension Router {
         return note(rates?.publish(Int(request.envelope.data.count), by: session, at: address, now: now.monotonic))
     }
 
-    /// Why somebody who asks over plain HTTP may not publish so many bytes now.
+    /// Why somebody who asks over plain HTTP may not publish so many bytes now, whatever token they have.
     mutating func excess(ofPublishing byteCount: Int, by caller: Caller?, now: Moment) -> BayeuxError? {
-        guard let caller, let address = caller.address else { return nil }
+        guard let address = caller?.address else { return nil }
         return note(rates?.publish(byteCount, by: nil, at: address, now: now.monotonic))
-            ?? excess(ofCredentialOf: caller, now: now)
     }
 
-    /// Why a token may not publish now.
+    /// Why a token may not publish now. To be asked of one that counts: its subject has one bucket, which whoever has stolen
+    /// a token could empty after it was revoked.
     mutating func excess(ofCredentialOf caller: Caller, now: Moment) -> BayeuxError? {
         guard rates != nil, caller.address != nil, let principal = caller.principal else { return nil }
         return note(rates?.publish(by: principal.subject, now: now.monotonic))
