@@ -77,6 +77,21 @@ def test_sessions(make_broker):
     assert broker.samples()['fanfare_sessions{state="away"}'] <= 500
 
 
+def test_sessions_of_one_address(make_broker):
+    """Not all that there may be: others find room."""
+    broker = make_broker(
+        "limits: {sessions: 1000, sessions-per-address: 500}\n"
+        "rates: {loopback: true, handshakes-per-address: 1000/s burst 10000}\n"
+    )
+    with watch(broker, memory=48), Wire(broker.port, address="127.0.2.1") as wire:
+        wire.upgrade()
+        errors = set()
+        for _ in range(20):
+            wire.send(batch(*[HANDSHAKE] * 100))
+            errors |= {reply["error"] for reply in json.loads(wire.frame()[1]) if not reply["successful"]}
+        assert errors == {"429:sessions-per-address:Limit reached"}
+
+
 def test_subscriptions(broker):
     """Those of a session are counted; what is beyond is refused, and said so."""
     with watch(broker, memory=48), Peer(broker) as peer:

@@ -56,6 +56,7 @@ SCARCE = COMMON + """\
 limits:
   connections-per-address: 4
   sessions: 1
+  subscriptions: 2
   tickets: 1
 rates:
   loopback: true
@@ -63,6 +64,7 @@ rates:
 SHARED = COMMON + """\
 limits:
   sessions-per-address: 2
+  subscriptions-per-address: 3
 rates:
   loopback: true
 """
@@ -285,6 +287,14 @@ BOUNDS = [
         "subscriptions of a session", REFUSED + '{code="429"}', "429:subscriptions:Limit reached",
         messages_of_a_session(
             1, channel="/meta/subscribe", subscription=[f"/many/{number}" for number in range(9)])),
+    Bound(
+        "subscriptions of an address", REFUSED + '{code="429"}', "429:subscriptions-per-address:Limit reached",
+        messages_of_a_session(
+            1, channel="/meta/subscribe", subscription=[f"/many/{number}" for number in range(4)]), SHARED),
+    Bound(
+        "subscriptions in all", REFUSED + '{code="429"}', "429:subscriptions-in-all:Limit reached",
+        messages_of_a_session(
+            1, channel="/meta/subscribe", subscription=[f"/many/{number}" for number in range(3)]), SCARCE),
     Bound(
         "messages that wait", 'fanfare_messages_dropped_total{reason="queue"}', '{"count": 1}',
         messages_for_who_is_away),

@@ -119,6 +119,8 @@ package final class RouterHarness {
     package var sessionCount: Int { router.sessionCount }
     /// Subscriptions of all sessions.
     package var subscriptionCount: Int { router.subscriptionCount }
+    /// Those, and what was asked for and is not there yet.
+    package var heldSubscriptionCount: Int { router.heldSubscriptionCount }
 
     /// What the router has counted.
     package var counters: RouterCounters { router.counters }

@@ -112,6 +112,7 @@ private struct Play {
         for peer in peers { harness.close(peer) }
         harness.advance(by: .seconds(3600))
         require(harness.sessionCount == 0 && harness.subscriptionCount == 0, "sessions end")
+        require(harness.heldSubscriptionCount == 0, "what they held is free")
         require(harness.queuedBytes == 0, "what waits goes with its session")
         require(harness.unreleasedCount == 0, "slots are given back")
     }

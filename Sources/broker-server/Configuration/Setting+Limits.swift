@@ -44,6 +44,11 @@ extension Setting {
             "limits.subscriptions-per-session", .count(1...), \.broker.limits.subscriptionsPerSession,
             "channels and patterns of one session"),
         Setting(
+            "limits.subscriptions-per-address", .count(1...), \.broker.limits.subscriptionsPerAddress,
+            "those of all sessions whose clients came last from one address, of IPv6 from one /64"),
+        Setting(
+            "limits.subscriptions", .count(1...), \.broker.limits.subscriptions, "those of all sessions together"),
+        Setting(
             "limits.replayed-messages", .count(1...), \.broker.limits.replayedMessages,
             "what a subscriber is given of the past; of more than that, the newest"),
         Setting(

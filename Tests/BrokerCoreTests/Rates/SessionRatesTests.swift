@@ -149,6 +149,58 @@ struct SessionRatesTests {
         for _ in 0..<2 { #expect(handshake(from: "2001:db8::3") == nil) }
     }
 
+    /// Those that the store is still to take, and those of sessions that have moved, count as well; what ends does not.
+    @Test
+    func subscriptionsOfAnAddress() throws {
+        var limits = Limits()
+        limits.subscriptionsPerAddress = 4
+        let harness = try RouterHarness(limits: limits)
+        harness.caller = Caller(isBrowser: false)
+        harness.caller?.address = Self.elsewhere
+        let (peer, clientID) = harness.open()
+        let (other, otherID) = harness.open()
+        let refusal = "429:subscriptions-per-address:Limit reached"
+        #expect(error(harness.subscribe(clientID, to: ["/a", "/b"], from: peer)) == nil)
+        harness.storeMode = .held
+        harness.subscribe(otherID, to: "/c", from: other)
+        #expect(error(harness.subscribe(otherID, to: ["/d", "/e"], from: other)) == refusal)
+        // Those it has already are no more.
+        harness.subscribe(clientID, to: ["/a", "/b"], from: peer)
+        harness.runStore()
+        harness.storeMode = .prompt
+        _ = (harness.take(peer), harness.take(other))
+        #expect(error(harness.subscribe(otherID, to: ["/d", "/e"], from: other)) == refusal)
+        #expect(error(harness.unsubscribe(clientID, from: "/a", over: peer)) == nil)
+        #expect(error(harness.subscribe(otherID, to: ["/d", "/e"], from: other)) == nil)
+        #expect(error(harness.subscribe(clientID, to: "/f", from: harness.exchange())) == refusal)
+
+        harness.caller?.address = IPAddress("2001:db8::1")
+        harness.connect(otherID, from: harness.socket())
+        harness.caller?.address = Self.elsewhere
+        #expect(error(harness.subscribe(clientID, to: ["/f", "/g", "/h"], from: peer)) == nil)
+        #expect(error(harness.subscribe(clientID, to: "/i", from: peer)) == refusal)
+        harness.disconnect(clientID, from: peer)
+        let (third, thirdID) = harness.open()
+        #expect(error(harness.subscribe(thirdID, to: ["/1", "/2", "/3", "/4"], from: third)) == nil)
+        harness.caller?.address = nil
+        let (fourth, fourthID) = harness.open()
+        #expect(error(harness.subscribe(fourthID, to: ["/1", "/2", "/3", "/4", "/5"], from: fourth)) == nil)
+    }
+
+    @Test
+    func subscriptionsInAll() throws {
+        var limits = Limits()
+        limits.subscriptions = 3
+        let harness = try RouterHarness(limits: limits)
+        let (peer, clientID) = harness.open()
+        #expect(error(harness.subscribe(clientID, to: ["/a", "/b"], from: peer)) == nil)
+        let (other, otherID) = harness.open()
+        let refusal = error(harness.subscribe(otherID, to: ["/a", "/b"], from: other))
+        #expect(refusal == "429:subscriptions-in-all:Limit reached")
+        harness.disconnect(clientID, from: peer)
+        #expect(error(harness.subscribe(otherID, to: ["/a", "/b", "/c"], from: other)) == nil)
+    }
+
     /// A subject has one bucket, whatever sessions and addresses its tokens come from.
     @Test
     func credentials() throws {

@@ -12,6 +12,9 @@ package struct Limits: Sendable, Equatable {
     package var sessionsPerAddress = 10_000
     /// Channels and patterns that one session may subscribe to.
     package var subscriptionsPerSession = 1_000
+    /// Those of all sessions together, and of all whose clients came last from one address, of IPv6 from one /64.
+    package var subscriptions = 2_000_000
+    package var subscriptionsPerAddress = 100_000
     /// Messages that wait for a session that has no connection; the oldest make room.
     package var queuedMessages = 1_000
     /// Bytes that wait for a session that has no connection.

@@ -22,19 +22,29 @@ extension Router {
     /// Why there may not be one session more now; nil when there may.
     var excessOfSessions: BayeuxError? {
         if sessionCount >= limits.sessions { return .tooMany("sessions") }
-        guard let address = caller?.address?.neighbourhood else { return nil }
-        return sessionsOfAddress[address, default: 0] < limits.sessionsPerAddress
-            ? nil : .tooMany("sessions-per-address")
+        guard let address = caller?.address else { return nil }
+        return holdings.sessions(at: address) < limits.sessionsPerAddress ? nil : .tooMany("sessions-per-address")
+    }
+
+    /// Why so many subscriptions may not be added now for a client at an address; nil when they may.
+    func excess(ofSubscriptions count: Int, at address: IPAddress?) -> BayeuxError? {
+        if holdings.subscriptions + count > limits.subscriptions { return .tooMany("subscriptions-in-all") }
+        guard let address else { return nil }
+        return holdings.subscriptions(at: address) + count <= limits.subscriptionsPerAddress
+            ? nil : .tooMany("subscriptions-per-address")
+    }
+
+    /// A session has so many subscriptions more, or asks for them.
+    mutating func hold(_ count: Int, by session: Session) {
+        holdings.add(subscriptions: count, at: session.address)
     }
 
     /// A session's client has come from there, as far as that counts for limits.
     mutating func place(_ session: Session, at address: IPAddress?) {
         guard session.address != address else { return }
-        if let last = session.address?.neighbourhood {
-            let count = sessionsOfAddress[last, default: 0] - 1
-            sessionsOfAddress[last] = count > 0 ? count : nil
-        }
-        if let address { sessionsOfAddress[address.neighbourhood, default: 0] += 1 }
+        let held = session.subscriptions.count + Int(session.claimedCount)
+        holdings.add(sessions: -1, subscriptions: -held, at: session.address)
+        holdings.add(sessions: 1, subscriptions: held, at: address)
         session.address = address
     }
 
@@ -43,6 +53,7 @@ extension Router {
     mutating func addSubscription(to pattern: ChannelPattern, since: UInt64, of session: Session) -> Bool {
         guard session.subscriptions.insert(pattern, since: since) else { return false }
         routing.subscribe(session.handle, to: pattern)
+        hold(1, by: session)
         return true
     }
 
@@ -52,6 +63,7 @@ extension Router {
         session.replays.remove(pattern)
         session.unsaved.remove(pattern)
         routing.unsubscribe(session.handle, from: pattern)
+        hold(-1, by: session)
         return true
     }
 
@@ -104,7 +116,8 @@ extension Router {
         if !session.isEphemeral { tell(.disconnect(clientID: session.clientID), into: &outbox) }
         handles[session.clientID] = nil
         sessions[Int(session.handle)] = nil
-        place(session, at: nil)
+        hold(-(session.subscriptions.count + Int(session.claimedCount)), by: session)
+        holdings.add(sessions: -1, subscriptions: 0, at: session.address)
         movedCursors.remove(session.handle)
         forgetDeadlines()
         session.acknowledgements = nil

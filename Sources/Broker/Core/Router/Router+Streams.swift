@@ -52,7 +52,7 @@ extension Router {
             return .forbidden(item.pattern.text)
         }
         if items.count > limits.subscriptionsPerSession { return .tooMany("subscriptions") }
-        if let excess = excessOfSessions { return excess }
+        if let excess = excessOfSessions ?? excess(ofSubscriptions: items.count, at: caller?.address) { return excess }
         return storeIsBusy ? .tooMany("operations") : nil
     }
 

@@ -14,6 +14,10 @@ extension Router {
                 patterns = []
                 return error = .bayeux(.tooMany("subscriptions"))
             }
+            if newCount > 0, let excess = router.excess(ofSubscriptions: newCount, at: session.address) {
+                patterns = []
+                error = .bayeux(excess)
+            }
         } submit: { router, session, change, outbox in
             var change = change
             change.claimedCount = Int32(Self.newCount(of: change.patterns, in: session))
@@ -148,6 +152,7 @@ extension Router {
         var change = change
         change.reviewCount = session.rights.reviewCount
         session.claimedCount += change.claimedCount
+        hold(Int(change.claimedCount), by: session)
         session.subscribeCount += 1
         submit(.subscribe(change), for: change.peer.connection, to: &outbox) {
             .subscribe($0, stored, change.items, wall: now.wall)
@@ -155,9 +160,10 @@ extension Router {
     }
 
     /// The store is through with subscriptions: their places are taken, or free again.
-    func releaseClaim(of change: SubscriptionChange) {
+    mutating func releaseClaim(of change: SubscriptionChange) {
         guard let handle = handles[change.clientID], let session = sessions[Int(handle)] else { return }
         session.claimedCount -= change.claimedCount
+        hold(-Int(change.claimedCount), by: session)
         session.subscribeCount -= 1
     }
 

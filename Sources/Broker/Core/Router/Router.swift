@@ -42,8 +42,7 @@ package struct Router: ~Copyable {
     var sessions: [Session?] = []
     var freeHandles: [SubscriptionTable.Subscriber] = []
     var handles = SessionHandles()
-    /// How many of them there are of each neighbourhood of addresses.
-    var sessionsOfAddress: [IPAddress: Int] = [:]
+    var holdings = AddressHoldings()
     /// The session that each WebSocket is bound to.
     var bindings: ConnectionMap<SubscriptionTable.Subscriber>
     /// What goes where.
@@ -144,6 +143,8 @@ package struct Router: ~Copyable {
     package var connectedCount: Int { bindings.count }
     /// Subscriptions of all sessions.
     package var subscriptionCount: Int { routing.subscriptionCount }
+    /// Those, and what was asked for and is not there yet.
+    package var heldSubscriptionCount: Int { holdings.subscriptions }
 
     /// A batch arrived; `text` is what its envelopes were cut from. An empty batch is answered with an empty one.
     ///
