@@ -56,7 +56,6 @@ SCARCE = COMMON + """\
 limits:
   connections-per-address: 4
   sessions: 1
-  subscriptions: 2
   tickets: 1
 rates:
   loopback: true
@@ -65,6 +64,7 @@ SHARED = COMMON + """\
 limits:
   sessions-per-address: 2
   subscriptions-per-address: 3
+  subscriptions: 6
 rates:
   loopback: true
 """
@@ -294,7 +294,7 @@ BOUNDS = [
     Bound(
         "subscriptions in all", REFUSED + '{code="429"}', "429:subscriptions-in-all:Limit reached",
         messages_of_a_session(
-            1, channel="/meta/subscribe", subscription=[f"/many/{number}" for number in range(3)]), SCARCE),
+            1, channel="/meta/subscribe", subscription=[f"/many/{number}" for number in range(7)]), SHARED),
     Bound(
         "messages that wait", 'fanfare_messages_dropped_total{reason="queue"}', '{"count": 1}',
         messages_for_who_is_away),
