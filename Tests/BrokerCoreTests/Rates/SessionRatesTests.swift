@@ -134,6 +134,10 @@ struct SessionRatesTests {
         let first = harness.handshake(harness.socket())
         #expect(handshake(from: "2001:db8::2") == nil)
         #expect(handshake(from: "2001:db8::3") == "429:sessions-per-address:Limit reached")
+        // Who sent something last is nobody's caller.
+        harness.caller?.address = nil
+        harness.publish(1, to: "/b", from: harness.socket())
+        harness.caller?.address = IPAddress("2001:db8::4")
         let stream = try harness.stream(of: "/a", replay: nil)
         guard case .refuse(let refusal)? = harness.take(stream).first else { throw Missing() }
         #expect(refusal.wire == "429:sessions-per-address:Limit reached")

@@ -19,10 +19,10 @@ extension Router {
         return session
     }
 
-    /// Why there may not be one session more now; nil when there may.
-    var excessOfSessions: BayeuxError? {
+    /// Why there may not be one session more now of a client at an address; nil when there may.
+    func excessOfSessions(at address: IPAddress?) -> BayeuxError? {
         if sessionCount >= limits.sessions { return .tooMany("sessions") }
-        guard let address = caller?.address else { return nil }
+        guard let address else { return nil }
         return holdings.sessions(at: address) < limits.sessionsPerAddress ? nil : .tooMany("sessions-per-address")
     }
 

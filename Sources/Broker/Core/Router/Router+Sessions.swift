@@ -19,7 +19,7 @@ extension Router {
             error = .bayeux(excess)
             advice.interval = (excess.retryAfter ?? 1) * 1000
         }
-        if error == nil, let excess = excessOfSessions {
+        if error == nil, let excess = excessOfSessions(at: caller?.address) {
             error = .bayeux(excess)
             advice.interval = limits.timeout.milliseconds
         }

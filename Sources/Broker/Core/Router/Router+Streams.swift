@@ -32,7 +32,7 @@ extension Router {
                 return outbox.append(.refuse(connection, refusal))
             }
         }
-        if let refusal = refusal(of: items) { return outbox.append(.refuse(connection, refusal)) }
+        if let refusal = refusal(of: items, at: caller?.address) { return outbox.append(.refuse(connection, refusal)) }
         let clientID = ClientID.make(using: &generator)
         let session = addSession(clientID: clientID, isEphemeral: true, now: now)
         session.rights.isBrowser = caller?.isBrowser ?? true
@@ -47,12 +47,13 @@ extension Router {
         submit(change, of: session, nil, now: now, to: &outbox)
     }
 
-    private func refusal(of items: [SubscriptionItem]) -> BayeuxError? {
+    private func refusal(of items: [SubscriptionItem], at address: IPAddress?) -> BayeuxError? {
         if let item = items.first(where: { !$0.pattern.isForClients }) {
             return .forbidden(item.pattern.text)
         }
         if items.count > limits.subscriptionsPerSession { return .tooMany("subscriptions") }
-        if let excess = excessOfSessions ?? excess(ofSubscriptions: items.count, at: caller?.address) { return excess }
+        let excess = excessOfSessions(at: address) ?? excess(ofSubscriptions: items.count, at: address)
+        if let excess { return excess }
         return storeIsBusy ? .tooMany("operations") : nil
     }
 
