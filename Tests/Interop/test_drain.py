@@ -240,7 +240,25 @@ def return_to(broker, client):
     return received
 
 
-@pytest.mark.parametrize("listen, take", [(websocket, take_all), (event_stream, take_stream)])
+WAYS = pytest.mark.parametrize("listen, take", [(websocket, take_all), (event_stream, take_stream)])
+
+
+@WAYS
+def test_what_is_taken_does_not_come_again(tmp_path, listen, take):
+    """Nobody is waited for, and how far everybody is is written down all the same."""
+    with serving(tmp_path, KEEPING) as broker:
+        wire, client = listen(broker)
+        broker.publish("/kept/a", "first")
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            stopping = pool.submit(broker.stop)
+            take(wire)
+            stopping.result()
+        broker.start()
+        broker.publish("/kept/a", "last")
+        assert return_to(broker, client) == ["last"]
+
+
+@WAYS
 def test_what_was_on_its_way_and_is_not_taken_comes_again(tmp_path, listen, take):
     """A connection may be dead for a while before anybody knows: what is written to it then is not lost."""
     with serving(tmp_path, KEEPING) as broker:
