@@ -274,6 +274,20 @@ def test_what_was_on_its_way_and_is_not_taken_comes_again(tmp_path, listen, take
         assert [return_to(broker, client) for client in (taker, other)] == [["last"], ["first", "last"]]
 
 
+def test_a_stream_that_was_asked_for_before_and_opens_late_is_sent_away(tmp_path):
+    with serving(tmp_path, "timeouts: { shutdown: 20s }\n") as broker, Wire(broker.port) as late, Wire(broker.port) as idle:
+        assert [wire.ask(request("GET", "/health/live")) for wire in (late, idle)] == [200, 200]
+        late.send(request("GET", "/channels/a", "Accept: text/event-stream", "Content-Length: 1"))
+        assert idle.ask(request("GET", "/health/live")) == 200
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            stopping = pool.submit(broker.stop)
+            assert idle.read_to_end() == b""
+            late.send("1")
+            assert late.read_to_end().count(b"retry: ") == 2
+            late.socket.close()
+            stopping.result()
+
+
 DELAYED = "timeouts: { drain-delay: 10m, shutdown: 20m }\n"
 IS_LIVE = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 

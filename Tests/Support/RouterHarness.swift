@@ -306,6 +306,11 @@ package final class RouterHarness {
     package func shutDown(takenBy peers: Peer...) {
         router.shutDown(now: now, into: &outbox)
         carryOut(endingTurn: true)
+        finish(takenBy: peers)
+    }
+
+    /// The broker has begun to stop, and comes to an end.
+    package func finish(takenBy peers: [Peer]) {
         for peer in peers { router.part(from: peer.connection, now: now) }
         router.finish(into: &outbox)
         carryOut(endingTurn: true)

@@ -98,9 +98,11 @@ struct DrainTests {
         let harness = try RouterHarness(limits: limits, policies: policies, store: store)
         let (peer, clientID) = harness.open()
         harness.subscribe(clientID, to: "/h", from: peer)
-        if isStream { _ = harness.stream(of: clientID) }
+        let taking = isStream ? harness.stream(of: clientID) : peer
         harness.publish(1, to: "/h", from: harness.socket())
         harness.shutDown()
+        // Nothing is written to connections any more.
+        harness.publish(2, to: "/h", from: harness.socket())
         harness.advance(by: .seconds(2))
         harness.send(
             [
@@ -109,8 +111,10 @@ struct DrainTests {
                     "connectionType": isStream ? "eventsource" : "websocket",
                 ]
             ], from: isStream ? harness.exchange() : peer)
-        harness.shutDown()
+        harness.finish(takenBy: [])
         #expect(store.sessions.map(\.cursor) == [0])
+        harness.finish(takenBy: [taking])
+        #expect(store.sessions.map(\.cursor) == [1])
     }
 
     /// The connection is lost twice while the client gets what it missed, and then the broker stops: nothing of what was

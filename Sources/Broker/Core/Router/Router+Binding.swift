@@ -37,16 +37,22 @@ extension Router {
         if held.isPoll { bindings[held.peer.connection] = nil }
     }
 
+    /// A connect is about to be answered: the next one says that what was sent before has arrived. Of a broker that stops
+    /// nothing is written any more, which the router does not know, so what counts is what was on its way when it began to.
+    mutating func noteAnswer(to session: Session) {
+        if !isStopping { session.noteAnswer(position: position(of: session)) }
+    }
+
     /// Answers a connect, with what waits for the session if messages travel with the answer.
     mutating func answer(_ held: HeldConnect, of session: Session, now: Moment, into outbox: inout Outbox) {
         guard held.isPoll else {
-            session.noteAnswer(position: position(of: session))
+            noteAnswer(to: session)
             return answerWithoutMessages(held, of: session, into: &outbox)
         }
         // The reply may complete an HTTP response, so what the response carries comes before it.
         let messages = pushWaiting(for: session, to: held.peer.connection, now: now, into: &outbox)
         let position = position(of: session)
-        session.noteAnswer(position: position)
+        noteAnswer(to: session)
         let place = session.catchUp?.begun.map { Acknowledgements.Place.replay(part: $0.part, $0.position) }
         let batch = session.acknowledgements?.send(messages, place: place ?? .log(position))
         if batch != nil {

@@ -40,10 +40,11 @@ extension Router {
         if let principal = caller?.principal { give(principal, to: session, now: now) }
         bindings[connection] = session.handle
         session.awaitedStream = connection
-        let change = SubscriptionChange(
+        var change = SubscriptionChange(
             peer: Peer(connection: connection, kind: .stream, address: address), clientID: clientID,
             patterns: items.map(\.pattern),
             items: items, replyHead: [], error: nil)
+        change.claimedCount = Int32(items.count)
         submit(change, of: session, nil, now: now, to: &outbox)
     }
 
@@ -90,8 +91,8 @@ extension Router {
     }
 
     /// What a session's stream has got by now will have arrived when the doubt ends.
-    private func noteWritten(to session: Session, now: Moment) {
-        session.noteAnswer(position: position(of: session))
+    private mutating func noteWritten(to session: Session, now: Moment) {
+        noteAnswer(to: session)
         session.doubtEndsAt = now.adding(limits.streamDoubt)
     }
 
@@ -104,8 +105,8 @@ extension Router {
         if session.link.connection == nil {
             pushWaiting(for: session, to: request.peer.connection, now: now, into: &outbox)
         }
-        if hasAnswer(request.peer, of: session), !isStopping {
-            session.noteAnswer(position: position(of: session))
+        if hasAnswer(request.peer, of: session) {
+            noteAnswer(to: session)
         } else if session.hasStream, session.uptake != .congested, session.doubtEndsAt <= now.monotonic, !isStopping {
             confirmAnswered(session, now: now)
             noteWritten(to: session, now: now)

@@ -28,6 +28,8 @@ final class EventStream {
         self.outbound = outbound
         if isHeadOnly { return close() }
         write(ByteBuffer(string: "retry: \(Self.retryMilliseconds)\r\n\r\n"))
+        // It was asked for before everybody was sent away.
+        if shard.isShuttingDown { handler.goAway() }
     }
 
     /// There is nothing to stream.

@@ -51,7 +51,8 @@ extension WebSocketHandler {
 
     /// Whether what it has sent waits for something else than its turn.
     private var isHeld: Bool {
-        if let slot, shard.throttles(slot) { return true }
+        // Nobody tells one that is sent away when that is over.
+        if let slot, !isSentAway, shard.throttles(slot) { return true }
         return pauses.count > (pauses.contains(.turn) ? 1 : 0)
     }
 

@@ -54,7 +54,7 @@ final class WebSocketHandler: ChannelInboundHandler, RemovableChannelHandler {
     var address = AddressClass.unknown
     private var closeIsRequested = false
     /// Whether it was told that the broker stops, and has not answered that yet. It has its slot until then.
-    private var isSentAway = false
+    private(set) var isSentAway = false
     /// Whether the peer may compress what it sends.
     var isDeflated = false
     /// Why the connection ends, once something else than the peer ends it.
