@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import socket
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -14,6 +15,7 @@ import urllib.request
 import pytest
 
 from broker import PATIENCE, serving
+from certificates import self_signed
 from wire import Wire, batch, frame, request
 
 SPREAD = 20_000
@@ -209,13 +211,22 @@ def websocket(broker):
     return wire, wire.listen("/kept/*")
 
 
-def event_stream(broker):
+def event_stream(broker, secure=False):
     with Wire(broker.port).upgrade() as wire:
         client = wire.listen("/kept/*")
-    wire = Wire(broker.port)
+    wire = Wire(broker.tls_port if secure else broker.port)
+    if secure:
+        # Like browsers it does not end TLS, but TCP.
+        wire.socket = ssl.create_default_context(cafile=broker.certificate).wrap_socket(
+            wire.socket, server_hostname="localhost"
+        )
     wire.send(request("GET", f"/bayeux/{client}", "Accept: text/event-stream"))
     wire.read_until(b"retry: ")
     return wire, client
+
+
+def secure_event_stream(broker):
+    return event_stream(broker, secure=True)
 
 
 def take_all(wire):
@@ -240,38 +251,47 @@ def return_to(broker, client):
     return received
 
 
-WAYS = pytest.mark.parametrize("listen, take", [(websocket, take_all), (event_stream, take_stream)])
+WAYS = pytest.mark.parametrize(
+    "listen, take", [(websocket, take_all), (event_stream, take_stream), (secure_event_stream, take_stream)]
+)
+
+
+@pytest.fixture
+def keeping(tmp_path):
+    certificate, key = self_signed(tmp_path)
+    tls = f"tls: {{ listen: 127.0.0.1:0, certificate: {certificate}, key: {key} }}\n"
+    with serving(tmp_path, KEEPING + tls) as broker:
+        broker.certificate, broker.tls_port = certificate, broker.told_port("https")
+        yield broker
 
 
 @WAYS
-def test_what_is_taken_does_not_come_again(tmp_path, listen, take):
+def test_what_is_taken_does_not_come_again(keeping, listen, take):
     """Nobody is waited for, and how far everybody is is written down all the same."""
-    with serving(tmp_path, KEEPING) as broker:
-        wire, client = listen(broker)
-        broker.publish("/kept/a", "first")
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            stopping = pool.submit(broker.stop)
-            take(wire)
-            stopping.result()
-        broker.start()
-        broker.publish("/kept/a", "last")
-        assert return_to(broker, client) == ["last"]
+    wire, client = listen(keeping)
+    keeping.publish("/kept/a", "first")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        stopping = pool.submit(keeping.stop)
+        take(wire)
+        stopping.result()
+    keeping.start()
+    keeping.publish("/kept/a", "last")
+    assert return_to(keeping, client) == ["last"]
 
 
 @WAYS
-def test_what_was_on_its_way_and_is_not_taken_comes_again(tmp_path, listen, take):
+def test_what_was_on_its_way_and_is_not_taken_comes_again(keeping, listen, take):
     """A connection may be dead for a while before anybody knows: what is written to it then is not lost."""
-    with serving(tmp_path, KEEPING) as broker:
-        (present, taker), (silent, other) = listen(broker), listen(broker)
-        assert broker.publish("/kept/a", "first")["matched"] == 2
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            stopping = pool.submit(broker.stop)
-            take(present)
-            stopping.result()
-        silent.socket.close()
-        broker.start()
-        broker.publish("/kept/a", "last")
-        assert [return_to(broker, client) for client in (taker, other)] == [["last"], ["first", "last"]]
+    (present, taker), (silent, other) = listen(keeping), listen(keeping)
+    assert keeping.publish("/kept/a", "first")["matched"] == 2
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        stopping = pool.submit(keeping.stop)
+        take(present)
+        stopping.result()
+    silent.socket.close()
+    keeping.start()
+    keeping.publish("/kept/a", "last")
+    assert [return_to(keeping, client) for client in (taker, other)] == [["last"], ["first", "last"]]
 
 
 def test_a_stream_that_was_asked_for_before_and_opens_late_is_sent_away(tmp_path):

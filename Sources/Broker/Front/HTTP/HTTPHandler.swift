@@ -3,6 +3,7 @@ import Driver
 import Logging
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 
 /// One connection as far as it speaks HTTP: gathers a request, has it answered, keeps the deadlines.
 ///
@@ -166,6 +167,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
             return passOver(buffer.readableBytes)
         }
         shard.logger.debug("request failed", metadata: ["error": "\(error)"])
+        // As browsers do: they end TCP, and TLS with it.
+        if case .uncleanShutdown? = error as? NIOSSLError { return context.close(promise: nil) }
         guard error is HTTPParserError else { return drop() }
         switch phase {
         case .idle, .receiving: break
