@@ -42,7 +42,7 @@ from wire import HANDSHAKE, UPGRADE, batch, frame
 
 GROUP = 20
 NEIGHBOURS = 900
-FLOOR = 10
+FLOOR = 5
 TICK = 0.005
 LEAST = 5
 """What the broker has to count of a fault in each round."""
