@@ -98,6 +98,8 @@ final class Session {
     var claimedCount: Int32 = 0
     /// Subscribes that the store is working on.
     var subscribeCount: Int32 = 0
+    /// Subscriptions that it has or has claimed.
+    var heldCount: Int { subscriptions.count + Int(claimedCount) }
     /// How often the store is being told that replays have become one: until it is through none begins.
     var joinCount: Int32 = 0
     var subscriptions = SessionSubscriptions()

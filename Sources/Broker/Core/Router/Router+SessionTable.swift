@@ -26,8 +26,8 @@ extension Router {
         return holdings.sessions(at: address) < limits.sessionsPerAddress ? nil : .tooMany("sessions-per-address")
     }
 
-    /// Why so many subscriptions may not be added now for a client at an address; nil when they may.
-    func excess(ofSubscriptions count: Int, at address: IPAddress?) -> BayeuxError? {
+    /// Why so many subscriptions more may not be held now for a client at an address; nil when they may.
+    func excess(ofHolding count: Int, at address: IPAddress?) -> BayeuxError? {
         if holdings.subscriptions + count > limits.subscriptions { return .tooMany("subscriptions-in-all") }
         guard let address else { return nil }
         return holdings.subscriptions(at: address) + count <= limits.subscriptionsPerAddress
@@ -42,9 +42,8 @@ extension Router {
     /// A session's client has come from there, as far as that counts for limits.
     mutating func place(_ session: Session, at address: IPAddress?) {
         guard session.address != address else { return }
-        let held = session.subscriptions.count + Int(session.claimedCount)
-        holdings.add(sessions: -1, subscriptions: -held, at: session.address)
-        holdings.add(sessions: 1, subscriptions: held, at: address)
+        holdings.add(sessions: -1, subscriptions: -session.heldCount, at: session.address)
+        holdings.add(sessions: 1, subscriptions: session.heldCount, at: address)
         session.address = address
     }
 
@@ -116,8 +115,7 @@ extension Router {
         if !session.isEphemeral { tell(.disconnect(clientID: session.clientID), into: &outbox) }
         handles[session.clientID] = nil
         sessions[Int(session.handle)] = nil
-        hold(-(session.subscriptions.count + Int(session.claimedCount)), by: session)
-        holdings.add(sessions: -1, subscriptions: 0, at: session.address)
+        holdings.add(sessions: -1, subscriptions: -session.heldCount, at: session.address)
         movedCursors.remove(session.handle)
         forgetDeadlines()
         session.acknowledgements = nil

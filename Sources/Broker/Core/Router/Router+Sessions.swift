@@ -76,7 +76,7 @@ extension Router {
 
     /// Whether a connection type is one that is offered; byte by byte, for to compare texts takes more than linear time.
     private func isOffered(_ type: String) -> Bool {
-        offeredTypes.contains { $0.utf8.elementsEqual(type.utf8) }
+        offeredTypes.contains { $0.isSame(as: type) }
     }
 
     /// `/meta/connect` (Bayeux 1.0 §4.2): binds a WebSocket, keeps the session alive, fetches what waits for it.

@@ -53,7 +53,7 @@ extension Router {
             return .forbidden(item.pattern.text)
         }
         if items.count > limits.subscriptionsPerSession { return .tooMany("subscriptions") }
-        let excess = excessOfSessions(at: address) ?? excess(ofSubscriptions: items.count, at: address)
+        let excess = excessOfSessions(at: address) ?? excess(ofHolding: items.count, at: address)
         if let excess { return excess }
         return storeIsBusy ? .tooMany("operations") : nil
     }

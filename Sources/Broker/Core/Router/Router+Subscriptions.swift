@@ -9,12 +9,11 @@ extension Router {
             }
             if router.refuseExcess(of: &patterns, session, &error, now: now) { return }
             let newCount = Self.newCount(of: patterns, in: session)
-            let count = session.subscriptions.count + Int(session.claimedCount) + newCount
-            guard newCount == 0 || count <= router.limits.subscriptionsPerSession else {
-                patterns = []
-                return error = .bayeux(.tooMany("subscriptions"))
-            }
-            if newCount > 0, let excess = router.excess(ofSubscriptions: newCount, at: session.address) {
+            guard newCount > 0 else { return }
+            let isTooMany = session.heldCount + newCount > router.limits.subscriptionsPerSession
+            let excess: BayeuxError? =
+                isTooMany ? .tooMany("subscriptions") : router.excess(ofHolding: newCount, at: session.address)
+            if let excess {
                 patterns = []
                 error = .bayeux(excess)
             }

@@ -81,7 +81,7 @@ package final class AccessControl: Sendable {
             }
             if let first {
                 caller.tokens[index] =
-                    first.token.utf8.elementsEqual(token.utf8)
+                    first.token.isSame(as: token)
                     ? first.result : .failure(.token("Token refused: the batch has another one"))
                 continue
             }

@@ -252,21 +252,23 @@ final class RouterLoop {
     /// The broker stops: what is held is answered.
     func shutDown() {
         router.shutDown(now: now, into: &outbox)
-        sortOutbox()
-        endTurn()
-        timer?.scheduled.cancel()
-        timer = nil
+        endTurnAndRest()
     }
 
     /// Has what is known of the clients written down, and lets go of the mailbox, which holds this; the last call.
     func stop() {
         router.finish(into: &outbox)
+        endTurnAndRest()
+        mailbox = { nil }
+        probe.stop()
+    }
+
+    /// Does at once what the outbox says, and keeps no time until the next input.
+    private func endTurnAndRest() {
         sortOutbox()
         endTurn()
         timer?.scheduled.cancel()
         timer = nil
-        mailbox = { nil }
-        probe.stop()
     }
 
     /// Does what the outbox says; what goes elsewhere leaves when the turn ends.

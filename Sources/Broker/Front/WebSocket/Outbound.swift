@@ -192,12 +192,9 @@ final class Outbound {
     @discardableResult
     func endOutput() -> EventLoopFuture<Void> {
         forgetSocket()
-        let ended = context.eventLoop.makePromise(of: Void.self)
-        guard waiting != nil else {
-            context.close(mode: .output, promise: ended)
-            return ended.futureResult
-        }
+        guard waiting != nil else { return context.close(mode: .output) }
         handOver()
+        let ended = context.eventLoop.makePromise(of: Void.self)
         let context = NIOLoopBound(context, eventLoop: context.eventLoop)
         self.context.writeAndFlush(NIOAny(ByteBuffer())).whenComplete { _ in
             context.value.close(mode: .output, promise: ended)
